@@ -1,0 +1,1 @@
+//! The file system: the only code that touches it.

@@ -1,0 +1,1 @@
+//! Git: the common directory, and the git command.

@@ -1,0 +1,7 @@
+//! A backlog file that people and programs write at the same time, with IDs
+//! that are never issued twice.
+
+pub mod fs;
+pub mod git;
+pub mod model;
+pub mod yaml;

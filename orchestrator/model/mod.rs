@@ -1,0 +1,1 @@
+//! Vocabulary: pure values, no I/O, no clock, no async.
