@@ -1,1 +1,25 @@
 //! The file system: the only code that touches it.
+//!
+//! Guarantees: a replaced file is the old one or the new one, never half of
+//! each; what a call reports as written is durable; a lock that was taken is the
+//! lock of the path as it stands, and is released by a kill too. Every change of
+//! state passes one seam, [`fault`], where tests make a disk full or a process
+//! die. Knows nothing of what the files hold: who locks what, in which order,
+//! and what a left-over means, is the caller's.
+
+pub mod fault;
+
+mod atomic;
+mod error;
+mod lock;
+mod read;
+
+pub use atomic::{
+    Durability, Exchange, Staged, TEMP_PREFIX, append, create_dir_all, create_new, exchange,
+    remove, remove_if_exists, rename, rename_noreplace, replace, set_mode, stage, sync_dir,
+};
+pub use error::FsError;
+pub use lock::{FileLock, HeldBy, Holder, LockError};
+pub use read::{
+    Entry, Kind, Stamp, hash, hash_file, is_same_mount, list, read, read_if_exists, resolve, stamp,
+};
