@@ -1,11 +1,12 @@
 //! The file system: the only code that touches it.
 //!
 //! Guarantees: a replaced file is the old one or the new one, never half of
-//! each; what a call reports as written is durable; a lock that was taken is the
-//! lock of the path as it stands, and is released by a kill too. Every change of
-//! state passes one seam, [`fault`], where tests make a disk full or a process
-//! die. Knows nothing of what the files hold: who locks what, in which order,
-//! and what a left-over means, is the caller's.
+//! each, and durable when [`replace`] returns; steps that leave an fsync to the
+//! caller say so. A lock that was taken is the lock of the path as it stands, and
+//! is released by a kill too. Every change of state passes one seam, [`fault`],
+//! where tests make a disk full or a process die. Knows nothing of what the files
+//! hold: who locks what, in which order, and what a left-over means, is the
+//! caller's.
 
 pub mod fault;
 

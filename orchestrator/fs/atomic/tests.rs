@@ -171,6 +171,29 @@ fn a_death_at_any_point_leaves_the_old_file_or_the_new_one() {
 }
 
 #[test]
+fn a_death_never_leaves_half_a_new_file() {
+    for crash in [Crash::Before, Crash::Torn, Crash::After] {
+        let mut n = 0;
+        loop {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("file");
+            let (result, died) = crash_at(n, crash, || create_new(&path, b"whole"));
+            let text = crate::fs::read_if_exists(&path).unwrap();
+            assert!(
+                text.is_none_or(|text| text == b"whole"),
+                "{crash:?} at {died:?}"
+            );
+            if died.is_none() {
+                result.unwrap();
+                break;
+            }
+            n += 1;
+        }
+        assert_eq!(n, 5);
+    }
+}
+
+#[test]
 fn creates_only_what_is_new() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
