@@ -1,6 +1,8 @@
 //! A backlog file that people and programs write at the same time, with IDs
 //! that are never issued twice.
 
+#[cfg(feature = "runtime")]
+pub mod config;
 pub mod fs;
 pub mod git;
 pub mod model;
