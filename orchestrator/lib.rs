@@ -3,6 +3,8 @@
 
 #[cfg(feature = "runtime")]
 pub mod batch;
+#[cfg(feature = "runtime")]
+pub mod config;
 pub mod fs;
 pub mod git;
 pub mod model;
