@@ -8,4 +8,6 @@ pub mod config;
 pub mod fs;
 pub mod git;
 pub mod model;
+#[cfg(feature = "cli")]
+pub mod wire;
 pub mod yaml;
