@@ -5,7 +5,11 @@
 pub mod batch;
 #[cfg(feature = "runtime")]
 pub mod config;
+#[cfg(feature = "runtime")]
+pub mod coordinator;
 pub mod fs;
 pub mod git;
+pub mod ingest;
 pub mod model;
+pub mod store;
 pub mod yaml;

@@ -185,7 +185,7 @@ fn explain(error: ChangeError, context: &Context<'_>) -> ChangeError {
 fn carry_out(draft: &mut Draft<'_>, change: &Change) -> Result<(), ChangeError> {
     match change {
         Change::AssignIds => assign_ids(draft),
-        Change::Add(item) => add(draft, item.clone()),
+        Change::Add(items) => items.iter().try_for_each(|item| add(draft, item.clone())),
         Change::Ingest {
             items,
             skip_known_titles,

@@ -6,28 +6,27 @@ use std::sync::Arc;
 use super::apply::{ChangeError, Context};
 use crate::model::{BacklogFile, BacklogItem, Ended, IdQuery, generate_next_id};
 
-/// One touch of a file, in the order in which they were made.
+/// One touch of a file, in the order in which they were made. Where the text of an
+/// entry is given, its dash is at column 0.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Delta {
     /// An item was appended.
-    Added,
-    /// An item was appended, and its text is given (dash at column 0).
-    AddedText(String),
+    Added {
+        /// The item.
+        item: Arc<BacklogItem>,
+        /// Its text, where it has one already.
+        text: Option<String>,
+    },
     /// The item at this index has another content now.
     Replaced {
         /// Where it stands.
         index: usize,
         /// What it was.
         before: Arc<BacklogItem>,
-    },
-    /// The item at this index has another content now, and its text is given.
-    ReplacedText {
-        /// Where it stands.
-        index: usize,
-        /// What it was.
-        before: Arc<BacklogItem>,
-        /// The entry (dash at column 0).
-        text: String,
+        /// What it is.
+        after: Arc<BacklogItem>,
+        /// A text that a person wrote for it; our own fields may differ from it.
+        text: Option<String>,
     },
     /// The item that stood at this index is gone.
     Removed {
@@ -152,24 +151,20 @@ impl<'a> Draft<'a> {
         self.applied
             .changed
             .retain(|item| !Arc::ptr_eq(item, &before));
-        self.applied.changed.push(after);
-        self.applied.deltas.push(match text {
-            None => Delta::Replaced { index, before },
-            Some(text) => Delta::ReplacedText {
-                index,
-                before,
-                text,
-            },
+        self.applied.changed.push(Arc::clone(&after));
+        self.applied.deltas.push(Delta::Replaced {
+            index,
+            before,
+            after,
+            text,
         });
     }
 
     /// Appends an item, with its text where that is given.
     pub(super) fn push(&mut self, item: Arc<BacklogItem>, text: Option<String>) {
         self.file.items.push(Arc::clone(&item));
-        self.applied.added.push(item);
-        self.applied
-            .deltas
-            .push(text.map_or(Delta::Added, Delta::AddedText));
+        self.applied.added.push(Arc::clone(&item));
+        self.applied.deltas.push(Delta::Added { item, text });
     }
 
     /// Takes an item out of the file.
@@ -215,10 +210,10 @@ impl<'a> Draft<'a> {
 pub fn revert(file: &mut BacklogFile, deltas: &[Delta]) {
     for delta in deltas.iter().rev() {
         match delta {
-            Delta::Added | Delta::AddedText(_) => {
+            Delta::Added { .. } => {
                 file.items.pop();
             }
-            Delta::Replaced { index, before } | Delta::ReplacedText { index, before, .. } => {
+            Delta::Replaced { index, before, .. } => {
                 file.items[*index] = Arc::clone(before);
             }
             Delta::Removed { index, before } => file.items.insert(*index, Arc::clone(before)),

@@ -58,7 +58,7 @@ fn q(id: &str) -> IdQuery {
 fn archiving_the_highest_item_does_not_bring_its_number_back() {
     let mut file = file([item("WRK-001", ItemStatus::Done)]);
     run(&mut file, Change::ArchiveDone).unwrap();
-    let added = run(&mut file, Change::Add(NewItem::titled("next"))).unwrap();
+    let added = run(&mut file, Change::Add(vec![NewItem::titled("next")])).unwrap();
     assert_eq!(added.added[0].id.as_deref(), Some("WRK-002"));
     assert_eq!(file.next_item_id, 2);
 }
@@ -393,7 +393,7 @@ fn the_end_of_numbers_refuses_adds_and_nothing_else() {
     let mut file = file([item("WRK-001", ItemStatus::New)]);
     file.next_item_id = u32::MAX;
     assert!(matches!(
-        run(&mut file, Change::Add(NewItem::titled("x"))),
+        run(&mut file, Change::Add(vec![NewItem::titled("x")])),
         Err(ChangeError::IdSpace(_))
     ));
     run(&mut file, Change::Done { item: q("1") }).unwrap();
