@@ -142,7 +142,7 @@ impl<'a> LockedBacklog<'a> {
     }
 
     fn try_save(&mut self, requests: &[Request]) -> Result<Saved, StoreError> {
-        let now = self.store.options.clock.now();
+        let now = to_millis(self.store.options.clock.now());
         let mut displaced: Vec<PathBuf> = Vec::new();
         let mut taken = None;
         for _ in 0..FORWARD {
@@ -501,6 +501,11 @@ impl<'a> LockedBacklog<'a> {
         }
         Ok(())
     }
+}
+
+/// Dates are written to the millisecond: more tells a person nothing.
+fn to_millis(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
 /// Changes that were made in memory.
