@@ -25,16 +25,10 @@ const NOT_PROPOSED: &[&str] = &[
 /// notes about what was left out.
 pub fn inbox_entry(mut entry: Mapping) -> (NewItem, Vec<FieldProblem>, Vec<String>) {
     let mut notes = Vec::new();
-    let title = entry
-        .get("title")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
+    let title = entry.get("title").and_then(Value::as_str).unwrap_or_default().to_owned();
     for key in NOT_PROPOSED {
         if entry.shift_remove(*key).is_some() {
-            notes.push(format!(
-                "`{key}` of the inbox entry \"{title}\" is not taken over"
-            ));
+            notes.push(format!("`{key}` of the inbox entry \"{title}\" is not taken over"));
         }
     }
     let (item, problems) = BacklogItem::from_mapping(entry);

@@ -66,9 +66,7 @@ impl BacklogStore {
     /// [`StoreError::NotInitialised`] where there is no such file; where `.git` is
     /// broken.
     pub fn open(options: StoreOptions) -> Result<Self, StoreError> {
-        let missing = || StoreError::NotInitialised {
-            path: options.path.clone(),
-        };
+        let missing = || StoreError::NotInitialised { path: options.path.clone() };
         let paths = match Paths::new(&options.path, &options.worklog) {
             Err(StoreError::Fs(error)) if error.is_not_found() => return Err(missing()),
             other => other?,
@@ -78,14 +76,7 @@ impl BacklogStore {
         }
         let marks = MarkFiles::find(&paths)?;
         let worklog = Worklog::new(&paths);
-        Ok(Self {
-            options,
-            paths,
-            marks,
-            worklog,
-            state: None,
-            warnings: Vec::new(),
-        })
+        Ok(Self { options, paths, marks, worklog, state: None, warnings: Vec::new() })
     }
 
     /// Returns where everything lies.
@@ -120,10 +111,7 @@ impl BacklogStore {
 
     pub(super) fn is_unchanged(&self) -> Result<bool, StoreError> {
         let stamp = fs::stamp(&self.paths.file)?;
-        Ok(self
-            .state
-            .as_ref()
-            .is_some_and(|state| Some(state.stamp) == stamp))
+        Ok(self.state.as_ref().is_some_and(|state| Some(state.stamp) == stamp))
     }
 
     pub(super) fn read_again(&mut self) -> Result<bool, StoreError> {
@@ -143,9 +131,7 @@ impl BacklogStore {
         let settled = read_settled(&self.paths.file, &self.options.clock, is_known, |bytes| {
             let text = std::str::from_utf8(bytes).ok();
             parsed = text.and_then(|text| load::load(text.to_owned(), &rules).ok());
-            parsed
-                .as_ref()
-                .is_some_and(|loaded| loaded.file.items.len() >= items)
+            parsed.as_ref().is_some_and(|loaded| loaded.file.items.len() >= items)
         })?;
         let is_foreign = written.is_none_or(|swap| swap.ours != settled.hash);
         let is_same = known.as_deref() == Some(&settled.hash);
@@ -177,13 +163,7 @@ impl BacklogStore {
         };
         self.settle_prefix(&loaded.file);
         let is_firm = is_firm(&stamp, &self.options.clock);
-        self.state = Some(State {
-            loaded,
-            hash,
-            stamp,
-            is_firm,
-            is_foreign,
-        });
+        self.state = Some(State { loaded, hash, stamp, is_firm, is_foreign });
         Ok(())
     }
 
@@ -227,9 +207,7 @@ impl BacklogStore {
         }
         self.state
             .as_ref()
-            .ok_or_else(|| StoreError::NotInitialised {
-                path: self.options.path.clone(),
-            })
+            .ok_or_else(|| StoreError::NotInitialised { path: self.options.path.clone() })
     }
 
     /// Returns the backlog as last read, reading it the first time.
@@ -248,14 +226,8 @@ impl BacklogStore {
         let is_fatal =
             |code: crate::model::Code| code.is_error() && code != crate::model::Code::NewerVersion;
         let loaded = &state.loaded;
-        let bad = loaded
-            .root_problems
-            .iter()
-            .any(|problem| is_fatal(problem.code))
-            || loaded
-                .problems
-                .iter()
-                .any(|item| item.iter().any(|problem| is_fatal(problem.code)));
+        let bad = loaded.root_problems.iter().any(|problem| is_fatal(problem.code))
+            || loaded.problems.iter().any(|item| item.iter().any(|problem| is_fatal(problem.code)));
         if bad { Err(self.invalid()?) } else { Ok(()) }
     }
 
@@ -371,9 +343,7 @@ impl BacklogStore {
                 text: entry.text.clone(),
                 path: self.paths.journal(),
             }),
-            None => Err(StoreError::NotArchived {
-                id: query.text().to_owned(),
-            }),
+            None => Err(StoreError::NotArchived { id: query.text().to_owned() }),
         }
     }
 
@@ -406,8 +376,7 @@ impl BacklogStore {
         self.worklog.refresh()?;
         let known = floor_of(&self.state()?.loaded).max(self.worklog.highest());
         self.paths.prepare()?;
-        self.marks
-            .rebuild(known, self.options.lock_timeout, &self.options.holder)
+        self.marks.rebuild(known, self.options.lock_timeout, &self.options.holder)
     }
 
     /// Takes the lock, waiting for it, and reads the file again where it changed.
@@ -426,11 +395,7 @@ impl BacklogStore {
 pub(super) fn floor_of(loaded: &Loaded) -> u32 {
     let file = &loaded.file;
     let floor = file.next_item_id.max(file.highest_number());
-    if loaded.has_mark {
-        floor
-    } else {
-        floor.max(load::mentioned(file))
-    }
+    if loaded.has_mark { floor } else { floor.max(load::mentioned(file)) }
 }
 
 pub(super) fn is_firm(stamp: &Stamp, clock: &super::Clock) -> bool {
@@ -445,10 +410,7 @@ fn reload(loaded: &mut Loaded, text: String) -> Result<(), String> {
     let version = loaded.doc.root("schema_version");
     let mut reader = Reader::default();
     let kept = text.clone();
-    let Ok(reloaded) = loaded
-        .doc
-        .reload(text, &mut |index, item| reader.take(index, item))
-    else {
+    let Ok(reloaded) = loaded.doc.reload(text, &mut |index, item| reader.take(index, item)) else {
         return Err(kept);
     };
     if loaded.doc.root("schema_version") != version || loaded.version.is_old() {

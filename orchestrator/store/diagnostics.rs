@@ -22,10 +22,7 @@ pub(super) struct Around<'a> {
 
 /// Makes the error of a text that is no backlog.
 pub(super) fn unreadable(paths: &Paths, text: String, problems: Vec<Problem>) -> StoreError {
-    let diagnostics = problems
-        .into_iter()
-        .map(|problem| of_problem(paths, problem))
-        .collect();
+    let diagnostics = problems.into_iter().map(|problem| of_problem(paths, problem)).collect();
     StoreError::Invalid { diagnostics, text }
 }
 
@@ -73,19 +70,12 @@ pub(super) fn not_utf8(paths: &Paths, bytes: &[u8]) -> StoreError {
         item: None,
         hint: Some("save it as UTF-8".into()),
     };
-    StoreError::Invalid {
-        diagnostics: vec![diagnostic],
-        text,
-    }
+    StoreError::Invalid { diagnostics: vec![diagnostic], text }
 }
 
 /// Returns every problem of a file, errors and warnings, in the order of the text.
 pub(super) fn diagnose(loaded: &Loaded, around: &Around<'_>) -> Vec<Diagnostic> {
-    let mut all = Collector {
-        loaded,
-        around,
-        found: Vec::new(),
-    };
+    let mut all = Collector { loaded, around, found: Vec::new() };
     for problem in &loaded.root_problems {
         all.root(problem);
     }
@@ -104,8 +94,7 @@ pub(super) fn diagnose(loaded: &Loaded, around: &Around<'_>) -> Vec<Diagnostic> 
     for note in &loaded.notes {
         all.push(Code::UnknownPhase, note.clone(), None, None, None);
     }
-    all.found
-        .sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+    all.found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
     all.found
 }
 
@@ -146,30 +135,15 @@ impl Collector<'_> {
         let is_value = problem.code != Code::UnknownKey;
         let at = problem.key.as_deref().and_then(|key| {
             let path = [Step::Key(key.to_owned())];
-            if is_value {
-                doc.locate(None, &path)
-            } else {
-                doc.locate_key(None, key)
-            }
+            if is_value { doc.locate(None, &path) } else { doc.locate_key(None, key) }
         });
-        self.push(
-            problem.code,
-            problem.message.clone(),
-            at,
-            None,
-            problem.hint.clone(),
-        );
+        self.push(problem.code, problem.message.clone(), at, None, problem.hint.clone());
     }
 
     fn fields(&mut self, index: usize) {
         let loaded = self.loaded;
         for problem in &loaded.problems[index] {
-            let at = locate(
-                &loaded.doc,
-                index,
-                &problem.path,
-                problem.code == Code::UnknownKey,
-            );
+            let at = locate(&loaded.doc, index, &problem.path, problem.code == Code::UnknownKey);
             let name = self.name(index);
             self.push(
                 problem.code,
@@ -185,21 +159,9 @@ impl Collector<'_> {
         let file = &self.loaded.file;
         let highest = file.highest_number().max(self.around.floor);
         if self.loaded.has_mark && file.next_item_id < highest {
-            let at = self
-                .loaded
-                .doc
-                .locate(None, &[Step::Key("next_item_id".into())]);
-            let message = format!(
-                "the mark is {}, but {highest} was issued",
-                file.next_item_id
-            );
-            self.push(
-                Code::MarkBehind,
-                message,
-                at,
-                None,
-                Some("the next write raises it".into()),
-            );
+            let at = self.loaded.doc.locate(None, &[Step::Key("next_item_id".into())]);
+            let message = format!("the mark is {}, but {highest} was issued", file.next_item_id);
+            self.push(Code::MarkBehind, message, at, None, Some("the next write raises it".into()));
         }
     }
 
@@ -211,13 +173,7 @@ impl Collector<'_> {
                 let at = locate(&loaded.doc, index, &[], false);
                 let message = format!("`{}` has no ID yet", item.title);
                 let hint = Some("the next write assigns one".to_owned());
-                self.push(
-                    Code::MissingId,
-                    message,
-                    Some(at),
-                    Some(item.title.clone()),
-                    hint,
-                );
+                self.push(Code::MissingId, message, Some(at), Some(item.title.clone()), hint);
                 continue;
             };
             match first.entry(ItemId::key(id)) {
@@ -247,19 +203,11 @@ impl Collector<'_> {
                 }
                 let path = [Segment::Key("dependencies".into()), Segment::Index(place)];
                 let at = locate(&loaded.doc, index, &path, false);
-                let message = format!(
-                    "{} depends on {dependency}, which exists nowhere",
-                    item.id_or_dash()
-                );
+                let message =
+                    format!("{} depends on {dependency}, which exists nowhere", item.id_or_dash());
                 let hint =
                     Some("correct it, or take it out; until then it counts as unmet".to_owned());
-                self.push(
-                    Code::UnknownDependency,
-                    message,
-                    Some(at),
-                    item.id.clone(),
-                    hint,
-                );
+                self.push(Code::UnknownDependency, message, Some(at), item.id.clone(), hint);
             }
         }
     }
@@ -267,11 +215,8 @@ impl Collector<'_> {
     fn dependencies(&mut self) {
         let loaded = self.loaded;
         for cycle in find_cycles(&loaded.file.items) {
-            let mut names: Vec<String> = cycle
-                .iter()
-                .take(8)
-                .map(|index| self.name(*index))
-                .collect();
+            let mut names: Vec<String> =
+                cycle.iter().take(8).map(|index| self.name(*index)).collect();
             if cycle.len() > names.len() {
                 names.push("…".to_owned());
             }
@@ -279,21 +224,10 @@ impl Collector<'_> {
             let Some(&index) = cycle.first() else {
                 continue;
             };
-            let at = locate(
-                &loaded.doc,
-                index,
-                &[Segment::Key("dependencies".into())],
-                false,
-            );
+            let at = locate(&loaded.doc, index, &[Segment::Key("dependencies".into())], false);
             let message = format!("items wait for each other: {}", names.join(" → "));
             let hint = Some("take one of these dependencies out".to_owned());
-            self.push(
-                Code::DependencyCycle,
-                message,
-                Some(at),
-                Some(self.name(index)),
-                hint,
-            );
+            self.push(Code::DependencyCycle, message, Some(at), Some(self.name(index)), hint);
         }
     }
 
@@ -320,10 +254,8 @@ impl Collector<'_> {
                     continue;
                 }
             };
-            if let Some(phase) = item
-                .phase
-                .as_deref()
-                .filter(|phase| pipeline.position(phase).is_none())
+            if let Some(phase) =
+                item.phase.as_deref().filter(|phase| pipeline.position(phase).is_none())
             {
                 let at = locate(&loaded.doc, index, &key("phase"), false);
                 let message = format!("pipeline `{}` has no phase `{phase}`", pipeline.name);
@@ -357,10 +289,5 @@ fn locate(doc: &Document, index: usize, path: &[Segment], of_key: bool) -> Locat
     }
     let offset = doc.record_offset(index);
     let (line, column) = doc.line_column(offset);
-    Location {
-        offset,
-        len: 1,
-        line,
-        column,
-    }
+    Location { offset, len: 1, line, column }
 }

@@ -2,7 +2,10 @@
 
 use serde_yaml::{Mapping, Value};
 
-use crate::model::{BacklogItem, Delta, Description, StructuredDescription};
+use crate::model::{
+    BacklogItem, BlockType, Delta, Description, ItemStatus, Level, PhasePool, Size,
+    StructuredDescription,
+};
 use crate::yaml::{Edit, Step};
 
 /// Returns the edits that make of the text before a change the text after it. The
@@ -11,36 +14,16 @@ pub(super) fn edits(deltas: &[Delta], has_id_key: impl Fn(usize) -> bool) -> Vec
     let mut edits = Vec::new();
     for delta in deltas {
         match delta {
-            Delta::Added {
-                text: Some(text), ..
-            } => edits.push(Edit::AppendText { text: text.clone() }),
-            Delta::Added { item, text: None } => edits.push(Edit::Append {
-                fields: fields(item),
-            }),
-            Delta::Replaced {
-                index,
-                before,
-                after,
-                text: None,
-            } => {
+            Delta::Added { text: Some(text), .. } => {
+                edits.push(Edit::AppendText { text: text.clone() })
+            }
+            Delta::Added { item, text: None } => edits.push(Edit::Append { fields: fields(item) }),
+            Delta::Replaced { index, before, after, text: None } => {
                 edits.extend(item_edits(*index, before, after, has_id_key(*index)));
             }
-            Delta::Replaced {
-                index,
-                after,
-                text: Some(text),
-                ..
-            } => {
-                edits.push(Edit::ReplaceText {
-                    record: *index,
-                    text: text.clone(),
-                });
-                edits.extend(
-                    after
-                        .updated
-                        .as_deref()
-                        .map(|at| set(*index, "updated", at.into())),
-                );
+            Delta::Replaced { index, after, text: Some(text), .. } => {
+                edits.push(Edit::ReplaceText { record: *index, text: text.clone() });
+                edits.extend(after.updated.as_deref().map(|at| set(*index, "updated", at.into())));
             }
             Delta::Removed { index, .. } => edits.push(Edit::RemoveRecord { record: *index }),
             Delta::Mark { .. } => {}
@@ -51,11 +34,7 @@ pub(super) fn edits(deltas: &[Delta], has_id_key: impl Fn(usize) -> bool) -> Vec
 
 /// Returns the edit that sets the mark.
 pub(super) fn set_mark(mark: u32) -> Edit {
-    Edit::Set {
-        record: None,
-        path: vec![key("next_item_id")],
-        value: mark.into(),
-    }
+    Edit::Set { record: None, path: vec![key("next_item_id")], value: mark.into() }
 }
 
 /// Returns the keys and values of an item that is written for the first time.
@@ -66,10 +45,7 @@ fn fields(item: &BacklogItem) -> Vec<(String, Value)> {
         _ => Mapping::new(),
     };
     let text = |key: Value| key.as_str().map_or_else(String::new, str::to_owned);
-    mapping
-        .into_iter()
-        .map(|(key, value)| (text(key), value))
-        .collect()
+    mapping.into_iter().map(|(key, value)| (text(key), value)).collect()
 }
 
 /// Returns the edits that make of one item's text another's.
@@ -79,99 +55,52 @@ pub(super) fn item_edits(
     after: &BacklogItem,
     has_id_key: bool,
 ) -> Vec<Edit> {
-    let mut diff = Diff {
-        record,
-        edits: Vec::new(),
-    };
+    let mut diff = Diff { record, edits: Vec::new() };
     if before.id != after.id {
         let id = after.id.clone().map_or(Value::Null, Value::String);
         diff.edits.push(if has_id_key {
             set(record, "id", id)
         } else {
-            Edit::SetFirst {
-                record,
-                key: "id".to_owned(),
-                value: id,
-            }
+            Edit::SetFirst { record, key: "id".to_owned(), value: id }
         });
     }
-    if before.title != after.title {
-        diff.edits
-            .push(set(record, "title", after.title.clone().into()));
+    for ((name, old), (_, new)) in texts(before).into_iter().zip(texts(after)) {
+        diff.at(vec![key(name)], old, new);
     }
-    if before.status != after.status {
-        diff.edits
-            .push(set(record, "status", after.status.as_str().into()));
-    }
-    diff.text("phase", &before.phase, &after.phase);
-    diff.word(
-        "size",
-        before.size.map(|s| s.as_str()),
-        after.size.map(|s| s.as_str()),
-    );
-    diff.word(
-        "complexity",
-        before.complexity.map(|l| l.as_str()),
-        after.complexity.map(|l| l.as_str()),
-    );
-    diff.word(
-        "risk",
-        before.risk.map(|l| l.as_str()),
-        after.risk.map(|l| l.as_str()),
-    );
-    diff.word(
-        "impact",
-        before.impact.map(|l| l.as_str()),
-        after.impact.map(|l| l.as_str()),
-    );
     if before.requires_human_review != after.requires_human_review {
-        diff.edits.push(set(
-            record,
-            "requires_human_review",
-            after.requires_human_review.into(),
-        ));
+        let value = after.requires_human_review.into();
+        diff.edits.push(set(record, "requires_human_review", value));
     }
-    diff.text("origin", &before.origin, &after.origin);
     diff.list("tags", &before.tags, &after.tags);
     diff.list("dependencies", &before.dependencies, &after.dependencies);
-    let from = |status: Option<crate::model::ItemStatus>| status.map(|s| s.as_str());
-    diff.word(
-        "blocked_from_status",
-        from(before.blocked_from_status),
-        from(after.blocked_from_status),
-    );
-    diff.text(
-        "blocked_reason",
-        &before.blocked_reason,
-        &after.blocked_reason,
-    );
-    diff.word(
-        "blocked_type",
-        before.blocked_type.map(|t| t.as_str()),
-        after.blocked_type.map(|t| t.as_str()),
-    );
-    diff.text(
-        "unblock_context",
-        &before.unblock_context,
-        &after.unblock_context,
-    );
-    diff.text("approved", &before.approved, &after.approved);
-    diff.text("created", &before.created, &after.created);
-    diff.text("pipeline_type", &before.pipeline_type, &after.pipeline_type);
     diff.description(before.description.as_ref(), after.description.as_ref());
-    diff.word(
-        "phase_pool",
-        before.phase_pool.map(|p| p.as_str()),
-        after.phase_pool.map(|p| p.as_str()),
-    );
-    diff.text(
-        "last_phase_commit",
-        &before.last_phase_commit,
-        &after.last_phase_commit,
-    );
     diff.extra(&before.extra, &after.extra);
-    diff.text("updated", &before.updated, &after.updated);
+    diff.at(vec![key("updated")], before.updated.as_deref(), after.updated.as_deref());
     diff.edits
+}
+
+/// Returns the fields of an item that are one text or word each, in the order in
+/// which new ones are written; `updated` comes after all others.
+fn texts(item: &BacklogItem) -> [(&'static str, Option<&str>); 17] {
+    [
+        ("title", Some(&item.title)),
+        ("status", Some(item.status.as_str())),
+        ("phase", item.phase.as_deref()),
+        ("size", item.size.map(Size::as_str)),
+        ("complexity", item.complexity.map(Level::as_str)),
+        ("risk", item.risk.map(Level::as_str)),
+        ("impact", item.impact.map(Level::as_str)),
+        ("origin", item.origin.as_deref()),
+        ("blocked_from_status", item.blocked_from_status.map(ItemStatus::as_str)),
+        ("blocked_reason", item.blocked_reason.as_deref()),
+        ("blocked_type", item.blocked_type.map(BlockType::as_str)),
+        ("unblock_context", item.unblock_context.as_deref()),
+        ("approved", item.approved.as_deref()),
+        ("created", item.created.as_deref()),
+        ("pipeline_type", item.pipeline_type.as_deref()),
+        ("phase_pool", item.phase_pool.map(PhasePool::as_str)),
+        ("last_phase_commit", item.last_phase_commit.as_deref()),
+    ]
 }
 
 fn key(key: &str) -> Step {
@@ -179,11 +108,7 @@ fn key(key: &str) -> Step {
 }
 
 fn set(record: usize, name: &str, value: Value) -> Edit {
-    Edit::Set {
-        record: Some(record),
-        path: vec![key(name)],
-        value,
-    }
+    Edit::Set { record: Some(record), path: vec![key(name)], value }
 }
 
 struct Diff {
@@ -196,21 +121,9 @@ impl Diff {
         let record = Some(self.record);
         match (before, after) {
             (before, after) if before == after => {}
-            (_, Some(text)) => self.edits.push(Edit::Set {
-                record,
-                path,
-                value: text.into(),
-            }),
+            (_, Some(text)) => self.edits.push(Edit::Set { record, path, value: text.into() }),
             (_, None) => self.edits.push(Edit::Remove { record, path }),
         }
-    }
-
-    fn text(&mut self, name: &str, before: &Option<String>, after: &Option<String>) {
-        self.at(vec![key(name)], before.as_deref(), after.as_deref());
-    }
-
-    fn word(&mut self, name: &str, before: Option<&str>, after: Option<&str>) {
-        self.at(vec![key(name)], before, after);
     }
 
     /// Entries that stay are not touched: what goes is removed, what comes is pushed,
@@ -221,18 +134,11 @@ impl Diff {
         }
         let record = Some(self.record);
         if before.len() == after.len() {
-            for (index, (_, new)) in before
-                .iter()
-                .zip(after)
-                .enumerate()
-                .filter(|(_, (old, new))| old != new)
+            for (index, (_, new)) in
+                before.iter().zip(after).enumerate().filter(|(_, (old, new))| old != new)
             {
                 let path = vec![key(name), Step::Index(index)];
-                self.edits.push(Edit::Set {
-                    record,
-                    path,
-                    value: new.clone().into(),
-                });
+                self.edits.push(Edit::Set { record, path, value: new.clone().into() });
             }
             return;
         }
@@ -250,10 +156,7 @@ impl Diff {
             }
         }
         for index in gone.into_iter().rev() {
-            self.edits.push(Edit::Remove {
-                record,
-                path: vec![key(name), Step::Index(index)],
-            });
+            self.edits.push(Edit::Remove { record, path: vec![key(name), Step::Index(index)] });
         }
         for entry in &after[kept..] {
             self.edits.push(Edit::Push {
@@ -269,20 +172,13 @@ impl Diff {
         let path = || vec![key("description")];
         match (before, after) {
             (before, after) if before == after => {}
-            (_, None) => self.edits.push(Edit::Remove {
-                record,
-                path: path(),
-            }),
+            (_, None) => self.edits.push(Edit::Remove { record, path: path() }),
             (Some(Description::Structured(before)), Some(Description::Structured(after))) => {
                 self.parts(before, after)
             }
             (_, Some(after)) => {
                 let value = serde_yaml::to_value(after).unwrap_or_default();
-                self.edits.push(Edit::Set {
-                    record,
-                    path: path(),
-                    value,
-                });
+                self.edits.push(Edit::Set { record, path: path(), value });
             }
         }
     }
@@ -293,17 +189,9 @@ impl Diff {
             ("problem", &before.problem, &after.problem),
             ("solution", &before.solution, &after.solution),
             ("impact", &before.impact, &after.impact),
-            (
-                "sizing_rationale",
-                &before.sizing_rationale,
-                &after.sizing_rationale,
-            ),
+            ("sizing_rationale", &before.sizing_rationale, &after.sizing_rationale),
         ] {
-            self.at(
-                vec![key("description"), key(name)],
-                old.as_deref(),
-                new.as_deref(),
-            );
+            self.at(vec![key("description"), key(name)], old.as_deref(), new.as_deref());
         }
     }
 
@@ -319,10 +207,7 @@ impl Diff {
             if let Some(name) = name.as_str()
                 && !after.contains_key(name)
             {
-                self.edits.push(Edit::Remove {
-                    record: Some(self.record),
-                    path: vec![key(name)],
-                });
+                self.edits.push(Edit::Remove { record: Some(self.record), path: vec![key(name)] });
             }
         }
     }

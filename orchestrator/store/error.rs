@@ -82,9 +82,7 @@ pub enum RequestError {
 }
 
 fn summary(diagnostics: &[Diagnostic]) -> String {
-    let mut errors = diagnostics
-        .iter()
-        .filter(|diagnostic| diagnostic.is_error());
+    let mut errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
     match (errors.next(), errors.count()) {
         (None, _) => "the file is not valid".to_owned(),
         (Some(first), 0) => first.to_string(),

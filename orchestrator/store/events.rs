@@ -48,13 +48,9 @@ pub fn append(paths: &Paths, events: &[Event]) -> Result<(), StoreError> {
 /// Where the file cannot be read.
 pub fn read(paths: &Paths, item: Option<&str>) -> Result<Vec<Event>, StoreError> {
     let bytes = fs::read_if_exists(&paths.events())?.unwrap_or_default();
-    let lines = bytes
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let events = lines.filter_map(|line| serde_json::from_slice::<Event>(line).ok());
-    Ok(events
-        .filter(|event| item.is_none_or(|id| event.item.as_deref() == Some(id)))
-        .collect())
+    Ok(events.filter(|event| item.is_none_or(|id| event.item.as_deref() == Some(id))).collect())
 }
 
 /// Returns the phases that an item went through, in order.
@@ -84,24 +80,16 @@ pub(super) fn of(applied: &Applied, time: &str) -> Vec<Event> {
             }
             Delta::Replaced { before, after, .. } if before.status != after.status => {
                 let mut detail = format!("{} → {}", before.status, after.status);
-                if let Some(reason) = after
-                    .blocked_reason
-                    .as_ref()
-                    .filter(|_| before.blocked_reason.is_none())
+                if let Some(reason) =
+                    after.blocked_reason.as_ref().filter(|_| before.blocked_reason.is_none())
                 {
                     detail = format!("{detail}: {reason}");
                 }
                 events.push(event("moved", after.id.as_deref(), Some(detail)));
             }
             Delta::Replaced { before, after, .. } => {
-                let detail = (before.phase != after.phase)
-                    .then(|| after.phase.clone())
-                    .flatten();
-                let what = if before.id == after.id {
-                    "updated"
-                } else {
-                    "named"
-                };
+                let detail = (before.phase != after.phase).then(|| after.phase.clone()).flatten();
+                let what = if before.id == after.id { "updated" } else { "named" };
                 events.push(event(
                     what,
                     after.id.as_deref(),
@@ -114,10 +102,9 @@ pub(super) fn of(applied: &Applied, time: &str) -> Vec<Event> {
     for removal in &applied.removed {
         let (what, detail) = match (removal.ended, &removal.reason) {
             (Ended::Merged, into) => ("merged", into.as_ref().map(|into| format!("into {into}"))),
-            (Ended::Done, reason) => (
-                "archived",
-                Some(reason.clone().unwrap_or_else(|| "done".to_owned())),
-            ),
+            (Ended::Done, reason) => {
+                ("archived", Some(reason.clone().unwrap_or_else(|| "done".to_owned())))
+            }
             (Ended::Dropped, reason) => ("dropped", reason.clone()),
         };
         events.push(event(what, removal.item.id.as_deref(), detail));

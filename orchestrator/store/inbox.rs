@@ -71,15 +71,9 @@ impl BacklogStore {
             Err(error) if error.is_not_found() => return Ok(Vec::new()),
             other => other?,
         };
-        let is_copy = |path: &PathBuf| {
-            path.extension()
-                .is_some_and(|extension| extension == "yaml")
-        };
-        Ok(list
-            .into_iter()
-            .map(|entry| entry.path)
-            .filter(is_copy)
-            .collect())
+        let is_copy =
+            |path: &PathBuf| path.extension().is_some_and(|extension| extension == "yaml");
+        Ok(list.into_iter().map(|entry| entry.path).filter(is_copy).collect())
     }
 
     fn claim(&self, inbox: &Path) -> Result<PathBuf, StoreError> {
@@ -117,17 +111,9 @@ impl BacklogStore {
         let seen: usize = claim.batches.iter().map(Vec::len).sum();
         if let Some(new) = entries.get(seen..).filter(|new| !new.is_empty()) {
             let items = new.iter().map(|entry| entry.item.clone()).collect();
-            ingested
-                .notes
-                .extend(new.iter().flat_map(|entry| entry.notes.clone()));
-            let change = Change::Ingest {
-                items,
-                skip_known_titles: false,
-            };
-            let saved = locked.save(&[Request {
-                change,
-                record: Some(record.clone()),
-            }])?;
+            ingested.notes.extend(new.iter().flat_map(|entry| entry.notes.clone()));
+            let change = Change::Ingest { items, skip_known_titles: false };
+            let saved = locked.save(&[Request { change, record: Some(record.clone()) }])?;
             let mut ids = Vec::new();
             for outcome in saved.outcomes {
                 let applied = outcome.map_err(|error| refused(claimed, &error))?;
@@ -173,26 +159,15 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, S
 }
 
 fn refused(claimed: &Path, error: &super::RequestError) -> StoreError {
-    let diagnostic = problem(
-        claimed,
-        Code::WrongShape,
-        super::locked::chain(error),
-        0,
-        0,
-        None,
-    );
-    StoreError::Invalid {
-        diagnostics: vec![diagnostic],
-        text: String::new(),
-    }
+    let diagnostic = problem(claimed, Code::WrongShape, super::locked::chain(error), (0, 0), None);
+    StoreError::Invalid { diagnostics: vec![diagnostic], text: String::new() }
 }
 
 fn problem(
     path: &Path,
     code: Code,
     message: String,
-    line: usize,
-    column: usize,
+    (line, column): (usize, usize),
     hint: Option<String>,
 ) -> Diagnostic {
     Diagnostic {
@@ -216,87 +191,72 @@ struct InboxEntry {
 /// Reads an inbox: a list, or a map with a list under `items`.
 fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<InboxEntry>, StoreError> {
     let text = String::from_utf8_lossy(bytes).into_owned();
-    let invalid = |diagnostics| StoreError::Invalid {
-        diagnostics,
-        text: text.clone(),
-    };
+    let mut problems = Vec::new();
+    let mut entries = Vec::new();
     if std::str::from_utf8(bytes).is_err() {
         let hint = Some("save it as UTF-8".to_owned());
-        return Err(invalid(vec![problem(
-            path,
-            Code::NotUtf8,
-            "the inbox is not UTF-8".into(),
-            0,
-            0,
-            hint,
-        )]));
-    }
-    let value: Value = serde_yaml::from_str(&text).map_err(|error| {
-        let (line, column) = error
-            .location()
-            .map_or((0, 0), |at| (at.line(), at.column()));
-        invalid(vec![problem(
-            path,
-            Code::Syntax,
-            error.to_string(),
-            line,
-            column,
-            None,
-        )])
-    })?;
-    let wrong_shape = || {
-        let message = "an inbox is a list, or a map with a list under `items`".to_owned();
-        let hint = Some("write `- title: …`".to_owned());
-        invalid(vec![problem(path, Code::WrongShape, message, 1, 1, hint)])
-    };
-    let list = match value {
-        Value::Sequence(list) => list,
-        Value::Null => Vec::new(),
-        Value::Mapping(mut map) => match map.remove("items") {
-            Some(Value::Sequence(list)) => list,
-            Some(Value::Null) => Vec::new(),
-            _ => return Err(wrong_shape()),
-        },
-        _ => return Err(wrong_shape()),
-    };
-    let mut entries = Vec::with_capacity(list.len());
-    let mut problems = Vec::new();
-    for (index, value) in list.into_iter().enumerate() {
-        let mapping = match value {
-            Value::String(title) => Mapping::from_iter([("title".into(), Value::String(title))]),
-            Value::Mapping(mapping) => mapping,
-            _ => {
-                let message = format!("entry {} is neither a text nor a map", index + 1);
-                problems.push(problem(
-                    path,
-                    Code::WrongShape,
-                    message,
-                    line_of(&text, index),
-                    1,
-                    None,
-                ));
-                continue;
+        problems.push(problem(path, Code::NotUtf8, "the inbox is not UTF-8".into(), (0, 0), hint));
+    } else {
+        match list(path, &text) {
+            Ok(list) => {
+                for (index, value) in list.into_iter().enumerate() {
+                    let at = (line_of(&text, index), 1);
+                    entries.extend(entry(path, index + 1, at, value, &mut problems));
+                }
             }
-        };
-        let (item, found, notes) = ingest::inbox_entry(mapping);
-        for field in found.into_iter().filter(|field| field.code.is_error()) {
-            let message = format!("entry {}: {}", index + 1, field.message);
-            problems.push(problem(
-                path,
-                field.code,
-                message,
-                line_of(&text, index),
-                1,
-                field.hint,
-            ));
+            Err(found) => problems.push(*found),
         }
-        entries.push(InboxEntry { item, notes });
     }
     if problems.is_empty() {
-        Ok(entries)
-    } else {
-        Err(invalid(problems))
+        return Ok(entries);
     }
+    Err(StoreError::Invalid { diagnostics: problems, text })
+}
+
+fn list(path: &Path, text: &str) -> Result<Vec<Value>, Box<Diagnostic>> {
+    let value: Value = serde_yaml::from_str(text).map_err(|error| {
+        let at = error.location().map_or((0, 0), |at| (at.line(), at.column()));
+        Box::new(problem(path, Code::Syntax, error.to_string(), at, None))
+    })?;
+    let value = match value {
+        Value::Mapping(mut map) if map.contains_key("items") => {
+            map.remove("items").unwrap_or_default()
+        }
+        other => other,
+    };
+    match value {
+        Value::Sequence(list) => Ok(list),
+        Value::Null => Ok(Vec::new()),
+        _ => {
+            let message = "an inbox is a list, or a map with a list under `items`".to_owned();
+            let hint = Some("write `- title: …`".to_owned());
+            Err(Box::new(problem(path, Code::WrongShape, message, (1, 1), hint)))
+        }
+    }
+}
+
+fn entry(
+    path: &Path,
+    number: usize,
+    at: (usize, usize),
+    value: Value,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<InboxEntry> {
+    let mapping = match value {
+        Value::String(title) => Mapping::from_iter([("title".into(), Value::String(title))]),
+        Value::Mapping(mapping) => mapping,
+        _ => {
+            let message = format!("entry {number} is neither a text nor a map");
+            problems.push(problem(path, Code::WrongShape, message, at, None));
+            return None;
+        }
+    };
+    let (item, found, notes) = ingest::inbox_entry(mapping);
+    for field in found.into_iter().filter(|field| field.code.is_error()) {
+        let message = format!("entry {number}: {}", field.message);
+        problems.push(problem(path, field.code, message, at, field.hint));
+    }
+    Some(InboxEntry { item, notes })
 }
 
 /// Returns the line of the n-th entry: as far as it can be told without an index.
@@ -308,8 +268,5 @@ fn line_of(text: &str, index: usize) -> usize {
         line.trim_start().len() + indent == line.len() && (rest == "-" || rest.starts_with("- "))
     };
     let entries = text.lines().enumerate().filter(|(_, line)| is_entry(line));
-    entries
-        .map(|(number, _)| number + 1)
-        .nth(index)
-        .unwrap_or(0)
+    entries.map(|(number, _)| number + 1).nth(index).unwrap_or(0)
 }

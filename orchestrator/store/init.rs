@@ -29,10 +29,7 @@ pub fn init(options: &StoreOptions) -> Result<Initialised, StoreError> {
     let _lock = fs::FileLock::acquire(&paths.lock(), options.lock_timeout, &options.holder)?;
     let mut worklog = Worklog::new(&paths);
     worklog.refresh()?;
-    let mark = MarkFiles::find(&paths)?
-        .read()?
-        .unwrap_or(0)
-        .max(worklog.highest());
+    let mark = MarkFiles::find(&paths)?.read()?.unwrap_or(0).max(worklog.highest());
     let body = format!("schema_version: {CURRENT_SCHEMA}\nnext_item_id: {mark}\nitems: []\n");
     let Some(bytes) = fs::read_if_exists(&paths.file)? else {
         fs::create_new(&paths.file, body.as_bytes())?;
@@ -50,11 +47,7 @@ pub fn init(options: &StoreOptions) -> Result<Initialised, StoreError> {
             if !is_empty {
                 return Err(error);
             }
-            let newline = if text.is_empty() || text.ends_with('\n') {
-                ""
-            } else {
-                "\n"
-            };
+            let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
             fs::replace(&paths.file, format!("{text}{newline}{body}").as_bytes())?;
             Ok(Initialised::Completed)
         }

@@ -66,12 +66,8 @@ pub(super) fn append(paths: &Paths, save: &Save) -> Result<(), StoreError> {
 /// Reads all saves that can be read, oldest first.
 pub(super) fn read(paths: &Paths) -> Result<Vec<Save>, StoreError> {
     let bytes = fs::read_if_exists(&paths.journal())?.unwrap_or_default();
-    let lines = bytes
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
-    Ok(lines
-        .filter_map(|line| serde_json::from_slice(line).ok())
-        .collect())
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
 /// Returns the items that were added and, as far as the journal knows, are in the

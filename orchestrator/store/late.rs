@@ -77,9 +77,8 @@ fn take_forward(store: &mut BacklogStore, swap: &Swap) -> Result<bool, StoreErro
         Err(StoreError::Unsettled { .. }) => return Ok(false),
         Err(error) => return Err(error),
     };
-    let Some(mut loaded) = String::from_utf8(settled.bytes)
-        .ok()
-        .and_then(|text| load::load(text, &rules).ok())
+    let Some(mut loaded) =
+        String::from_utf8(settled.bytes).ok().and_then(|text| load::load(text, &rules).ok())
     else {
         return Ok(false);
     };
@@ -87,17 +86,9 @@ fn take_forward(store: &mut BacklogStore, swap: &Swap) -> Result<bool, StoreErro
         return Ok(false);
     }
     let text = loaded.doc.text().as_bytes();
-    let line = Save {
-        ours: fs::hash(text),
-        ..saves[saves.len() - 1].clone()
-    };
+    let line = Save { ours: fs::hash(text), ..saves[saves.len() - 1].clone() };
     journal::append(&store.paths, &line)?;
-    let swap = Swap::new(
-        &base,
-        &line.ours,
-        loaded.file.items.len(),
-        &store.options.clock,
-    );
+    let swap = Swap::new(&base, &line.ours, loaded.file.items.len(), &store.options.clock);
     match replace::put(&store.paths, text, swap)? {
         Put::Done => {
             store.state = None;
@@ -124,9 +115,7 @@ fn replay_one(loaded: &mut Loaded, save: &Save) -> bool {
     let mut mark = loaded.file.next_item_id.max(save.mark);
     for entry in &save.added {
         if loaded.file.get(&entry.id).is_none() {
-            let edit = Edit::AppendText {
-                text: entry.text.clone(),
-            };
+            let edit = Edit::AppendText { text: entry.text.clone() };
             if loaded.doc.apply(&[edit]).is_err() || !read_back(loaded) {
                 return false;
             }
@@ -172,9 +161,7 @@ fn read_back(loaded: &mut Loaded) -> bool {
 }
 
 fn item(text: &str) -> Option<BacklogItem> {
-    parse_record(text)
-        .ok()
-        .map(|mapping| BacklogItem::from_mapping(mapping).0)
+    parse_record(text).ok().map(|mapping| BacklogItem::from_mapping(mapping).0)
 }
 
 fn index_of(loaded: &Loaded, before: &BacklogItem, after: &BacklogItem) -> Option<usize> {
@@ -182,14 +169,9 @@ fn index_of(loaded: &Loaded, before: &BacklogItem, after: &BacklogItem) -> Optio
     match &before.id {
         Some(id) => items.iter().position(|item| item.is(id)),
         None => {
-            let named = after
-                .id
-                .as_ref()
-                .and_then(|id| items.iter().position(|item| item.is(id)));
+            let named = after.id.as_ref().and_then(|id| items.iter().position(|item| item.is(id)));
             named.or_else(|| {
-                items
-                    .iter()
-                    .position(|item| item.id.is_none() && item.title == before.title)
+                items.iter().position(|item| item.id.is_none() && item.title == before.title)
             })
         }
     }

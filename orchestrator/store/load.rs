@@ -73,10 +73,7 @@ pub(super) fn load(text: String, rules: &Rules) -> Result<Loaded, Unreadable> {
         }
         Ok(version) => Ok(loaded(doc, reader, version)),
         Err((code, message)) => {
-            let written = Version {
-                number: CURRENT_SCHEMA,
-                is_written: true,
-            };
+            let written = Version { number: CURRENT_SCHEMA, is_written: true };
             let mut loaded = loaded(doc, reader, written);
             loaded.root_problems.push(RootProblem {
                 code,
@@ -94,12 +91,7 @@ fn parse(text: String, visit: &mut dyn FnMut(usize, Mapping)) -> Result<Document
     if let Some(at) = text.find('\0') {
         let before = &text[..at];
         let line = before.matches('\n').count();
-        let column = before
-            .rsplit('\n')
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .count();
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
         let problem = Problem {
             kind: ProblemKind::Syntax,
             message: "the text holds a NUL".into(),
@@ -110,16 +102,10 @@ fn parse(text: String, visit: &mut dyn FnMut(usize, Mapping)) -> Result<Document
             record: None,
             hint: Some("remove it".into()),
         };
-        return Err(Unreadable {
-            text,
-            problems: vec![problem],
-        });
+        return Err(Unreadable { text, problems: vec![problem] });
     }
     let kept = text.clone();
-    Document::parse(text, "items", visit).map_err(|problems| Unreadable {
-        text: kept,
-        problems,
-    })
+    Document::parse(text, "items", visit).map_err(|problems| Unreadable { text: kept, problems })
 }
 
 /// Collects items as they are read.
@@ -160,10 +146,7 @@ impl Loaded {
     /// Reads the root keys again; the items are as they are.
     pub(super) fn read_root(&mut self) {
         self.root_problems.clear();
-        let mark = self
-            .doc
-            .root("next_item_id")
-            .filter(|value| !value.is_null());
+        let mark = self.doc.root("next_item_id").filter(|value| !value.is_null());
         self.has_mark = mark.is_some();
         match mark.map(|value| schema::number(&value)) {
             None => self.file.next_item_id = 0,
@@ -178,10 +161,7 @@ impl Loaded {
         if !self.version.is_written {
             self.root_problems.push(RootProblem {
                 code: Code::MissingVersion,
-                message: format!(
-                    "no `schema_version`: read as version {}",
-                    self.version.number
-                ),
+                message: format!("no `schema_version`: read as version {}", self.version.number),
                 key: None,
                 hint: Some(format!("add `schema_version: {}`", self.version.number)),
             });
@@ -189,10 +169,7 @@ impl Loaded {
         if self.version.is_newer() {
             self.root_problems.push(RootProblem {
                 code: Code::NewerVersion,
-                message: format!(
-                    "version {} was written by a newer program",
-                    self.version.number
-                ),
+                message: format!("version {} was written by a newer program", self.version.number),
                 key: Some("schema_version".into()),
                 hint: Some("it can be read, not written: update orchestrator".into()),
             });
@@ -213,13 +190,8 @@ impl Loaded {
 
     /// Returns whether anything keeps the file from being written.
     pub(super) fn has_errors(&self) -> bool {
-        self.root_problems
-            .iter()
-            .any(|problem| problem.code.is_error())
-            || self
-                .problems
-                .iter()
-                .any(|item| item.iter().any(|problem| problem.code.is_error()))
+        self.root_problems.iter().any(|problem| problem.code.is_error())
+            || self.problems.iter().any(|item| item.iter().any(|problem| problem.code.is_error()))
     }
 }
 
@@ -244,22 +216,15 @@ fn migrate(mut loaded: Loaded, rules: &Rules) -> Loaded {
                 let path = vec![Step::Key(key.to_owned())];
                 let record = Some(index);
                 edits.push(match value {
-                    Some(value) => Edit::Set {
-                        record,
-                        path,
-                        value: value.into(),
-                    },
+                    Some(value) => Edit::Set { record, path, value: value.into() },
                     None => Edit::Remove { record, path },
                 });
             }
             items.push(Arc::new(item));
         }
         // The numbers that were issued before there was a mark.
-        let highest = loaded
-            .file
-            .highest_number()
-            .max(mentioned(&loaded.file))
-            .max(loaded.file.next_item_id);
+        let highest =
+            loaded.file.highest_number().max(mentioned(&loaded.file)).max(loaded.file.next_item_id);
         edits.push(set_mark(highest));
         match loaded.doc.apply(&edits) {
             Ok(_) => {
@@ -298,12 +263,7 @@ pub(super) fn mentioned(file: &BacklogFile) -> u32 {
             .as_deref()
             .and_then(|origin| origin.split_once('/'))
             .map_or(0, |(id, _)| number(id));
-        item.dependencies
-            .iter()
-            .map(|id| number(id))
-            .max()
-            .unwrap_or(0)
-            .max(origin)
+        item.dependencies.iter().map(|id| number(id)).max().unwrap_or(0).max(origin)
     };
     file.items.iter().map(of).max().unwrap_or(0)
 }

@@ -8,14 +8,16 @@ use jiff::Timestamp;
 use super::backlog_store::{BacklogStore, State, floor_of, is_firm};
 use super::error::RequestError;
 use super::journal::{self, Save};
+use super::load::Loaded;
 use super::mark::MarkLock;
 use super::replace::{self, Put, Swap};
 use super::settle::read_settled;
 use super::touched::{self, Touched};
 use super::worklog::ArchiveEntry;
-use super::{StoreError, edits, events, late, lost};
+use super::{Paths, StoreError, edits, events, late, lost};
 use crate::fs::{self, FileLock};
 use crate::model::{Applied, BacklogItem, Change, Code, Context, Diagnostic, FieldProblem, revert};
+use crate::yaml::Refused;
 
 /// How often a save goes forward over edits that slip in, before it gives up.
 const FORWARD: usize = 50;
@@ -32,10 +34,7 @@ pub struct Request {
 
 impl From<Change> for Request {
     fn from(change: Change) -> Self {
-        Self {
-            change,
-            record: None,
-        }
+        Self { change, record: None }
     }
 }
 
@@ -87,11 +86,7 @@ impl<'a> LockedBacklog<'a> {
         if !store.is_unchanged()? {
             store.read_again()?;
         }
-        let mut locked = Self {
-            store,
-            _lock: lock,
-            kept: leftovers.kept,
-        };
+        let mut locked = Self { store, _lock: lock, kept: leftovers.kept };
         late::carry_forward(locked.store, &mut locked.kept)?;
         locked.check_writable()?;
         locked.note_lost()?;
@@ -99,11 +94,7 @@ impl<'a> LockedBacklog<'a> {
     }
 
     fn check_writable(&mut self) -> Result<(), StoreError> {
-        if self.store.state()?.loaded.has_errors() {
-            Err(self.store.invalid()?)
-        } else {
-            Ok(())
-        }
+        if self.store.state()?.loaded.has_errors() { Err(self.store.invalid()?) } else { Ok(()) }
     }
 
     /// Writes down what a stale editor dropped, before our next save makes its text
@@ -169,10 +160,7 @@ impl<'a> LockedBacklog<'a> {
             }
         }
         let waited = std::time::Duration::ZERO;
-        Err(StoreError::Unsettled {
-            path: self.store.paths.shown.clone(),
-            waited,
-        })
+        Err(StoreError::Unsettled { path: self.store.paths.shown.clone(), waited })
     }
 
     /// Makes every change, in memory, with numbers that are durable in the mark.
@@ -195,17 +183,8 @@ impl<'a> LockedBacklog<'a> {
             }
             self.unmake(made);
         }
-        let takes = requests
-            .iter()
-            .any(|request| request.change.may_take_numbers());
-        let names = self
-            .store
-            .state()?
-            .loaded
-            .file
-            .items
-            .iter()
-            .any(|item| item.id.is_none());
+        let takes = requests.iter().any(|request| request.change.may_take_numbers());
+        let names = self.store.state()?.loaded.file.items.iter().any(|item| item.id.is_none());
         if !takes && !names && copy >= own {
             return self.make(requests, now, copy.max(own));
         }
@@ -215,19 +194,13 @@ impl<'a> LockedBacklog<'a> {
         if made.mark > copy {
             lock.write(made.mark)?;
         }
-        *taken = Some(Taken {
-            above,
-            to: made.mark,
-        });
+        *taken = Some(Taken { above, to: made.mark });
         Ok(made)
     }
 
     fn lock_mark(&mut self) -> Result<MarkLock, StoreError> {
         let options = &self.store.options;
-        let lock = self
-            .store
-            .marks
-            .lock(options.lock_timeout, &options.holder)?;
+        let lock = self.store.marks.lock(options.lock_timeout, &options.holder)?;
         if lock.fell_back {
             self.store.warnings.push(format!(
                 "git's folder cannot be written: the high-water mark is kept in {}, which other worktrees do not see",
@@ -260,95 +233,40 @@ impl<'a> LockedBacklog<'a> {
         floor: u32,
     ) -> Result<Made, StoreError> {
         let store = &mut *self.store;
-        let rules = &store.options.rules;
         let worklog = &store.worklog;
         let archived = |id: &str| worklog.ended_of(id);
-        let context = Context {
-            rules,
-            now,
-            archived: &archived,
-        };
+        let context = Context { rules: &store.options.rules, now, archived: &archived };
         let Some(State { loaded, .. }) = &mut store.state else {
-            return Err(StoreError::NotInitialised {
-                path: store.options.path.clone(),
-            });
+            return Err(StoreError::NotInitialised { path: store.options.path.clone() });
         };
         let had = (loaded.has_mark, loaded.file.next_item_id);
         let problems = loaded.problems.clone();
         loaded.file.next_item_id = floor;
         let mut touched = Touched::default();
-        let mut naming = None;
-        if loaded.file.items.iter().any(|item| item.id.is_none()) {
-            match touched::make(loaded, &Change::AssignIds, &context, &mut touched) {
-                Ok(applied) => naming = Some(applied),
-                Err(error) => store
-                    .warnings
-                    .push(format!("items without an ID stay so: {}", chain(&error))),
-            }
-        }
+        let naming = name_items(loaded, &context, &mut touched, &mut store.warnings);
         let outcomes: Vec<_> = requests
             .iter()
             .map(|request| touched::make(loaded, &request.change, &context, &mut touched))
             .collect();
         let mark = loaded.file.next_item_id;
-        let named = naming
-            .as_ref()
-            .map(|applied| applied.changed.clone())
-            .unwrap_or_default();
-        let changed = !named.is_empty()
-            || outcomes
-                .iter()
-                .flatten()
-                .any(|applied| !applied.deltas.is_empty());
-        let is_needed = changed || loaded.original.is_some() || (had.0 && had.1 < mark);
-        if is_needed && had != (true, mark) {
+        let mut applied = naming.iter().chain(outcomes.iter().flatten());
+        let is_needed = applied.any(|applied| !applied.deltas.is_empty())
+            || loaded.original.is_some()
+            || (had.0 && had.1 < mark);
+        if !is_needed {
+            loaded.file.next_item_id = had.1;
+        } else if had != (true, mark) {
             let undo = loaded
                 .doc
                 .apply(&[edits::set_mark(mark)])
-                .map_err(|refused| {
-                    let problem = Diagnostic {
-                        code: Code::WrongShape,
-                        message: format!("the high-water mark cannot be written: {refused}"),
-                        file: store.paths.shown.clone(),
-                        line: 0,
-                        column: 0,
-                        span: None,
-                        item: None,
-                        hint: Some(
-                            "write `next_item_id: 0` on a line of its own above `items:`".into(),
-                        ),
-                    };
-                    StoreError::Invalid {
-                        diagnostics: vec![problem],
-                        text: loaded.doc.text().to_owned(),
-                    }
-                })?;
+                .map_err(|refused| no_mark(&store.paths, loaded, &refused))?;
             touched.undo.push(undo);
             loaded.has_mark = true;
         }
-        if !is_needed {
-            loaded.file.next_item_id = had.1;
-        }
-        let outcome = Saved {
-            outcomes,
-            named,
-            is_written: is_needed,
-        };
-        let ours = if is_needed {
-            fs::hash(loaded.doc.text().as_bytes())
-        } else {
-            String::new()
-        };
-        Ok(Made {
-            outcome,
-            touched,
-            naming,
-            had,
-            problems,
-            mark,
-            is_needed,
-            ours,
-        })
+        let named = naming.as_ref().map(|applied| applied.changed.clone()).unwrap_or_default();
+        let ours = if is_needed { fs::hash(loaded.doc.text().as_bytes()) } else { String::new() };
+        let outcome = Saved { outcomes, named, is_written: is_needed };
+        Ok(Made { outcome, touched, naming, had, problems, mark, is_needed, ours })
     }
 
     /// Does what must be durable, or at least there, before the file changes.
@@ -362,15 +280,8 @@ impl<'a> LockedBacklog<'a> {
         let store = &mut *self.store;
         for (request, outcome) in requests.iter().zip(&made.outcome.outcomes) {
             if let (Some(path), Ok(applied)) = (&request.record, outcome) {
-                let ids = applied
-                    .added
-                    .iter()
-                    .filter_map(|item| item.id.clone())
-                    .collect();
-                let record = TakenIds {
-                    ids,
-                    updated: now.to_string(),
-                };
+                let ids = applied.added.iter().filter_map(|item| item.id.clone()).collect();
+                let record = TakenIds { ids, updated: now.to_string() };
                 fs::replace(path, &serde_json::to_vec(&record)?)?;
             }
         }
@@ -393,11 +304,8 @@ impl<'a> LockedBacklog<'a> {
             let backup = replace::backup_path(&store.paths, &store.options.clock)?;
             fs::create_new(&backup, original.as_bytes())?;
         }
-        let removed = touched
-            .removed
-            .iter()
-            .filter_map(|(removal, _)| removal.item.id.clone())
-            .collect();
+        let removed =
+            touched.removed.iter().filter_map(|(removal, _)| removal.item.id.clone()).collect();
         let save = Save {
             at: now.to_string(),
             ours: made.ours.clone(),
@@ -412,18 +320,11 @@ impl<'a> LockedBacklog<'a> {
     fn put(&mut self, ours: &str) -> Result<Put, StoreError> {
         let store = &*self.store;
         let Some(state) = &store.state else {
-            return Err(StoreError::NotInitialised {
-                path: store.options.path.clone(),
-            });
+            return Err(StoreError::NotInitialised { path: store.options.path.clone() });
         };
         let loaded = &state.loaded;
         let text = loaded.doc.text().as_bytes();
-        let swap = Swap::new(
-            &state.hash,
-            ours,
-            loaded.file.items.len(),
-            &store.options.clock,
-        );
+        let swap = Swap::new(&state.hash, ours, loaded.file.items.len(), &store.options.clock);
         replace::put(&store.paths, text, swap)
     }
 
@@ -455,10 +356,9 @@ impl<'a> LockedBacklog<'a> {
                 && let Some(backup) =
                     replace::put_back(&store.paths, path, &ours, &store.options.clock)?
             {
-                store.warnings.push(format!(
-                    "an edit that was saved over lies in {}",
-                    backup.display()
-                ));
+                store
+                    .warnings
+                    .push(format!("an edit that was saved over lies in {}", backup.display()));
             }
             return Err(error);
         }
@@ -484,23 +384,49 @@ impl<'a> LockedBacklog<'a> {
         }
         let time = now.to_string();
         let mut story = Vec::new();
-        for applied in made
-            .naming
-            .iter()
-            .chain(made.outcome.outcomes.iter().flatten())
-        {
+        for applied in made.naming.iter().chain(made.outcome.outcomes.iter().flatten()) {
             story.extend(events::of(applied, &time));
         }
         let rest = events::append(&store.paths, &story)
             .and_then(|()| replace::forget_old(&self.kept, &store.options.clock));
         if let Err(error) = rest {
             // The save stands and must be told as what it is.
-            store
-                .warnings
-                .push(format!("after the save: {}", chain(&error)));
+            store.warnings.push(format!("after the save: {}", chain(&error)));
         }
         Ok(())
     }
+}
+
+/// Gives hand-written items their IDs; where the text cannot be edited so, they stay
+/// without, and nothing else is held up.
+fn name_items(
+    loaded: &mut Loaded,
+    context: &Context<'_>,
+    touched: &mut Touched,
+    warnings: &mut Vec<String>,
+) -> Option<Applied> {
+    if loaded.file.items.iter().all(|item| item.id.is_some()) {
+        return None;
+    }
+    touched::make(loaded, &Change::AssignIds, context, touched)
+        .inspect_err(|error| {
+            warnings.push(format!("items without an ID stay so: {}", chain(error)));
+        })
+        .ok()
+}
+
+fn no_mark(paths: &Paths, loaded: &Loaded, refused: &Refused) -> StoreError {
+    let problem = Diagnostic {
+        code: Code::WrongShape,
+        message: format!("the high-water mark cannot be written: {refused}"),
+        file: paths.shown.clone(),
+        line: 0,
+        column: 0,
+        span: None,
+        item: None,
+        hint: Some("write `next_item_id: 0` on a line of its own above `items:`".into()),
+    };
+    StoreError::Invalid { diagnostics: vec![problem], text: loaded.doc.text().to_owned() }
 }
 
 /// Dates are written to the millisecond: more tells a person nothing.

@@ -26,20 +26,13 @@ pub(super) fn find(
     let mut entries = noted(paths)?;
     if look {
         for (_, entry) in journal::live(&journal::read(paths)?) {
-            if !entries
-                .iter()
-                .any(|known| ItemId::same(&known.id, &entry.id))
-            {
+            if !entries.iter().any(|known| ItemId::same(&known.id, &entry.id)) {
                 entries.push(entry);
             }
         }
     }
-    let there: std::collections::HashSet<String> = file
-        .items
-        .iter()
-        .filter_map(|item| item.id.as_deref())
-        .map(ItemId::key)
-        .collect();
+    let there: std::collections::HashSet<String> =
+        file.items.iter().filter_map(|item| item.id.as_deref()).map(ItemId::key).collect();
     entries.retain(|entry| {
         let key = ItemId::key(&entry.id);
         !there.contains(&key) && !worklog.ended().contains_key(&key)

@@ -55,18 +55,12 @@ impl MarkFiles {
             }
             None => None,
         };
-        Ok(Self {
-            shared,
-            local: paths.mark(),
-        })
+        Ok(Self { shared, local: paths.mark() })
     }
 
     /// Returns all copies there may be, the one that is written first.
     pub(super) fn copies(&self) -> impl Iterator<Item = &Path> {
-        self.shared
-            .iter()
-            .map(PathBuf::as_path)
-            .chain([self.local.as_path()])
+        self.shared.iter().map(PathBuf::as_path).chain([self.local.as_path()])
     }
 
     /// Reads the highest of all copies; `None` where there is none.
@@ -83,10 +77,8 @@ impl MarkFiles {
                 Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => continue,
                 Err(error) => return Err(error.into()),
             };
-            let record: Record =
-                serde_json::from_slice(&bytes).map_err(|_| StoreError::DamagedMark {
-                    path: path.to_owned(),
-                })?;
+            let record: Record = serde_json::from_slice(&bytes)
+                .map_err(|_| StoreError::DamagedMark { path: path.to_owned() })?;
             highest = highest.max(Some(record.mark));
         }
         Ok(highest)
@@ -102,11 +94,7 @@ impl MarkFiles {
         if let Some(shared) = &self.shared {
             match lock_beside(shared, timeout, holder) {
                 Ok(lock) => {
-                    return Ok(MarkLock {
-                        _lock: lock,
-                        path: shared.clone(),
-                        fell_back,
-                    });
+                    return Ok(MarkLock { _lock: lock, path: shared.clone(), fell_back });
                 }
                 Err(LockError::File(error)) if !error.is_crash() && cannot_be_written(&error) => {
                     fell_back = true
@@ -115,11 +103,7 @@ impl MarkFiles {
             }
         }
         let lock = lock_beside(&self.local, timeout, holder)?;
-        Ok(MarkLock {
-            _lock: lock,
-            path: self.local.clone(),
-            fell_back,
-        })
+        Ok(MarkLock { _lock: lock, path: self.local.clone(), fell_back })
     }
 
     /// Puts the mark into every copy that is there, and into the one that is written
@@ -220,10 +204,7 @@ mod tests {
     #[test]
     fn names_are_plain_and_distinct() {
         assert_eq!(escape(Path::new("BACKLOG.yaml")), "BACKLOG.yaml");
-        assert_eq!(
-            escape(Path::new("sub dir/ü.yaml")),
-            "sub%20dir%2F%C3%BC.yaml"
-        );
+        assert_eq!(escape(Path::new("sub dir/ü.yaml")), "sub%20dir%2F%C3%BC.yaml");
         assert_ne!(escape(Path::new("a/b")), escape(Path::new("a%2Fb")));
         let long = "x".repeat(500);
         assert!(escape(Path::new(&long)).len() < 200);
@@ -233,10 +214,7 @@ mod tests {
     fn the_highest_copy_counts_and_damage_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let (shared, local) = (dir.path().join("git/a.mark"), dir.path().join("mark"));
-        let files = MarkFiles {
-            shared: Some(shared.clone()),
-            local: local.clone(),
-        };
+        let files = MarkFiles { shared: Some(shared.clone()), local: local.clone() };
         assert_eq!(files.read().unwrap(), None);
         let holder = Holder::this_process(None, "test", "now");
         let lock = files.lock(Duration::ZERO, &holder).unwrap();

@@ -34,9 +34,7 @@ impl Paths {
     /// Where links go in circles or folders cannot be read.
     pub fn new(shown: &Path, worklog: &Path) -> Result<Self, StoreError> {
         let file = fs::resolve(shown)?;
-        let root = file
-            .parent()
-            .map_or_else(|| PathBuf::from("/"), Path::to_owned);
+        let root = file.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
         Ok(Self {
             state: root.join(STATE_DIR),
             worklog: root.join(worklog),

@@ -42,13 +42,7 @@ impl Swap {
     /// Makes the intent of putting `ours` in the place of `base`.
     pub(super) fn new(base: &str, ours: &str, items: usize, clock: &Clock) -> Self {
         let (base, ours) = (base.to_owned(), ours.to_owned());
-        Self {
-            path: PathBuf::new(),
-            base,
-            ours,
-            items,
-            millis: clock.now().as_millisecond(),
-        }
+        Self { path: PathBuf::new(), base, ours, items, millis: clock.now().as_millisecond() }
     }
 
     fn parse(path: &Path, prefix: &str) -> Option<Self> {
@@ -64,10 +58,7 @@ impl Swap {
     }
 
     fn prefix(&self) -> String {
-        format!(
-            "{SWAP}{}-{}-{}-{}-",
-            self.base, self.ours, self.items, self.millis
-        )
+        format!("{SWAP}{}-{}-{}-{}-", self.base, self.ours, self.items, self.millis)
     }
 }
 
@@ -106,20 +97,14 @@ pub(super) fn put(paths: &Paths, text: &[u8], swap: Swap) -> Result<Put, StoreEr
         keep(&path)?;
         return Ok(Put::Done);
     }
-    Ok(Put::SlippedIn {
-        path,
-        exchanged: true,
-    })
+    Ok(Put::SlippedIn { path, exchanged: true })
 }
 
 /// Where names cannot be exchanged: compare, then rename. An edit between the two
 /// is lost; the window is as small as we can make it.
 fn put_by_rename(paths: &Paths, staged: fs::Staged, base: &str) -> Result<Put, StoreError> {
     if fs::hash_file(&paths.file)? != base {
-        return Ok(Put::SlippedIn {
-            path: paths.file.clone(),
-            exchanged: false,
-        });
+        return Ok(Put::SlippedIn { path: paths.file.clone(), exchanged: false });
     }
     fs::rename(staged.path(), &paths.file)?;
     staged.keep();
@@ -131,18 +116,11 @@ fn put_by_rename(paths: &Paths, staged: fs::Staged, base: &str) -> Result<Put, S
 /// another mount, between which nothing can be exchanged.
 fn staging_folder(paths: &Paths) -> Result<PathBuf, StoreError> {
     let tmp = paths.tmp();
-    Ok(if fs::is_same_mount(&tmp, &paths.root)? {
-        tmp
-    } else {
-        paths.root.clone()
-    })
+    Ok(if fs::is_same_mount(&tmp, &paths.root)? { tmp } else { paths.root.clone() })
 }
 
 fn keep(path: &Path) -> Result<(), FsError> {
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let kept = path.with_file_name(name.replacen(SWAP, KEPT, 1));
     fs::rename(path, &kept)
 }
@@ -214,10 +192,8 @@ pub(super) struct Leftovers {
 /// Finds the kept texts without changing anything: for readers, and to know what
 /// was written last.
 pub(super) fn kept(paths: &Paths) -> Result<Vec<Swap>, StoreError> {
-    let mut kept: Vec<Swap> = entries(paths)?
-        .iter()
-        .filter_map(|path| Swap::parse(path, KEPT))
-        .collect();
+    let mut kept: Vec<Swap> =
+        entries(paths)?.iter().filter_map(|path| Swap::parse(path, KEPT)).collect();
     kept.sort_by_key(|swap| swap.millis);
     Ok(kept)
 }
@@ -229,11 +205,7 @@ fn entries(paths: &Paths) -> Result<Vec<PathBuf>, StoreError> {
         return Ok(found);
     }
     let staging = staging_folder(paths)?;
-    let dirs = if staging == tmp {
-        vec![tmp]
-    } else {
-        vec![tmp, staging]
-    };
+    let dirs = if staging == tmp { vec![tmp] } else { vec![tmp, staging] };
     for dir in dirs {
         match fs::list(&dir) {
             Ok(list) => found.extend(list.into_iter().map(|entry| entry.path)),
@@ -248,10 +220,8 @@ fn entries(paths: &Paths) -> Result<Vec<PathBuf>, StoreError> {
 pub(super) fn recover(paths: &Paths, clock: &Clock) -> Result<Leftovers, StoreError> {
     let mut leftovers = Leftovers::default();
     for path in entries(paths)? {
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name =
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if let Some(swap) = Swap::parse(&path, SWAP) {
             if let Some(lost) = finish(paths, &swap, clock)? {
                 leftovers.warnings.push(format!(

@@ -6,12 +6,7 @@ use crate::model::{CURRENT_SCHEMA, Code, NEWEST_SCHEMA};
 use crate::yaml::Document;
 
 /// Keys that no file of version 1 has.
-const ONLY_V2: &[&str] = &[
-    "phase_pool",
-    "pipeline_type",
-    "description",
-    "last_phase_commit",
-];
+const ONLY_V2: &[&str] = &["phase_pool", "pipeline_type", "description", "last_phase_commit"];
 
 /// Statuses that only version 1 has.
 pub(super) const ONLY_V1_STATUS: &[&str] = &["researching", "scoped"];
@@ -61,15 +56,8 @@ impl Traits {
 pub(super) fn version(doc: &Document, traits: Traits) -> Result<Version, (Code, String)> {
     let guess = || {
         let is_v2 = traits.has_v2_key || doc.root("next_item_id").is_some();
-        let number = if !is_v2 && traits.has_v1_status {
-            1
-        } else {
-            CURRENT_SCHEMA
-        };
-        Version {
-            number,
-            is_written: false,
-        }
+        let number = if !is_v2 && traits.has_v1_status { 1 } else { CURRENT_SCHEMA };
+        Version { number, is_written: false }
     };
     match doc.root("schema_version") {
         None | Some(Value::Null) => Ok(guess()),
@@ -78,16 +66,10 @@ pub(super) fn version(doc: &Document, traits: Traits) -> Result<Version, (Code, 
                 let shown = serde_yaml::to_string(&value).unwrap_or_default();
                 Err((
                     Code::WrongType,
-                    format!(
-                        "`schema_version` must be a number from 1, not {}",
-                        shown.trim()
-                    ),
+                    format!("`schema_version` must be a number from 1, not {}", shown.trim()),
                 ))
             }
-            Some(number) => Ok(Version {
-                number,
-                is_written: true,
-            }),
+            Some(number) => Ok(Version { number, is_written: true }),
         },
     }
 }

@@ -47,25 +47,18 @@ pub(super) fn read_settled(
     if let Some(read) = &last
         && (is_known(&read.hash) || (!is_fresh(&read.stamp, clock) && looks_whole(&read.bytes)))
     {
-        return last.ok_or_else(|| StoreError::NotInitialised {
-            path: path.to_owned(),
-        });
+        return last.ok_or_else(|| StoreError::NotInitialised { path: path.to_owned() });
     }
     loop {
         thread::sleep(PAUSE);
         let again = read_once(path)?;
         if again.as_ref().map(|read| &read.hash) == last.as_ref().map(|read| &read.hash) {
-            return again.ok_or_else(|| StoreError::NotInitialised {
-                path: path.to_owned(),
-            });
+            return again.ok_or_else(|| StoreError::NotInitialised { path: path.to_owned() });
         }
         last = again;
         let waited = start.elapsed();
         if waited > PATIENCE {
-            return Err(StoreError::Unsettled {
-                path: path.to_owned(),
-                waited,
-            });
+            return Err(StoreError::Unsettled { path: path.to_owned(), waited });
         }
     }
 }
@@ -78,11 +71,7 @@ fn read_once(path: &Path) -> Result<Option<Settled>, StoreError> {
     let Some(bytes) = fs::read_if_exists(path)? else {
         return Ok(None);
     };
-    Ok(Some(Settled {
-        hash: fs::hash(&bytes),
-        bytes,
-        stamp,
-    }))
+    Ok(Some(Settled { hash: fs::hash(&bytes), bytes, stamp }))
 }
 
 fn is_fresh(stamp: &fs::Stamp, clock: &Clock) -> bool {

@@ -93,10 +93,7 @@ impl Touched {
         match delta {
             Delta::Added { item, .. } => {
                 let text = loaded.doc.record_text(loaded.doc.len() - 1);
-                self.added.push(Entry {
-                    id: item.id_or_dash().to_owned(),
-                    text,
-                });
+                self.added.push(Entry { id: item.id_or_dash().to_owned(), text });
             }
             Delta::Replaced { index, after, .. } => {
                 let after_text = loaded.doc.record_text(*index);
@@ -108,12 +105,8 @@ impl Touched {
             }
             Delta::Removed { before: item, .. } => {
                 let same = |removal: &&Removal| std::sync::Arc::ptr_eq(&removal.item, item);
-                self.removed.extend(
-                    removals
-                        .iter()
-                        .find(same)
-                        .map(|removal| (removal.clone(), before)),
-                );
+                self.removed
+                    .extend(removals.iter().find(same).map(|removal| (removal.clone(), before)));
             }
             Delta::Mark { .. } => {}
         }

@@ -44,38 +44,25 @@ impl Document {
     pub(super) fn append_fields(&mut self, fields: &[(String, Value)]) -> Result<Made, Blocked> {
         let mut mapping = Mapping::with_capacity(fields.len());
         for (key, value) in fields {
-            if mapping
-                .insert(Value::String(key.clone()), value.clone())
-                .is_some()
-            {
+            if mapping.insert(Value::String(key.clone()), value.clone()).is_some() {
                 let reason = Reason::KeyExists { key: key.clone() };
                 return Err(Blocked::new(reason, self.text.len()));
             }
         }
-        self.append(&New {
-            mapping,
-            text: None,
-            anchors: false,
-        })
+        self.append(&New { mapping, text: None, anchors: false })
     }
 
     /// Appends a record that is written already.
     pub(super) fn append_text(&mut self, text: &str) -> Result<Made, Blocked> {
         let (mapping, anchors) = self.given(text)?;
-        self.append(&New {
-            mapping,
-            text: Some(text),
-            anchors,
-        })
+        self.append(&New { mapping, text: Some(text), anchors })
     }
 
     /// Reads the text of a record that was given.
     pub(super) fn given(&self, text: &str) -> Result<(Mapping, bool), Blocked> {
         record(text).map_err(|findings| {
-            let message = findings
-                .into_iter()
-                .next()
-                .map_or_else(String::new, |finding| finding.message);
+            let message =
+                findings.into_iter().next().map_or_else(String::new, |finding| finding.message);
             Blocked::new(Reason::BadText { message }, self.text.len())
         })
     }
@@ -118,21 +105,14 @@ impl Document {
         let slice = self.slice(number);
         let text = &self.text[slice.clone()];
         let blocked = |reason| Blocked::new(reason, slice.start + dash);
-        let unreadable = |_| {
-            blocked(Reason::Layout {
-                what: "a record that cannot be read by itself",
-            })
-        };
+        let unreadable =
+            |_| blocked(Reason::Layout { what: "a record that cannot be read by itself" });
         let entry = entry(text).map_err(unreadable)?;
         let layout = self.layout_after(&entry.node, text, dash);
         let braces = matches!(entry.node.kind, Kind::Map { flow: true, .. });
         let lines = layout.lines(new, braces).map_err(blocked)?;
         let at = belongings_end(text, entry.end, dash + 1 + layout.gap);
-        let blank = if self.is_spaced() {
-            layout.style.nl
-        } else {
-            ""
-        };
+        let blank = if self.is_spaced() { layout.style.nl } else { "" };
         let mut plans = vec![layout.splice(text, at..at, "", blank, &lines)];
         if break_before(text, at) == 0 {
             // A block scalar as the last value needs the line break.
@@ -147,26 +127,17 @@ impl Document {
             plans.push(layout.splice(text, scalar..at, &head, blank, &lines));
         }
         if new.anchors || !self.stands_alone() {
-            let plans = plans
-                .into_iter()
-                .map(|splice| splice.moved(slice.start))
-                .collect();
+            let plans = plans.into_iter().map(|splice| splice.moved(slice.start)).collect();
             return self.try_append(plans, new, slice.start + dash);
         }
         let old = mapping(&entry.node).map_err(|_| {
-            blocked(Reason::Layout {
-                what: "a record that cannot be read by itself",
-            })
+            blocked(Reason::Layout { what: "a record that cannot be read by itself" })
         })?;
         let mut reason = Reason::Unsafe;
         for splice in plans {
             let changed = splice.applied(text);
-            let start = record_start(
-                &changed,
-                splice.range.start + splice.text.len(),
-                &lines,
-                layout,
-            );
+            let start =
+                record_start(&changed, splice.range.start + splice.text.len(), &lines, layout);
             let (before, added) = changed.split_at(start);
             let Some(kept) = reads_as(before, dash, &old) else {
                 continue;
@@ -185,22 +156,10 @@ impl Document {
                 reason = error;
                 continue;
             }
-            let kept = Record {
-                start: slice.start,
-                len: kept.end,
-                dash: last.dash,
-            };
-            let added = Record {
-                start: slice.start + start,
-                len: entry.end,
-                dash,
-            };
+            let kept = Record { start: slice.start, len: kept.end, dash: last.dash };
+            let added = Record { start: slice.start + start, len: entry.end, dash };
             let splice = splice.moved(slice.start);
-            let reindex = Reindex {
-                gone: number..number + 1,
-                new: vec![kept, added],
-                root: None,
-            };
+            let reindex = Reindex { gone: number..number + 1, new: vec![kept, added], root: None };
             return Ok(self.commit(splice.range, &splice.text, reindex));
         }
         Err(blocked(reason))
@@ -245,11 +204,7 @@ impl Document {
         let nl = self.break_at(last.start);
         let comma = skip_to_token(text, last.end());
         let follows = text.as_bytes().get(comma) == Some(&b',');
-        let stop = if follows {
-            line_end(text, comma)
-        } else {
-            line_end(text, last.end())
-        };
+        let stop = if follows { line_end(text, comma) } else { line_end(text, last.end()) };
         let rest = &text[last.end()..stop];
         let (before, after) = if follows { ("", ",") } else { (",", "") };
         let own_line = format!("{before}{rest}{nl}{indent}{member}{after}");
@@ -263,17 +218,12 @@ impl Document {
         let blocked = |reason| Blocked::new(reason, base);
         let odd = || blocked(Reason::Layout { what: "this root" });
         let text = &self.text[base..];
-        let root = read(text)
-            .ok()
-            .and_then(|parsed| parsed.root)
-            .ok_or_else(odd)?;
+        let root = read(text).ok().and_then(|parsed| parsed.root).ok_or_else(odd)?;
         let Kind::Map { flow, pairs } = &root.kind else {
             return Err(odd());
         };
-        let (key, value) = pairs
-            .iter()
-            .find(|(key, _)| is_text(key, &self.list))
-            .ok_or_else(odd)?;
+        let (key, value) =
+            pairs.iter().find(|(key, _)| is_text(key, &self.list)).ok_or_else(odd)?;
         if value.holds_anchor() {
             return Err(Blocked::new(Reason::Anchor, value.outer + base));
         }
@@ -282,11 +232,7 @@ impl Document {
         let brackets = !matches!(value.kind, Kind::Scalar { .. });
         let holds_comment = text[value.start..value.end].contains('#');
         if !flow && !holds_comment && value.tag.is_none() {
-            let layout = Layout {
-                dash: column(text, key.outer) + 2,
-                gap: 1,
-                style,
-            };
+            let layout = Layout { dash: column(text, key.outer) + 2, gap: 1, style };
             let lines = layout.lines(new, false).map_err(blocked)?;
             plans.push(layout.under_key(text, key, value, &lines));
         }
@@ -312,21 +258,14 @@ impl Document {
         let blocked = |reason| Blocked::new(reason, base);
         let odd = || blocked(Reason::Layout { what: "this root" });
         let text = &self.text[base..];
-        let root = read(text)
-            .ok()
-            .and_then(|parsed| parsed.root)
-            .ok_or_else(odd)?;
+        let root = read(text).ok().and_then(|parsed| parsed.root).ok_or_else(odd)?;
         let Kind::Map { flow, pairs } = &root.kind else {
             return Err(odd());
         };
         let style = Style::of(&root, text, self.break_at(root.end + base));
         let name = Value::String(self.list.clone());
         let list = Value::Sequence(vec![Value::Mapping(new.mapping.clone())]);
-        let sheet = Sheet {
-            text,
-            style,
-            before: None,
-        };
+        let sheet = Sheet { text, style, before: None };
         let obstacle =
             |obstacle: super::plan::Obstacle| Blocked::new(obstacle.reason, obstacle.at + base);
         let plans = if *flow {
@@ -336,11 +275,7 @@ impl Document {
                 return Err(odd());
             };
             let col = column(text, first.outer);
-            let layout = Layout {
-                dash: col + 2,
-                gap: 1,
-                style,
-            };
+            let layout = Layout { dash: col + 2, gap: 1, style };
             let lines = layout.lines(new, false).map_err(blocked)?;
             let key = super::render::key_text(&name, false).map_err(blocked)?;
             let lines = format!("{}{key}:{}{lines}", " ".repeat(col), style.nl);
@@ -363,9 +298,7 @@ impl Layout {
         if braces || new.mapping.is_empty() {
             return Ok(format!("{dash}-{gap}{{{}}}", flow_pairs(&new.mapping)?));
         }
-        let fields = self
-            .style
-            .fields(new.mapping.iter(), self.gap, self.dash + 1 + self.gap)?;
+        let fields = self.style.fields(new.mapping.iter(), self.gap, self.dash + 1 + self.gap)?;
         Ok(format!("{dash}-{fields}"))
     }
 
@@ -407,11 +340,7 @@ impl Layout {
             // Comments under the key, further in than it, stay above its records.
             let comments = &text[end..below];
             let open = break_before(text, below) == 0;
-            let (nl, last) = if open {
-                (self.style.nl, "")
-            } else {
-                ("", self.style.nl)
-            };
+            let (nl, last) = if open { (self.style.nl, "") } else { ("", self.style.nl) };
             return Splice::new(colon..below, format!("{kept}{comments}{nl}{lines}{last}"));
         }
         Splice::new(colon..end, format!("{kept}{}{lines}", self.style.nl))
@@ -446,10 +375,6 @@ fn unterminated(node: &Node<'_>, text: &str) -> Option<usize> {
 /// Returns where the new record's first line begins in a changed slice, of which
 /// `end` is the end of what was put in.
 fn record_start(text: &str, end: usize, lines: &str, layout: Layout) -> usize {
-    let end = if text[..end].ends_with(lines) {
-        end
-    } else {
-        end - layout.style.nl.len()
-    };
+    let end = if text[..end].ends_with(lines) { end } else { end - layout.style.nl.len() };
     end - lines.len()
 }

@@ -80,19 +80,13 @@ impl Document {
     /// The first edit that cannot be made without changing something else; the
     /// document is byte for byte what it was.
     pub fn apply(&mut self, edits: &[Edit]) -> Result<Undo, Refused> {
-        let mut undo = Undo {
-            steps: Vec::with_capacity(edits.len()),
-        };
+        let mut undo = Undo { steps: Vec::with_capacity(edits.len()) };
         for edit in edits {
             match self.make(edit) {
                 Ok(Some(made)) => undo.steps.push(made),
                 Ok(None) => {}
                 Err(blocked) => {
-                    let at = undo
-                        .steps
-                        .iter()
-                        .rev()
-                        .fold(blocked.at, |at, made| made.before(at));
+                    let at = undo.steps.iter().rev().fold(blocked.at, |at, made| made.before(at));
                     self.undo(undo);
                     return Err(self.refused(edit, blocked.reason, at));
                 }
@@ -128,54 +122,21 @@ impl Document {
             | Edit::RemoveRecord { record } => Some(*record),
             Edit::Append { .. } | Edit::AppendText { .. } => None,
         };
-        Refused {
-            reason,
-            line,
-            column,
-            record,
-        }
+        Refused { reason, line, column, record }
     }
 
     fn make(&mut self, edit: &Edit) -> Result<Option<Made>, Blocked> {
         match edit {
-            Edit::Set {
-                record,
-                path,
-                value,
-            } => self.change(
-                *record,
-                Change {
-                    path,
-                    op: Op::Set(value),
-                },
-            ),
-            Edit::Push {
-                record,
-                path,
-                value,
-            } => self.change(
-                *record,
-                Change {
-                    path,
-                    op: Op::Push(value),
-                },
-            ),
-            Edit::Remove { record, path } => self.change(
-                *record,
-                Change {
-                    path,
-                    op: Op::Remove,
-                },
-            ),
+            Edit::Set { record, path, value } => {
+                self.change(*record, Change { path, op: Op::Set(value) })
+            }
+            Edit::Push { record, path, value } => {
+                self.change(*record, Change { path, op: Op::Push(value) })
+            }
+            Edit::Remove { record, path } => self.change(*record, Change { path, op: Op::Remove }),
             Edit::SetFirst { record, key, value } => {
                 let path = [super::edit::Step::Key(key.clone())];
-                self.change(
-                    Some(*record),
-                    Change {
-                        path: &path,
-                        op: Op::First(value),
-                    },
-                )
+                self.change(Some(*record), Change { path: &path, op: Op::First(value) })
             }
             Edit::Append { fields } => self.append_fields(fields).map(Some),
             Edit::AppendText { text } => self.append_text(text).map(Some),
@@ -217,30 +178,15 @@ impl Document {
             (entry.node, entry.dash)
         } else {
             let root = read(text).ok().and_then(|parsed| parsed.root);
-            (
-                root.ok_or_else(|| odd("a record that cannot be read by itself"))?,
-                0,
-            )
+            (root.ok_or_else(|| odd("a record that cannot be read by itself"))?, 0)
         };
         if !self.is_block() && !text.starts_with('{') {
             return Err(odd("a record without braces"));
         }
         let style = Style::of(&node, text, self.break_at(slice.start));
-        let plans = plan(
-            Sheet {
-                text,
-                style,
-                before: None,
-            },
-            &node,
-            &change,
-        )
-        .map_err(blocked)?;
+        let plans = plan(Sheet { text, style, before: None }, &node, &change).map_err(blocked)?;
         if !self.stands_alone() {
-            let plans = plans
-                .into_iter()
-                .map(|splice| splice.moved(slice.start))
-                .collect();
+            let plans = plans.into_iter().map(|splice| splice.moved(slice.start)).collect();
             return self.try_whole(plans, slice.start + dash, |at| {
                 move |model: &Model| {
                     let mut model = model.clone();
@@ -266,11 +212,7 @@ impl Document {
             };
             match second_reads_as(&new, &intended, text, |old| change.applied(old, splice.at)) {
                 Ok(()) => {
-                    let record = Record {
-                        start: slice.start,
-                        len: entry.end,
-                        dash,
-                    };
+                    let record = Record { start: slice.start, len: entry.end, dash };
                     chosen = Some((splice, record));
                     break;
                 }
@@ -281,11 +223,7 @@ impl Document {
             return Err(Blocked::new(reason, slice.start + dash));
         };
         let splice = splice.moved(slice.start);
-        let reindex = Reindex {
-            gone: number..number + 1,
-            new: vec![record],
-            root: None,
-        };
+        let reindex = Reindex { gone: number..number + 1, new: vec![record], root: None };
         Ok(Some(self.commit(splice.range, &splice.text, reindex)))
     }
 
@@ -301,32 +239,15 @@ impl Document {
         }
         let text = &skeleton.text;
         let odd = || Blocked::new(Reason::Layout { what: "this root" }, self.base());
-        let root = read(text)
-            .ok()
-            .and_then(|parsed| parsed.root)
-            .ok_or_else(odd)?;
+        let root = read(text).ok().and_then(|parsed| parsed.root).ok_or_else(odd)?;
         let style = Style::of(&root, text, self.break_at(0));
         let before = self.has_list().then_some(self.list.as_str());
-        let plans = plan(
-            Sheet {
-                text,
-                style,
-                before,
-            },
-            &root,
-            &change,
-        )
-        .map_err(|obstacle| {
+        let plans = plan(Sheet { text, style, before }, &root, &change).map_err(|obstacle| {
             let at = skeleton.to_document(obstacle.at).unwrap_or(self.base());
             Blocked::new(obstacle.reason, at)
         })?;
         // The list's key counts among the keys, but not among the values.
-        let list = self
-            .index
-            .root
-            .keys
-            .iter()
-            .position(|key| key.name == self.list);
+        let list = self.index.root.keys.iter().position(|key| key.name == self.list);
         let meant = |at: Option<usize>| {
             let at = match (at, list) {
                 (Some(at), Some(list)) if at > list => Some(at - 1),
@@ -334,10 +255,7 @@ impl Document {
             };
             move |model: &Model| {
                 let root = change.applied(&model.root, at)?;
-                Some(Model {
-                    root,
-                    records: model.records.clone(),
-                })
+                Some(Model { root, records: model.records.clone() })
             }
         };
         if !skeleton.is_cut() || self.index.root.anchors {
@@ -367,11 +285,7 @@ impl Document {
                 Ok(None) => return Ok(None),
                 Ok(Some(index)) => {
                     let gone = 0..self.index.records.len();
-                    let reindex = Reindex {
-                        gone,
-                        new: index.records,
-                        root: Some(index.root),
-                    };
+                    let reindex = Reindex { gone, new: index.records, root: Some(index.root) };
                     return Ok(Some(self.commit(splice.range, &splice.text, reindex)));
                 }
                 Err(error) => reason = error,
@@ -400,11 +314,7 @@ impl Document {
                     let behind = skeleton.is_behind(splice.range.start);
                     let from = if behind { self.len() } else { 0 };
                     let root = skeleton.moved_root(index.root, if behind { 0 } else { delta });
-                    let reindex = Reindex {
-                        gone: from..from,
-                        new: Vec::new(),
-                        root: Some(root),
-                    };
+                    let reindex = Reindex { gone: from..from, new: Vec::new(), root: Some(root) };
                     return Ok(Some(self.commit(range, &splice.text, reindex)));
                 }
                 Ok(Some(_)) => {}
@@ -429,13 +339,6 @@ impl Document {
         if let Some(root) = root {
             self.index.root = root;
         }
-        Made {
-            at: range.start,
-            removed,
-            inserted: text.len(),
-            records,
-            before,
-            root: root_before,
-        }
+        Made { at: range.start, removed, inserted: text.len(), records, before, root: root_before }
     }
 }

@@ -117,11 +117,7 @@ fn push(old: &mut Value, value: &Value) -> Option<()> {
 
 fn insert(mapping: &mut Mapping, at: Option<usize>, key: Value, value: Value) {
     let after: Vec<_> = match at {
-        Some(at) => mapping
-            .iter()
-            .skip(at)
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect(),
+        Some(at) => mapping.iter().skip(at).map(|(k, v)| (k.clone(), v.clone())).collect(),
         None => Vec::new(),
     };
     for (key, _) in &after {
@@ -154,18 +150,7 @@ mod tests {
         assert_eq!(push, "a: 1\nb:\n  c:\n  - x\n  - 1\nd: 2\n");
         let removed = change(yaml, &[key("a")], Op::Remove, None).unwrap();
         assert_eq!(removed, "b:\n  c:\n  - x\nd: 2\n");
-        assert_eq!(
-            change(yaml, &[key("b"), Step::Index(0)], Op::Remove, None),
-            None
-        );
-        assert_eq!(
-            change(
-                yaml,
-                &[key("b"), key("c"), Step::Index(1)],
-                Op::Remove,
-                None
-            ),
-            None
-        );
+        assert_eq!(change(yaml, &[key("b"), Step::Index(0)], Op::Remove, None), None);
+        assert_eq!(change(yaml, &[key("b"), key("c"), Step::Index(1)], Op::Remove, None), None);
     }
 }

@@ -56,12 +56,9 @@ impl Document {
     ) -> Result<Self, Vec<Problem>> {
         let base = base_of(&text);
         match index(&text[base..], base, list, visit) {
-            Ok(index) => Ok(Self {
-                text,
-                list: list.to_owned(),
-                index,
-                lines: LineTable::default(),
-            }),
+            Ok(index) => {
+                Ok(Self { text, list: list.to_owned(), index, lines: LineTable::default() })
+            }
             Err(findings) => Err(located(findings, &text, base, base)),
         }
     }
@@ -98,11 +95,7 @@ impl Document {
 
     /// Returns the root's keys, the list's too, and their offsets, in file order.
     pub fn root_keys(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.index
-            .root
-            .keys
-            .iter()
-            .map(|key| (key.name.as_str(), key.offset))
+        self.index.root.keys.iter().map(|key| (key.name.as_str(), key.offset))
     }
 
     /// Returns whether the root has the list's key.
@@ -128,19 +121,12 @@ impl Document {
         let text = dedented(text, 0);
         let mut lines = text.lines();
         let first = lines.next().unwrap_or_default();
-        let braces = if first.starts_with('{') || !first.contains(':') {
-            ("", "")
-        } else {
-            ("{", "}")
-        };
+        let braces =
+            if first.starts_with('{') || !first.contains(':') { ("", "") } else { ("{", "}") };
         let mut out = format!("- {}{first}", braces.0);
         for line in lines {
             // In a block list, what goes on stands further in than the dash.
-            let indent = if line.starts_with(' ') || line.is_empty() {
-                ""
-            } else {
-                "  "
-            };
+            let indent = if line.starts_with(' ') || line.is_empty() { "" } else { "  " };
             out.push('\n');
             out.push_str(indent);
             out.push_str(line);
@@ -163,9 +149,7 @@ impl Document {
             None
         } else if self.is_block() {
             let slice = &self.text[self.slice(record)];
-            entry(slice)
-                .ok()
-                .and_then(|entry| mapping(&entry.node).ok())
+            entry(slice).ok().and_then(|entry| mapping(&entry.node).ok())
         } else {
             flow_mapping(&format!("[{}]", &self.text[found.start..found.end()]))
         };
@@ -180,9 +164,8 @@ impl Document {
     pub(super) fn all_records(&self) -> Vec<Mapping> {
         let mut records = Vec::with_capacity(self.len());
         let base = self.base();
-        let read = index(&self.text[base..], base, &self.list, &mut |_, mapping| {
-            records.push(mapping)
-        });
+        let read =
+            index(&self.text[base..], base, &self.list, &mut |_, mapping| records.push(mapping));
         debug_assert!(read.is_ok(), "a document's text was read before");
         records
     }
@@ -255,12 +238,7 @@ impl Document {
 
     fn location(&self, range: Range<usize>) -> Location {
         let (line, column) = self.line_column(range.start);
-        Location {
-            offset: range.start,
-            len: range.end.saturating_sub(range.start),
-            line,
-            column,
-        }
+        Location { offset: range.start, len: range.end.saturating_sub(range.start), line, column }
     }
 
     /// Returns the index.
@@ -293,9 +271,7 @@ impl Document {
         if !self.is_block() {
             return found.start..found.end();
         }
-        let end = records
-            .get(record + 1)
-            .map_or(self.index.root.tail, |next| next.start);
+        let end = records.get(record + 1).map_or(self.index.root.tail, |next| next.start);
         found.start..end
     }
 
@@ -325,11 +301,7 @@ pub fn parse_record(text: &str) -> Result<Mapping, Vec<Problem>> {
 
 /// Returns the length of the byte order mark of a text.
 pub(super) fn base_of(text: &str) -> usize {
-    if text.starts_with(BYTE_ORDER_MARK) {
-        BYTE_ORDER_MARK.len()
-    } else {
-        0
-    }
+    if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
 }
 
 /// Reads a bracketed list of one record.

@@ -40,20 +40,10 @@ pub(super) fn entry(text: &str) -> Result<Entry<'_>, Finding> {
         return Err(shape(parsed.end, "a document's end"));
     }
     let anchors = parsed.anchors;
-    let Some(Node {
-        kind: Kind::Seq {
-            flow: false,
-            entries,
-        },
-        tag: None,
-        anchor: None,
-        ..
-    }) = parsed.root
+    let Some(Node { kind: Kind::Seq { flow: false, entries }, tag: None, anchor: None, .. }) =
+        parsed.root
     else {
-        return Err(shape(
-            skip_to_token(text, 0).min(text.len()),
-            "this is not a list entry",
-        ));
+        return Err(shape(skip_to_token(text, 0).min(text.len()), "this is not a list entry"));
     };
     let mut entries = entries.into_iter();
     let (Some(node), None) = (entries.next(), entries.next().map(|second| second.start)) else {
@@ -61,12 +51,7 @@ pub(super) fn entry(text: &str) -> Result<Entry<'_>, Finding> {
     };
     let dash = dash_after(text, 0).unwrap_or(0);
     let end = next_line(text, node.end.max(dash + 1));
-    Ok(Entry {
-        node,
-        dash,
-        end,
-        anchors,
-    })
+    Ok(Entry { node, dash, end, anchors })
 }
 
 /// Reads a slice that holds one record: its mapping, and whether there are
@@ -103,11 +88,7 @@ pub(super) fn mapping(node: &Node<'_>) -> Result<Mapping, Vec<Finding>> {
 pub(super) fn dedented(text: &str, columns: usize) -> String {
     let mut out = String::with_capacity(text.len());
     for line in lines(text) {
-        let spaces = line
-            .bytes()
-            .take(columns)
-            .take_while(|b| *b == b' ')
-            .count();
+        let spaces = line.bytes().take(columns).take_while(|b| *b == b' ').count();
         out.push_str(&line[spaces..]);
         out.push('\n');
     }

@@ -137,10 +137,7 @@ pub(super) fn index(
     };
     if let Err(error) = pass.document() {
         let finding = read_finding(&error, text);
-        pass.values.findings.push(Finding {
-            record: pass.open_record(),
-            ..finding
-        });
+        pass.values.findings.push(Finding { record: pass.open_record(), ..finding });
     }
     if !pass.values.findings.is_empty() {
         return Err(pass.values.findings);
@@ -176,10 +173,7 @@ pub(super) fn forbidden_character(text: &str) -> Option<Finding> {
             | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}')
     };
     let (at, found) = text.char_indices().find(|(_, c)| forbidden(*c))?;
-    let message = format!(
-        "the character U+{:04X}, which YAML does not allow",
-        u32::from(found)
-    );
+    let message = format!("the character U+{:04X}, which YAML does not allow", u32::from(found));
     Some(
         Finding::new(ProblemKind::Syntax, message, at..at + found.len_utf8())
             .hint("remove it, or write it as an escape in double quotes"),
@@ -262,9 +256,7 @@ impl<'t> Pass<'t, '_> {
     }
 
     fn wrong_shape(&mut self, message: &str, range: Range<usize>, hint: &'static str) {
-        self.values
-            .findings
-            .push(Finding::new(ProblemKind::WrongShape, message, range).hint(hint));
+        self.values.findings.push(Finding::new(ProblemKind::WrongShape, message, range).hint(hint));
     }
 
     fn root_mapping(&mut self, start: usize) -> Result<(), ReadError> {
@@ -276,10 +268,7 @@ impl<'t> Pass<'t, '_> {
             }
             let key = self.reader.node(event, &span)?;
             self.close_list(line_start(self.text, key.outer));
-            self.index.root.keys.push(RootKey {
-                name: self.key_name(&key),
-                offset: key.start,
-            });
+            self.index.root.keys.push(RootKey { name: self.key_name(&key), offset: key.start });
             if is_text(&key, self.list_key) {
                 self.list_value(&key)?;
             } else {
@@ -315,20 +304,14 @@ impl<'t> Pass<'t, '_> {
     fn root_pair(&mut self, key: &Node<'_>, value: &Node<'_>) {
         if is_plain_merge(key) {
             self.values.findings.push(
-                Finding::new(
-                    ProblemKind::MergeKey,
-                    "a merge key '<<'",
-                    key.start..key.end,
-                )
-                .hint("write out the keys that it would merge in"),
+                Finding::new(ProblemKind::MergeKey, "a merge key '<<'", key.start..key.end)
+                    .hint("write out the keys that it would merge in"),
             );
         }
         let name = self.values.value(key);
         let value = self.values.value(value);
         if self.index.root.values.contains_key(&name) {
-            self.values
-                .findings
-                .push(duplicate(&name, key.start..key.end));
+            self.values.findings.push(duplicate(&name, key.start..key.end));
         } else {
             self.index.root.values.insert(name, value);
         }
@@ -338,9 +321,7 @@ impl<'t> Pass<'t, '_> {
         let again = self.index.root.list != List::Missing;
         if again {
             let name = Value::String(self.list_key.to_owned());
-            self.values
-                .findings
-                .push(duplicate(&name, key.start..key.end));
+            self.values.findings.push(duplicate(&name, key.start..key.end));
         }
         let (event, span) = self.reader.next()?;
         if let (Event::SequenceStart(style, ..), false) = (&event, again) {
@@ -385,11 +366,7 @@ impl<'t> Pass<'t, '_> {
             }
             let node = self.reader.node(event, &span)?;
             let number = self.index.records.len();
-            let record = if flow {
-                flow_record(&node)
-            } else {
-                self.block_record(from, &node)
-            };
+            let record = if flow { flow_record(&node) } else { self.block_record(from, &node) };
             self.index.records.push(record);
             self.record(number, &node);
         }
@@ -423,11 +400,7 @@ impl<'t> Pass<'t, '_> {
             _ => List::Opaque,
         };
         let end = next_line(self.text, node.end.max(at + 1));
-        Record {
-            start,
-            len: end - start,
-            dash: column,
-        }
+        Record { start, len: end - start, dash: column }
     }
 
     fn record(&mut self, number: usize, node: &Node<'_>) {
@@ -457,11 +430,7 @@ impl<'t> Pass<'t, '_> {
 }
 
 fn flow_record(node: &Node<'_>) -> Record {
-    Record {
-        start: node.outer,
-        len: node.end - node.outer,
-        dash: 0,
-    }
+    Record { start: node.outer, len: node.end - node.outer, dash: 0 }
 }
 
 /// Returns the value without its tags.

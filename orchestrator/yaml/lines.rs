@@ -217,11 +217,7 @@ mod tests {
     fn numbers_agree_with_a_plain_count_across_chunks() {
         let mut text = String::new();
         for n in 0..30_000 {
-            text.push_str(if n % 7 == 0 {
-                "k: v\r\n"
-            } else {
-                "key: value\n"
-            });
+            text.push_str(if n % 7 == 0 { "k: v\r\n" } else { "key: value\n" });
         }
         let table = LineTable::default();
         for offset in (0..text.len()).step_by(4093) {

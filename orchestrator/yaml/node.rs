@@ -70,21 +70,12 @@ impl Node<'_> {
 
     /// Returns whether this is a block scalar, `|` or `>`.
     pub(super) fn is_block_scalar(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::Scalar {
-                style: ScalarStyle::Literal | ScalarStyle::Folded,
-                ..
-            }
-        )
+        matches!(self.kind, Kind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. })
     }
 
     /// Returns whether this is a mapping or sequence without brackets.
     pub(super) fn is_block_collection(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::Seq { flow: false, .. } | Kind::Map { flow: false, .. }
-        )
+        matches!(self.kind, Kind::Seq { flow: false, .. } | Kind::Map { flow: false, .. })
     }
 
     /// Returns whether it, or anything in it, has an anchor.
@@ -92,9 +83,9 @@ impl Node<'_> {
         self.anchor.is_some()
             || match &self.kind {
                 Kind::Seq { entries, .. } => entries.iter().any(Node::holds_anchor),
-                Kind::Map { pairs, .. } => pairs
-                    .iter()
-                    .any(|(k, v)| k.holds_anchor() || v.holds_anchor()),
+                Kind::Map { pairs, .. } => {
+                    pairs.iter().any(|(k, v)| k.holds_anchor() || v.holds_anchor())
+                }
                 Kind::Scalar { .. } | Kind::Alias(_) => false,
             }
     }
@@ -135,12 +126,7 @@ pub(super) fn read(text: &str) -> Result<Parsed<'_>, ReadError> {
         None => None,
     };
     let (end, second) = reader.finish(root.is_some())?;
-    Ok(Parsed {
-        root,
-        end,
-        second,
-        anchors: reader.anchors,
-    })
+    Ok(Parsed { root, end, second, anchors: reader.anchors })
 }
 
 /// Reads nodes off the event stream of one text.
@@ -185,10 +171,7 @@ impl<'t> Reader<'t> {
     pub(super) fn next(&mut self) -> Result<(Event<'t>, Span), ReadError> {
         match self.parser.next_event() {
             Some(Ok(next)) => Ok(next),
-            Some(Err(error)) => Err(ReadError::Scan {
-                error,
-                cursor: self.cursor,
-            }),
+            Some(Err(error)) => Err(ReadError::Scan { error, cursor: self.cursor }),
             // The stream is over: callers see the same as at its end.
             None => Ok((Event::StreamEnd, Span::default())),
         }
@@ -239,12 +222,7 @@ impl<'t> Reader<'t> {
         span: &Span,
     ) -> Result<Head, ReadError> {
         let start = range(span).start;
-        let mut head = Head {
-            start,
-            outer: start,
-            anchor: None,
-            tag: None,
-        };
+        let mut head = Head { start, outer: start, anchor: None, tag: None };
         let mut end = self.cursor;
         if let Some(tag) = tag {
             head.tag = Some(format!("{}{}", tag.handle(), tag.suffix()).into());
@@ -307,14 +285,7 @@ impl<'t> Reader<'t> {
     fn alias(&mut self, id: Option<usize>, span: &Span) -> Node<'t> {
         self.anchors = true;
         let Range { start, end } = range(span);
-        Node {
-            start,
-            end,
-            outer: start,
-            anchor: None,
-            tag: None,
-            kind: Kind::Alias(id),
-        }
+        Node { start, end, outer: start, anchor: None, tag: None, kind: Kind::Alias(id) }
     }
 
     fn scalar(&self, head: Head, text: Cow<'t, str>, style: ScalarStyle, span: &Span) -> Node<'t> {
@@ -344,14 +315,7 @@ impl<'t> Reader<'t> {
             head.outer.min(start)
         };
         let kind = Kind::Scalar { style, text };
-        Node {
-            start,
-            end,
-            outer,
-            anchor: head.anchor,
-            tag: head.tag,
-            kind,
-        }
+        Node { start, end, outer, anchor: head.anchor, tag: head.tag, kind }
     }
 
     fn sequence(&mut self, head: Head, flow: bool) -> Result<Node<'t>, ReadError> {
@@ -365,11 +329,7 @@ impl<'t> Reader<'t> {
             }
         };
         self.leave();
-        let end = if flow {
-            end
-        } else {
-            entries.last().map_or(head.start, |last| last.end)
-        };
+        let end = if flow { end } else { entries.last().map_or(head.start, |last| last.end) };
         let kind = Kind::Seq { flow, entries };
         Ok(Node {
             start: head.start,
@@ -393,11 +353,7 @@ impl<'t> Reader<'t> {
         };
         self.leave();
         let braced = flow && self.text.as_bytes().get(head.start) == Some(&b'{');
-        let end = if braced {
-            end
-        } else {
-            pairs.last().map_or(head.start, |(_, v)| v.end)
-        };
+        let end = if braced { end } else { pairs.last().map_or(head.start, |(_, v)| v.end) };
         let kind = Kind::Map { flow, pairs };
         Ok(Node {
             start: head.start,
@@ -468,11 +424,7 @@ fn block_header(text: &str, from: usize) -> Option<usize> {
 /// to a blank or the line's end.
 pub(super) fn indicators_end(text: &str, header: usize) -> usize {
     let rest = text.as_bytes().get(header..).unwrap_or_default();
-    header
-        + rest
-            .iter()
-            .take_while(|b| !is_blank(**b) && !is_break(**b))
-            .count()
+    header + rest.iter().take_while(|b| !is_blank(**b) && !is_break(**b)).count()
 }
 
 /// Where a block scalar ends.
@@ -486,10 +438,7 @@ struct Extent {
 fn block_scalar_end(text: &str, header: usize, indent: usize) -> Extent {
     let indicators = indicators_end(text, header);
     let keeps = text[header..indicators].contains('+');
-    let mut extent = Extent {
-        end: indicators,
-        unterminated: false,
-    };
+    let mut extent = Extent { end: indicators, unterminated: false };
     let mut at = next_line(text, header);
     while at < text.len() {
         let end = line_end(text, at);
@@ -497,17 +446,11 @@ fn block_scalar_end(text: &str, header: usize, indent: usize) -> Extent {
         let spaces = indent_of(line);
         let blank = spaces == line.len();
         if spaces >= indent && line.len() > indent {
-            extent = Extent {
-                end,
-                unterminated: end == text.len(),
-            };
+            extent = Extent { end, unterminated: end == text.len() };
         } else if !blank {
             break;
         } else if keeps {
-            extent = Extent {
-                end,
-                unterminated: false,
-            };
+            extent = Extent { end, unterminated: false };
         }
         at = after_break(text, end);
     }
@@ -525,9 +468,7 @@ mod tests {
 
     fn entry_spans(text: &str) -> Vec<&str> {
         let parsed = read(text).unwrap();
-        let Kind::Map { pairs, .. } = parsed.root.unwrap().kind else {
-            panic!("no mapping")
-        };
+        let Kind::Map { pairs, .. } = parsed.root.unwrap().kind else { panic!("no mapping") };
         pairs.iter().map(|(_, v)| &text[v.start..v.end]).collect()
     }
 
@@ -548,9 +489,7 @@ mod tests {
         let text = "a:\nb :  # c\nc: &x\n? d\n? e\n:\nf: {g, h:, i: }\n";
         let parsed = read(text).unwrap();
         assert!(parsed.anchors);
-        let Kind::Map { pairs, .. } = parsed.root.unwrap().kind else {
-            panic!("no mapping")
-        };
+        let Kind::Map { pairs, .. } = parsed.root.unwrap().kind else { panic!("no mapping") };
         let before = |at: usize| &text[at - 1..at];
         for pair in [0, 1, 4] {
             assert!(pairs[pair].1.is_empty());
@@ -558,9 +497,7 @@ mod tests {
         }
         assert_eq!(&text[pairs[2].1.outer..pairs[2].1.end], "&x");
         assert_eq!(before(pairs[3].1.start), "d");
-        let Kind::Map { pairs, .. } = &pairs[5].1.kind else {
-            panic!("no mapping")
-        };
+        let Kind::Map { pairs, .. } = &pairs[5].1.kind else { panic!("no mapping") };
         assert_eq!(before(pairs[0].1.start), "g");
         assert_eq!(before(pairs[1].1.start), ":");
         assert_eq!(before(pairs[2].1.start), ":");
@@ -570,9 +507,7 @@ mod tests {
     fn properties_belong_to_the_outer_range() {
         let text = "a: &x !t\n  - &y b\n  - *x\n";
         let parsed = read(text).unwrap();
-        let Kind::Map { pairs, .. } = parsed.root.unwrap().kind else {
-            panic!("no mapping")
-        };
+        let Kind::Map { pairs, .. } = parsed.root.unwrap().kind else { panic!("no mapping") };
         let value = &pairs[0].1;
         assert_eq!(&text[value.outer..value.end], "&x !t\n  - &y b\n  - *x");
         assert_eq!(value.tag.as_deref(), Some("!t"));
@@ -582,11 +517,7 @@ mod tests {
     #[test]
     fn nesting_stops_at_the_limit() {
         for (open, close) in [("[", "]"), ("{a: ", "}")] {
-            let ok = format!(
-                "{}1{}",
-                open.repeat(NESTING_LIMIT),
-                close.repeat(NESTING_LIMIT)
-            );
+            let ok = format!("{}1{}", open.repeat(NESTING_LIMIT), close.repeat(NESTING_LIMIT));
             assert!(read(&ok).is_ok());
             assert!(read(&open.repeat(NESTING_LIMIT + 1)).is_err());
         }

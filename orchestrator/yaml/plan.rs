@@ -30,11 +30,7 @@ pub(super) struct Splice {
 impl Splice {
     /// Returns a splice that does not move keys.
     pub(super) fn new(range: Range<usize>, text: impl Into<String>) -> Self {
-        Self {
-            range,
-            text: text.into(),
-            at: None,
-        }
+        Self { range, text: text.into(), at: None }
     }
 
     /// Returns the splice for a text in which the slice begins at `start`.
@@ -98,19 +94,9 @@ pub(super) fn plan(
     root: &Node<'_>,
     change: &Change<'_>,
 ) -> Result<Vec<Splice>, Obstacle> {
-    let top = Parent {
-        node: root,
-        gap: root.start,
-        owner: None,
-        in_flow: false,
-    };
+    let top = Parent { node: root, gap: root.start, owner: None, in_flow: false };
     let Some((last, way)) = change.path.split_last() else {
-        return Err(Obstacle::new(
-            Reason::NoSuchPath {
-                path: String::new(),
-            },
-            root.start,
-        ));
+        return Err(Obstacle::new(Reason::NoSuchPath { path: String::new() }, root.start));
     };
     let mut parent = top;
     for (depth, step) in way.iter().enumerate() {
@@ -133,12 +119,7 @@ pub(super) fn plan(
 }
 
 fn no_such_path(change: &Change<'_>, at: usize) -> Obstacle {
-    Obstacle::new(
-        Reason::NoSuchPath {
-            path: change.path_text(change.path.len()),
-        },
-        at,
-    )
+    Obstacle::new(Reason::NoSuchPath { path: change.path_text(change.path.len()) }, at)
 }
 
 fn wrong_shape(
@@ -147,13 +128,7 @@ fn wrong_shape(
     expected: &'static str,
     node: &Node<'_>,
 ) -> Obstacle {
-    Obstacle::new(
-        Reason::WrongShape {
-            path: change.path_text(depth),
-            expected,
-        },
-        node.start,
-    )
+    Obstacle::new(Reason::WrongShape { path: change.path_text(depth), expected }, node.start)
 }
 
 /// Refuses to look into an alias, or a tagged value below the top.
@@ -188,14 +163,9 @@ fn descend<'n, 't>(
             })
         }
         (Kind::Seq { flow, entries }, Step::Index(index)) => {
-            let value = entries
-                .get(*index)
-                .ok_or_else(|| no_such_path(change, parent.node.start))?;
-            let dash = if *flow {
-                None
-            } else {
-                dash_of(text, parent, *index)
-            };
+            let value =
+                entries.get(*index).ok_or_else(|| no_such_path(change, parent.node.start))?;
+            let dash = if *flow { None } else { dash_of(text, parent, *index) };
             Ok(Parent {
                 node: value,
                 gap: dash.map_or(value.outer, |dash| dash + 1),
@@ -241,12 +211,9 @@ fn at_key(
         }
     };
     match (change.op, found) {
-        (Op::First(_), Some(at)) => Err(Obstacle::new(
-            Reason::KeyExists {
-                key: key.to_owned(),
-            },
-            pairs[at].0.start,
-        )),
+        (Op::First(_), Some(at)) => {
+            Err(Obstacle::new(Reason::KeyExists { key: key.to_owned() }, pairs[at].0.start))
+        }
         (Op::First(value), None) => new(value, true),
         (Op::Set(value), None) => new(value, false),
         (Op::Push(value), None) => new(&Value::Sequence(vec![value.clone()]), false),
@@ -265,9 +232,7 @@ fn at_key(
             let value = descend(sheet.text, parent, &Step::Key(key.to_owned()), change, 0)?;
             if colon_after(sheet.text, name.end).is_none() && !flow {
                 return Err(Obstacle::new(
-                    Reason::Layout {
-                        what: "a key without a colon",
-                    },
+                    Reason::Layout { what: "a key without a colon" },
                     name.start,
                 ));
             }
@@ -297,9 +262,7 @@ fn at_entry(
     let value = descend(sheet.text, parent, &Step::Index(index), change, 0)?;
     if value.owner.is_none() && !flow {
         return Err(Obstacle::new(
-            Reason::Layout {
-                what: "an entry without a dash",
-            },
+            Reason::Layout { what: "an entry without a dash" },
             entries[index].start,
         ));
     }

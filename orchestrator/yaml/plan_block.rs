@@ -33,10 +33,8 @@ pub(super) fn add_pair(
         return Ok(Vec::new());
     };
     let col = column(sheet.text, first_key.outer);
-    let pair = sheet
-        .style
-        .pair(key, value, col)
-        .map_err(|reason| Obstacle::new(reason, node.start))?;
+    let pair =
+        sheet.style.pair(key, value, col).map_err(|reason| Obstacle::new(reason, node.start))?;
     let before = |at: usize| Splice {
         range: pairs[at].0.outer..pairs[at].0.outer,
         text: format!("{pair}{}{}", sheet.style.nl, " ".repeat(col)),
@@ -45,9 +43,7 @@ pub(super) fn add_pair(
     if first {
         return Ok(vec![before(0)]);
     }
-    let fixed = sheet
-        .before
-        .and_then(|name| pairs.iter().position(|(key, _)| is_text(key, name)));
+    let fixed = sheet.before.and_then(|name| pairs.iter().position(|(key, _)| is_text(key, name)));
     if let Some(at) = fixed {
         return Ok(vec![before(at)]);
     }
@@ -77,22 +73,14 @@ pub(super) fn push(sheet: Sheet<'_>, place: Parent<'_, '_>, value: &Value) -> Pl
         return Ok(Vec::new());
     };
     let (Some(dash), Some(last)) = (dash_of(sheet.text, place, 0), entries.last()) else {
-        return Err(Obstacle::new(
-            Reason::Layout {
-                what: "a list without dashes",
-            },
-            node.start,
-        ));
+        return Err(Obstacle::new(Reason::Layout { what: "a list without dashes" }, node.start));
     };
     let col = column(sheet.text, dash);
     let mut plans = Vec::new();
     let hint = Hint::of(last, sheet.text);
     let unwritable = |reason| Obstacle::new(reason, node.start);
     for text in [
-        sheet
-            .style
-            .after_dash(value, col, hint)
-            .map_err(unwritable)?,
+        sheet.style.after_dash(value, col, hint).map_err(unwritable)?,
         on_the_line(value, hint).map_err(unwritable)?,
     ] {
         let line = format!("{}-{text}", " ".repeat(col));
@@ -140,11 +128,7 @@ fn in_place(sheet: Sheet<'_>, place: Parent<'_, '_>, rendered: &str) -> Splice {
     if node.is_block_scalar() {
         let indicators = indicators_end(text, node.start);
         let header_rest = comment_of(&text[indicators..line_end(text, indicators)]);
-        let (start, head) = if bare.is_empty() {
-            (place.gap, head)
-        } else {
-            (node.start, bare)
-        };
+        let (start, head) = if bare.is_empty() { (place.gap, head) } else { (node.start, bare) };
         return Splice::new(start..node.end, format!("{head}{header_rest}{body}"));
     }
     let same_line = line_start(text, node.start) <= place.gap;
@@ -153,11 +137,7 @@ fn in_place(sheet: Sheet<'_>, place: Parent<'_, '_>, rendered: &str) -> Splice {
         return Splice::new(node.start..node.end, bare);
     }
     if same_line {
-        let start = if bare.is_empty() {
-            place.gap
-        } else {
-            node.start
-        };
+        let start = if bare.is_empty() { place.gap } else { node.start };
         let head = if bare.is_empty() { head } else { bare };
         return with_rest(text, start, node.end, head, &format!("{body}{inner}"));
     }
@@ -166,10 +146,7 @@ fn in_place(sheet: Sheet<'_>, place: Parent<'_, '_>, rendered: &str) -> Splice {
     let between = own_line_comments(sheet, place.gap, node.start);
     let rest = comment_of(&text[node.end..line_end(text, node.end)]);
     let end = line_end(text, node.end);
-    Splice::new(
-        place.gap..end,
-        format!("{head}{first}{rest}{body}{between}{inner}"),
-    )
+    Splice::new(place.gap..end, format!("{head}{first}{rest}{body}{between}{inner}"))
 }
 
 /// Replaces up to the end of the line, keeping the comment there before `body`.
@@ -183,16 +160,9 @@ fn over_collection(sheet: Sheet<'_>, place: Parent<'_, '_>, head: &str, body: &s
     let Sheet { text, .. } = sheet;
     let node = place.node;
     let gap_end = line_end(text, place.gap);
-    let first = if node.start > gap_end {
-        comment_of(&text[place.gap..gap_end])
-    } else {
-        ""
-    };
+    let first = if node.start > gap_end { comment_of(&text[place.gap..gap_end]) } else { "" };
     let kept = own_line_comments(sheet, place.gap, node.end);
-    Splice::new(
-        place.gap..line_end(text, node.end),
-        format!("{head}{first}{body}{kept}"),
-    )
+    Splice::new(place.gap..line_end(text, node.end), format!("{head}{first}{body}{kept}"))
 }
 
 /// Returns the rest of a line, if it is a comment with the blanks before it.
@@ -205,12 +175,7 @@ fn comment_of(rest: &str) -> &str {
 fn own_line_comments(sheet: Sheet<'_>, start: usize, end: usize) -> String {
     let from = next_line(sheet.text, start);
     let mut kept = String::new();
-    for line in lines(
-        sheet
-            .text
-            .get(from..line_start(sheet.text, end))
-            .unwrap_or_default(),
-    ) {
+    for line in lines(sheet.text.get(from..line_start(sheet.text, end)).unwrap_or_default()) {
         if line.trim_start_matches([' ', '\t']).starts_with('#') {
             kept.push_str(sheet.style.nl);
             kept.push_str(line);
@@ -280,11 +245,8 @@ fn remove_lines(sheet: Sheet<'_>, line: usize, node: &Node<'_>) -> Splice {
         // The text's last line has no break: neither has the one that is last now.
         let start = line - break_before(text, line);
         let kept = kept.trim_end_matches(['\n', '\r']);
-        let text = if kept.is_empty() {
-            String::new()
-        } else {
-            format!("{}{kept}", sheet.style.nl)
-        };
+        let text =
+            if kept.is_empty() { String::new() } else { format!("{}{kept}", sheet.style.nl) };
         return Splice::new(start..end, text);
     }
     Splice::new(line..next, kept)
@@ -298,12 +260,7 @@ pub(super) fn remove_entry(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) 
     };
     let entry = &entries[at];
     let Some(dash) = dash_of(text, parent, at) else {
-        return Err(Obstacle::new(
-            Reason::Layout {
-                what: "an entry without a dash",
-            },
-            entry.start,
-        ));
+        return Err(Obstacle::new(Reason::Layout { what: "an entry without a dash" }, entry.start));
     };
     if entries.len() == 1 {
         return Ok(vec![over_collection(sheet, parent, " []", "")]);
@@ -316,9 +273,7 @@ pub(super) fn remove_entry(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) 
     match dash_of(text, parent, at + 1) {
         Some(next) if !text[entry.end..next].contains('#') => Ok(vec![Splice::new(dash..next, "")]),
         _ => Err(Obstacle::new(
-            Reason::Layout {
-                what: "a comment between two entries",
-            },
+            Reason::Layout { what: "a comment between two entries" },
             entry.start,
         )),
     }

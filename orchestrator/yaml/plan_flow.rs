@@ -26,15 +26,9 @@ pub(super) fn add_pair(
     };
     check_open(sheet.text, node, b'{')?;
     let pair = flow_pair(key, value).map_err(|reason| Obstacle::new(reason, node.start))?;
-    let ends: Vec<usize> = pairs
-        .iter()
-        .map(|(key, value)| key.end.max(value.end))
-        .collect();
+    let ends: Vec<usize> = pairs.iter().map(|(key, value)| key.end.max(value.end)).collect();
     let mut plan = if first && !pairs.is_empty() {
-        Splice {
-            at: Some(0),
-            ..Splice::new(node.start + 1..node.start + 1, format!("{pair}, "))
-        }
+        Splice { at: Some(0), ..Splice::new(node.start + 1..node.start + 1, format!("{pair}, ")) }
     } else {
         insertion(node, &ends, &pair)
     };
@@ -50,9 +44,7 @@ pub(super) fn push(sheet: Sheet<'_>, node: &Node<'_>, value: &Value) -> Plans {
         return Ok(Vec::new());
     };
     check_open(sheet.text, node, b'[')?;
-    let hint = entries
-        .last()
-        .map_or_else(Hint::default, |last| Hint::of(last, sheet.text));
+    let hint = entries.last().map_or_else(Hint::default, |last| Hint::of(last, sheet.text));
     let entry = in_brackets(value, hint).map_err(|reason| Obstacle::new(reason, node.start))?;
     let ends: Vec<usize> = entries.iter().map(|entry| entry.end).collect();
     Ok(vec![insertion(node, &ends, &entry)])
@@ -70,12 +62,7 @@ fn check_open(text: &str, node: &Node<'_>, open: u8) -> Result<(), Obstacle> {
     if text.as_bytes().get(node.start) == Some(&open) {
         return Ok(());
     }
-    Err(Obstacle::new(
-        Reason::Layout {
-            what: "a pair without braces",
-        },
-        node.start,
-    ))
+    Err(Obstacle::new(Reason::Layout { what: "a pair without braces" }, node.start))
 }
 
 /// Plans another value in the place of one that is there.
@@ -88,11 +75,7 @@ pub(super) fn replace(sheet: Sheet<'_>, place: Parent<'_, '_>, value: &Value) ->
         return Ok(vec![Splice::new(node.start..node.end, new)]);
     }
     let has_colon = node.start > 0 && text.as_bytes()[node.start - 1] == b':';
-    let text = if has_colon {
-        format!(" {new}")
-    } else {
-        format!(": {new}")
-    };
+    let text = if has_colon { format!(" {new}") } else { format!(": {new}") };
     Ok(vec![Splice::new(node.start..node.start, text)])
 }
 
@@ -101,18 +84,11 @@ pub(super) fn remove(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -> Pla
     let Sheet { text, .. } = sheet;
     let node = parent.node;
     let ranges: Vec<(usize, usize)> = match &node.kind {
-        Kind::Map { pairs, .. } => pairs
-            .iter()
-            .map(|(k, v)| (k.outer, k.end.max(v.end)))
-            .collect(),
+        Kind::Map { pairs, .. } => pairs.iter().map(|(k, v)| (k.outer, k.end.max(v.end))).collect(),
         Kind::Seq { entries, .. } => entries.iter().map(|e| (e.outer, e.end)).collect(),
         Kind::Scalar { .. } | Kind::Alias(_) => return Ok(Vec::new()),
     };
-    let open = if matches!(node.kind, Kind::Map { .. }) {
-        b'{'
-    } else {
-        b'['
-    };
+    let open = if matches!(node.kind, Kind::Map { .. }) { b'{' } else { b'[' };
     check_open(text, node, open)?;
     let (start, end) = ranges[at];
     let comma = skip_to_token(text, end);
@@ -136,10 +112,6 @@ pub(super) fn remove(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -> Pla
     }
     // Last of several: the comma before it goes along.
     let kept = format!("{}{}", &text[before..comma], &text[comma + 1..start]);
-    let kept = if kept.contains('#') {
-        kept
-    } else {
-        String::new()
-    };
+    let kept = if kept.contains('#') { kept } else { String::new() };
     Ok(vec![Splice::new(before..end, kept)])
 }

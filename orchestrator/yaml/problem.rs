@@ -118,9 +118,7 @@ pub(super) fn from_scan(error: &ScanError, text: &str, cursor: usize) -> Finding
     let quote = || {
         let from = cursor.min(text.len());
         let rest = text.as_bytes().get(from..).unwrap_or_default();
-        rest.iter()
-            .position(|b| matches!(b, b'"' | b'\''))
-            .map(|found| from + found)
+        rest.iter().position(|b| matches!(b, b'"' | b'\'')).map(|found| from + found)
     };
     let (message, hint): (String, Option<&'static str>) = match error.kind() {
         ErrorKind::UnclosedQuotedScalar
@@ -136,14 +134,12 @@ pub(super) fn from_scan(error: &ScanError, text: &str, cursor: usize) -> Finding
         | ErrorKind::TabInIndentation
         | ErrorKind::TabNotAllowed
         | ErrorKind::TabAtBlockScalarStart
-        | ErrorKind::TabInPlainScalar => (
-            "a tab where only spaces may indent".into(),
-            Some("indent with spaces"),
-        ),
-        ErrorKind::UnclosedFlowCollection { open } => (
-            format!("'{open}' is never closed"),
-            Some("close the bracket"),
-        ),
+        | ErrorKind::TabInPlainScalar => {
+            ("a tab where only spaces may indent".into(), Some("indent with spaces"))
+        }
+        ErrorKind::UnclosedFlowCollection { open } => {
+            (format!("'{open}' is never closed"), Some("close the bracket"))
+        }
         ErrorKind::MappingValueNotAllowed => (
             "a ':' that no key can have here".into(),
             Some("quote the text that holds ': ', and check the indentation of this line"),

@@ -38,12 +38,7 @@ impl Document {
         visit: &mut dyn FnMut(usize, Mapping),
     ) -> Result<Reloaded, Vec<Problem>> {
         if let Some(part) = self.reload_part(&text) {
-            let Part {
-                old,
-                records,
-                delta,
-                slice_end,
-            } = part;
+            let Part { old, records, delta, slice_end } = part;
             let new = old.start..old.start + records.len();
             self.index.shift(old.end, slice_end, delta);
             let mut index = Vec::with_capacity(records.len());
@@ -58,10 +53,7 @@ impl Document {
         }
         let old = 0..self.len();
         *self = Self::parse(text, &self.list, visit)?;
-        Ok(Reloaded {
-            old,
-            new: 0..self.len(),
-        })
+        Ok(Reloaded { old, new: 0..self.len() })
     }
 
     /// Reads the records that differ, if that is as good as reading all.
@@ -77,19 +69,12 @@ impl Document {
         let delta = new.len().cast_signed() - old.len().cast_signed();
         let prefix = common_prefix(old.as_bytes(), new.as_bytes());
         if prefix == old.len() && prefix == new.len() {
-            return Some(Part {
-                old: 0..0,
-                records: Vec::new(),
-                delta: 0,
-                slice_end: 0,
-            });
+            return Some(Part { old: 0..0, records: Vec::new(), delta: 0, slice_end: 0 });
         }
         let room = old.len().min(new.len()) - prefix;
         let suffix = common_suffix(old.as_bytes(), new.as_bytes(), room);
         // A record that ends where the change begins may go on in it.
-        let first = records
-            .partition_point(|record| record.start < prefix)
-            .checked_sub(1)?;
+        let first = records.partition_point(|record| record.start < prefix).checked_sub(1)?;
         // The line break before the next record must be an old one too.
         let changed_to = old.len() - suffix;
         let last = records.partition_point(|record| record.start <= changed_to);
@@ -105,12 +90,7 @@ impl Document {
         let start = records.get(first)?.start;
         let slice = new.get(start..end.checked_add_signed(delta)?)?;
         let records = read_records(slice, start, dash)?;
-        Some(Part {
-            old: first..last,
-            records,
-            delta,
-            slice_end: end,
-        })
+        Some(Part { old: first..last, records, delta, slice_end: end })
     }
 }
 
@@ -134,15 +114,7 @@ fn read_records(slice: &str, base: usize, dash: usize) -> Option<Vec<(Record, Ma
     if parsed.anchors || parsed.second.is_some() || parsed.end < slice.len() {
         return None;
     }
-    let Node {
-        kind: Kind::Seq {
-            flow: false,
-            entries,
-        },
-        tag: None,
-        ..
-    } = parsed.root?
-    else {
+    let Node { kind: Kind::Seq { flow: false, entries }, tag: None, .. } = parsed.root? else {
         return None;
     };
     let mut records = Vec::with_capacity(entries.len());
@@ -155,14 +127,7 @@ fn read_records(slice: &str, base: usize, dash: usize) -> Option<Vec<(Record, Ma
             return None;
         }
         let end = next_line(slice, node.end.max(at + 1));
-        records.push((
-            Record {
-                start: line + base,
-                len: end - line,
-                dash,
-            },
-            mapping(node).ok()?,
-        ));
+        records.push((Record { start: line + base, len: end - line, dash }, mapping(node).ok()?));
         from = node.end.max(at + 1);
     }
     // The slice began with the line of a dash, and must still.
@@ -174,11 +139,7 @@ fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     const BLOCK: usize = 4096;
     let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
     let same = blocks.take_while(|(a, b)| a == b).count() * BLOCK;
-    same + a[same..]
-        .iter()
-        .zip(&b[same..])
-        .take_while(|(a, b)| a == b)
-        .count()
+    same + a[same..].iter().zip(&b[same..]).take_while(|(a, b)| a == b).count()
 }
 
 /// Returns how many bytes two texts share at their end, `room` at most.
@@ -188,10 +149,5 @@ fn common_suffix(a: &[u8], b: &[u8], room: usize) -> usize {
     let blocks = a.rchunks_exact(BLOCK).zip(b.rchunks_exact(BLOCK));
     let same = blocks.take_while(|(a, b)| a == b).count() * BLOCK;
     let (a, b) = (&a[..room - same], &b[..room - same]);
-    same + a
-        .iter()
-        .rev()
-        .zip(b.iter().rev())
-        .take_while(|(a, b)| a == b)
-        .count()
+    same + a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
 }

@@ -22,10 +22,7 @@ impl Document {
     /// Removes a record.
     pub(super) fn remove_record(&mut self, number: usize) -> Result<Made, Blocked> {
         let Some(found) = self.record_at(number) else {
-            return Err(Blocked::new(
-                Reason::NoSuchRecord { record: number },
-                self.text.len(),
-            ));
+            return Err(Blocked::new(Reason::NoSuchRecord { record: number }, self.text.len()));
         };
         let plans = match self.index.root.list {
             List::Block { .. } if self.len() > 1 => self.without_lines(number, found),
@@ -75,14 +72,8 @@ impl Document {
     fn try_removal(&mut self, number: usize, plans: Vec<Splice>) -> Result<Made, Blocked> {
         let found = self.slice(number);
         let at = found.start;
-        let odd = || {
-            Blocked::new(
-                Reason::Layout {
-                    what: "a record that cannot be read by itself",
-                },
-                at,
-            )
-        };
+        let odd =
+            || Blocked::new(Reason::Layout { what: "a record that cannot be read by itself" }, at);
         for splice in plans {
             let (gone, new) = match number.checked_sub(1) {
                 // Only comments can be left above the first record that remains.
@@ -103,19 +94,11 @@ impl Document {
                         Ok(()) | Err(Reason::Unreadable { .. }) => {}
                         Err(_) => continue,
                     }
-                    let kept = Record {
-                        start: slice.start,
-                        len: kept.end,
-                        dash,
-                    };
+                    let kept = Record { start: slice.start, len: kept.end, dash };
                     (before..number + 1, vec![kept])
                 }
             };
-            let reindex = Reindex {
-                gone,
-                new,
-                root: None,
-            };
+            let reindex = Reindex { gone, new, root: None };
             return Ok(self.commit(splice.range, &splice.text, reindex));
         }
         Err(Blocked::new(Reason::Unsafe, at))
@@ -126,29 +109,16 @@ impl Document {
         let base = self.base();
         let odd = || Blocked::new(Reason::Layout { what: "this root" }, base);
         let text = &self.text[base..];
-        let root = read(text)
-            .ok()
-            .and_then(|parsed| parsed.root)
-            .ok_or_else(odd)?;
+        let root = read(text).ok().and_then(|parsed| parsed.root).ok_or_else(odd)?;
         let Kind::Map { pairs, .. } = &root.kind else {
             return Err(odd());
         };
-        let (key, value) = pairs
-            .iter()
-            .find(|(key, _)| is_text(key, &self.list))
-            .ok_or_else(odd)?;
+        let (key, value) =
+            pairs.iter().find(|(key, _)| is_text(key, &self.list)).ok_or_else(odd)?;
         // An anchor or a tag stays before the brackets.
-        let after = if value.outer < value.start {
-            line_end(text, value.outer)
-        } else {
-            key.end
-        };
+        let after = if value.outer < value.start { line_end(text, value.outer) } else { key.end };
         let colon = colon_after(text, key.end).ok_or_else(odd)?;
-        let gap = if after == key.end {
-            colon
-        } else {
-            text[..after].trim_end().len()
-        };
+        let gap = if after == key.end { colon } else { text[..after].trim_end().len() };
         let above = self.text[gap + base..found.start].trim_end_matches(['\n', '\r']);
         let mut end = found.end();
         let rest_begins = &self.text[end..];
@@ -169,29 +139,14 @@ impl Document {
         let base = self.base();
         let odd = || Blocked::new(Reason::Layout { what: "this root" }, base);
         let text = &self.text[base..];
-        let root = read(text)
-            .ok()
-            .and_then(|parsed| parsed.root)
-            .ok_or_else(odd)?;
+        let root = read(text).ok().and_then(|parsed| parsed.root).ok_or_else(odd)?;
         let Kind::Map { pairs, .. } = &root.kind else {
             return Err(odd());
         };
-        let (_, value) = pairs
-            .iter()
-            .find(|(key, _)| is_text(key, &self.list))
-            .ok_or_else(odd)?;
+        let (_, value) = pairs.iter().find(|(key, _)| is_text(key, &self.list)).ok_or_else(odd)?;
         let style = Style::of(&root, text, self.break_at(0));
-        let sheet = Sheet {
-            text,
-            style,
-            before: None,
-        };
-        let parent = Parent {
-            node: value,
-            gap: value.start,
-            owner: None,
-            in_flow: true,
-        };
+        let sheet = Sheet { text, style, before: None };
+        let parent = Parent { node: value, gap: value.start, owner: None, in_flow: true };
         let plans = plan_flow::remove(sheet, parent, number)
             .map_err(|obstacle| Blocked::new(obstacle.reason, obstacle.at + base))?;
         Ok(plans.into_iter().map(|splice| splice.moved(base)).collect())
@@ -204,10 +159,7 @@ impl Document {
         text: &str,
     ) -> Result<Option<Made>, Blocked> {
         let Some(found) = self.record_at(number) else {
-            return Err(Blocked::new(
-                Reason::NoSuchRecord { record: number },
-                self.text.len(),
-            ));
+            return Err(Blocked::new(Reason::NoSuchRecord { record: number }, self.text.len()));
         };
         let (new, anchors) = self.given(text)?;
         let at = found.start + found.dash;
@@ -226,20 +178,14 @@ impl Document {
             }
             List::Flow => {
                 let pairs = flow_pairs(&new).map_err(|reason| Blocked::new(reason, at))?;
-                vec![Splice::new(
-                    found.start..found.end(),
-                    format!("{{{pairs}}}"),
-                )]
+                vec![Splice::new(found.start..found.end(), format!("{{{pairs}}}"))]
             }
             _ => {
                 let what = "a list in an unusual layout";
                 return Err(Blocked::new(Reason::Layout { what }, at));
             }
         };
-        if plans
-            .iter()
-            .any(|splice| self.text[splice.range.clone()] == splice.text)
-        {
+        if plans.iter().any(|splice| self.text[splice.range.clone()] == splice.text) {
             return Ok(None);
         }
         if anchors || !self.stands_alone() {
@@ -257,15 +203,8 @@ impl Document {
                 reason = error;
                 continue;
             }
-            let record = Record {
-                len: entry.end,
-                ..found
-            };
-            let reindex = Reindex {
-                gone: number..number + 1,
-                new: vec![record],
-                root: None,
-            };
+            let record = Record { len: entry.end, ..found };
+            let reindex = Reindex { gone: number..number + 1, new: vec![record], root: None };
             return Ok(Some(self.commit(splice.range, &splice.text, reindex)));
         }
         Err(Blocked::new(reason, at))

@@ -80,10 +80,7 @@ impl Style {
                 if let Some(block) = literal(text, col + 2, self.nl, false) {
                     return Ok(format!(" {block}"));
                 }
-                let stripped = hint
-                    .strip
-                    .then(|| literal(text, col + 2, self.nl, true))
-                    .flatten();
+                let stripped = hint.strip.then(|| literal(text, col + 2, self.nl, true)).flatten();
                 if let Some(block) = stripped {
                     return Ok(format!(" {block}"));
                 }
@@ -147,11 +144,7 @@ impl Style {
 
     /// Returns `key: value` for a key in column `col`.
     pub(super) fn pair(self, key: &Value, value: &Value, col: usize) -> Result<String, Reason> {
-        Ok(format!(
-            "{}:{}",
-            key_text(key, false)?,
-            self.after_colon(value, col, Hint::default())?
-        ))
+        Ok(format!("{}:{}", key_text(key, false)?, self.after_colon(value, col, Hint::default())?))
     }
 
     fn new_line(self, out: &mut String, col: usize) {
@@ -163,9 +156,9 @@ impl Style {
 /// Returns a key as it is written before its colon.
 pub(super) fn key_text(key: &Value, in_flow: bool) -> Result<String, Reason> {
     match key {
-        Value::Mapping(_) | Value::Sequence(_) | Value::Tagged(_) => Err(Reason::Unwritable {
-            what: "a key that is not a scalar",
-        }),
+        Value::Mapping(_) | Value::Sequence(_) | Value::Tagged(_) => {
+            Err(Reason::Unwritable { what: "a key that is not a scalar" })
+        }
         key => flow(key, Quotes::Any, in_flow),
     }
 }
@@ -183,9 +176,7 @@ pub(super) fn flow(value: &Value, quotes: Quotes, nested: bool) -> Result<String
             Ok(format!("[{}]", entries?.join(", ")))
         }
         Value::Mapping(mapping) => Ok(format!("{{{}}}", flow_pairs(mapping)?)),
-        Value::Tagged(_) => Err(Reason::Unwritable {
-            what: "a value with a tag",
-        }),
+        Value::Tagged(_) => Err(Reason::Unwritable { what: "a value with a tag" }),
     }
 }
 
@@ -197,11 +188,7 @@ pub(super) fn flow_pairs(mapping: &Mapping) -> Result<String, Reason> {
 
 /// Returns `key: value` as it stands in braces.
 pub(super) fn flow_pair(key: &Value, value: &Value) -> Result<String, Reason> {
-    Ok(format!(
-        "{}: {}",
-        key_text(key, true)?,
-        flow(value, Quotes::Any, true)?
-    ))
+    Ok(format!("{}: {}", key_text(key, true)?, flow(value, Quotes::Any, true)?))
 }
 
 /// Returns a value after a colon or dash, on the same line whatever it is.

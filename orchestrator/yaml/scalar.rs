@@ -41,11 +41,7 @@ pub(super) fn inline(text: &str, wish: Quotes, flow: bool) -> String {
 /// each, without a last line break. None where a block cannot hold it. With
 /// `strip` the text has no line break at its end (`|-`).
 pub(super) fn literal(text: &str, indent: usize, nl: &str, strip: bool) -> Option<String> {
-    let body = if strip {
-        text
-    } else {
-        text.strip_suffix('\n')?
-    };
+    let body = if strip { text } else { text.strip_suffix('\n')? };
     let holds = |c: char| c == '\n' || c == '\t' || is_in_line(c);
     if body.is_empty()
         || body.ends_with('\n')
@@ -94,9 +90,7 @@ fn is_plain(text: &str, flow: bool) -> bool {
 
 /// Returns whether a YAML 1.1 reader takes the text for a boolean or null.
 fn is_word(text: &str) -> bool {
-    const WORDS: [&str; 10] = [
-        "y", "n", "yes", "no", "on", "off", "true", "false", "null", "~",
-    ];
+    const WORDS: [&str; 10] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~"];
     WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
@@ -104,9 +98,7 @@ fn is_word(text: &str) -> bool {
 fn looks_numeric(text: &str) -> bool {
     let digits = |c: char| c.is_ascii_hexdigit() || "+-_.,:xXoOtTzZ ".contains(c);
     let bare = text.trim_start_matches(['+', '-']);
-    let named = [".inf", ".nan"]
-        .iter()
-        .any(|name| bare.eq_ignore_ascii_case(name));
+    let named = [".inf", ".nan"].iter().any(|name| bare.eq_ignore_ascii_case(name));
     named
         || (text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
             && text.chars().all(digits))
@@ -117,13 +109,10 @@ fn looks_numeric(text: &str) -> bool {
 pub(super) fn is_date(text: &str) -> bool {
     let shape = |pattern: &str, part: &str| {
         part.len() == pattern.len()
-            && part.bytes().zip(pattern.bytes()).all(|(b, p)| {
-                if p == b'0' {
-                    b.is_ascii_digit()
-                } else {
-                    b == p
-                }
-            })
+            && part
+                .bytes()
+                .zip(pattern.bytes())
+                .all(|(b, p)| if p == b'0' { b.is_ascii_digit() } else { b == p })
     };
     match text.get(..10) {
         Some(day) if shape("0000-00-00", day) => {
@@ -131,9 +120,7 @@ pub(super) fn is_date(text: &str) -> bool {
             let time = rest.strip_prefix(['T', 't', ' ']).unwrap_or(rest);
             rest.is_empty()
                 || (time.get(..5).is_some_and(|hour| shape("00:00", hour))
-                    && time
-                        .bytes()
-                        .all(|b| b.is_ascii_digit() || b"+-:.Zz".contains(&b))
+                    && time.bytes().all(|b| b.is_ascii_digit() || b"+-:.Zz".contains(&b))
                     && !time.ends_with(':'))
         }
         _ => false,
@@ -295,12 +282,7 @@ mod tests {
     }
 
     fn every_way(text: &str) {
-        for wish in [
-            Quotes::Any,
-            Quotes::PlainDate,
-            Quotes::Single,
-            Quotes::Double,
-        ] {
+        for wish in [Quotes::Any, Quotes::PlainDate, Quotes::Single, Quotes::Double] {
             reads_back(&format!("k: {}\n", inline(text, wish, false)), text);
             reads_back(&format!("[{}, 1]\n", inline(text, wish, true)), text);
             reads_back(&format!("{{k: {}}}\n", inline(text, wish, true)), text);
@@ -322,10 +304,7 @@ mod tests {
     #[test]
     fn what_a_yaml_1_1_reader_mistakes_is_quoted() {
         for text in TRICKY.iter().filter(|t| {
-            !matches!(
-                **t,
-                "a,b" | "a'b" | "a\"b" | "a\\b" | "\\" | "\u{1f600}" | "a::b"
-            )
+            !matches!(**t, "a,b" | "a'b" | "a\"b" | "a\\b" | "\\" | "\u{1f600}" | "a::b")
         }) {
             let written = inline(text, Quotes::Any, false);
             assert!(written.starts_with(['"', '\'']), "{text:?} as {written}");
@@ -338,10 +317,7 @@ mod tests {
         assert_eq!(inline("it's", Quotes::Single, false), "'it''s'");
         assert_eq!(inline("a\nb", Quotes::Single, false), "\"a\\nb\"");
         assert_eq!(inline("done", Quotes::Double, false), "\"done\"");
-        assert_eq!(
-            inline("say \"hi\": now", Quotes::Any, false),
-            "'say \"hi\": now'"
-        );
+        assert_eq!(inline("say \"hi\": now", Quotes::Any, false), "'say \"hi\": now'");
         let date = "2026-02-12T16:23:33.711239234+00:00";
         assert_eq!(inline(date, Quotes::PlainDate, false), date);
         assert_eq!(inline(date, Quotes::Any, false), format!("\"{date}\""));
@@ -349,25 +325,9 @@ mod tests {
 
     #[test]
     fn blocks_hold_lines_that_end_once() {
-        assert_eq!(
-            literal("a\n\nb\n", 2, "\n", false).as_deref(),
-            Some("|\n  a\n\n  b")
-        );
-        assert_eq!(
-            literal("a\nb", 2, "\r\n", true).as_deref(),
-            Some("|-\r\n  a\r\n  b")
-        );
-        for text in [
-            "a",
-            "a\n\n",
-            "\na\n",
-            " a\n",
-            "\n",
-            "",
-            "\ta\n",
-            "a\rb\n",
-            "a\u{2028}b\n",
-        ] {
+        assert_eq!(literal("a\n\nb\n", 2, "\n", false).as_deref(), Some("|\n  a\n\n  b"));
+        assert_eq!(literal("a\nb", 2, "\r\n", true).as_deref(), Some("|-\r\n  a\r\n  b"));
+        for text in ["a", "a\n\n", "\na\n", " a\n", "\n", "", "\ta\n", "a\rb\n", "a\u{2028}b\n"] {
             assert_eq!(literal(text, 2, "\n", false), None, "{text:?}");
         }
     }

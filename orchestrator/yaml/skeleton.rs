@@ -33,11 +33,7 @@ impl Skeleton {
         let whole = document.text();
         let index = document.index();
         let (List::Block { dash }, Some(first)) = (index.root.list, index.records.first()) else {
-            return Self {
-                text: whole[base..].to_owned(),
-                base,
-                cut: None,
-            };
+            return Self { text: whole[base..].to_owned(), base, cut: None };
         };
         let mut text =
             String::with_capacity(first.start + whole.len() - index.root.tail + dash + 8);
@@ -45,17 +41,9 @@ impl Skeleton {
         let start = text.len();
         text.extend(std::iter::repeat_n(' ', dash));
         text.push_str("- {}\n");
-        let cut = Cut {
-            start,
-            end: text.len(),
-            resumes: index.root.tail,
-        };
+        let cut = Cut { start, end: text.len(), resumes: index.root.tail };
         text.push_str(&whole[index.root.tail..]);
-        Self {
-            text,
-            base,
-            cut: Some(cut),
-        }
+        Self { text, base, cut: Some(cut) }
     }
 
     /// Returns where an offset lies in the document; none inside the record in
@@ -80,11 +68,7 @@ impl Skeleton {
         // At the end of what comes before, a range is still before.
         let behind = self.is_behind(range.start);
         let start = self.to_document(range.start)?;
-        let end = if behind {
-            self.to_document(range.end)?
-        } else {
-            start + range.len()
-        };
+        let end = if behind { self.to_document(range.end)? } else { start + range.len() };
         Some(start..end)
     }
 

@@ -13,11 +13,7 @@ fn document(text: &str) -> Document {
     let document = read.unwrap_or_else(|problems| panic!("{text:?}: {problems:#?}"));
     assert_eq!(document.text(), text);
     for (number, record) in records.iter().enumerate() {
-        assert_eq!(
-            &document.record_value(number).unwrap(),
-            record,
-            "record {number} of {text:?}"
-        );
+        assert_eq!(&document.record_value(number).unwrap(), record, "record {number} of {text:?}");
     }
     document
 }
@@ -25,67 +21,38 @@ fn document(text: &str) -> Document {
 fn problems(text: &str) -> Vec<(ProblemKind, u32, u32, Option<usize>)> {
     let read = Document::parse(text.to_owned(), "items", &mut |_, _| {});
     let problems = read.expect_err(text);
-    problems
-        .iter()
-        .map(|p| (p.kind, p.line, p.column, p.record))
-        .collect()
+    problems.iter().map(|p| (p.kind, p.line, p.column, p.record)).collect()
 }
 
 fn path(keys: &str) -> Vec<Step> {
     keys.split('.')
-        .map(|step| {
-            step.parse()
-                .map_or_else(|_| Step::Key(step.to_owned()), Step::Index)
-        })
+        .map(|step| step.parse().map_or_else(|_| Step::Key(step.to_owned()), Step::Index))
         .collect()
 }
 
 fn set(record: usize, keys: &str, value: impl Into<Value>) -> Edit {
-    Edit::Set {
-        record: Some(record),
-        path: path(keys),
-        value: value.into(),
-    }
+    Edit::Set { record: Some(record), path: path(keys), value: value.into() }
 }
 
 fn set_root(keys: &str, value: impl Into<Value>) -> Edit {
-    Edit::Set {
-        record: None,
-        path: path(keys),
-        value: value.into(),
-    }
+    Edit::Set { record: None, path: path(keys), value: value.into() }
 }
 
 fn push(record: usize, keys: &str, value: impl Into<Value>) -> Edit {
-    Edit::Push {
-        record: Some(record),
-        path: path(keys),
-        value: value.into(),
-    }
+    Edit::Push { record: Some(record), path: path(keys), value: value.into() }
 }
 
 fn remove(record: usize, keys: &str) -> Edit {
-    Edit::Remove {
-        record: Some(record),
-        path: path(keys),
-    }
+    Edit::Remove { record: Some(record), path: path(keys) }
 }
 
 fn first(record: usize, key: &str, value: impl Into<Value>) -> Edit {
-    Edit::SetFirst {
-        record,
-        key: key.to_owned(),
-        value: value.into(),
-    }
+    Edit::SetFirst { record, key: key.to_owned(), value: value.into() }
 }
 
 fn append(fields: &[(&str, &str)]) -> Edit {
-    let fields = fields
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), Value::from(*value)));
-    Edit::Append {
-        fields: fields.collect(),
-    }
+    let fields = fields.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value)));
+    Edit::Append { fields: fields.collect() }
 }
 
 fn remove_record(record: usize) -> Edit {
@@ -108,10 +75,7 @@ fn edited(text: &str, edit: Edit) -> Result<String, Refused> {
     };
     let after = document.text.clone();
     let fresh = self::document(&after);
-    assert_eq!(
-        fresh.index, document.index,
-        "{edit:?} of {text:?} gave {after:?}"
-    );
+    assert_eq!(fresh.index, document.index, "{edit:?} of {text:?} gave {after:?}");
     document.undo(undo);
     assert_eq!(document.text, before);
     assert_eq!(document.index, index);
@@ -133,11 +97,7 @@ fn refuses(text: &str, edit: Edit, line: u32, column: u32) -> Reason {
     match edited(text, edit) {
         Ok(after) => panic!("{described} of {text:?} gave {after:?}"),
         Err(refused) => {
-            assert_eq!(
-                (refused.line, refused.column),
-                (line, column),
-                "{refused} at {text:?}"
-            );
+            assert_eq!((refused.line, refused.column), (line, column), "{refused} at {text:?}");
             refused.reason
         }
     }
@@ -178,41 +138,13 @@ fn comments_everywhere_one_line_touched() {
         set(0, "status", "done"),
         &PLAIN.replace("status: new   # for", "status: done   # for"),
     );
-    check(
-        PLAIN,
-        set(0, "title", "x"),
-        &PLAIN.replace("\"First: one\"", "\"x\""),
-    );
-    check(
-        PLAIN,
-        set(0, "id", "WRK-009"),
-        &PLAIN.replace("WRK-001 # one", "WRK-009 # one"),
-    );
-    check(
-        PLAIN,
-        set_root("next_item_id", 3),
-        &PLAIN.replace("id: 2\n", "id: 3\n"),
-    );
-    check(
-        PLAIN,
-        set(0, "tags.1", "c"),
-        &PLAIN.replace("- b\n", "- c\n"),
-    );
-    check(
-        PLAIN,
-        push(0, "tags", "c"),
-        &PLAIN.replace("- b\n", "- b\n      - c\n"),
-    );
-    check(
-        PLAIN,
-        remove(0, "tags.0"),
-        &PLAIN.replace("      - a # x\n", ""),
-    );
-    check(
-        PLAIN,
-        remove(0, "tags"),
-        &PLAIN.replace("    tags:\n      - a # x\n      - b\n", ""),
-    );
+    check(PLAIN, set(0, "title", "x"), &PLAIN.replace("\"First: one\"", "\"x\""));
+    check(PLAIN, set(0, "id", "WRK-009"), &PLAIN.replace("WRK-001 # one", "WRK-009 # one"));
+    check(PLAIN, set_root("next_item_id", 3), &PLAIN.replace("id: 2\n", "id: 3\n"));
+    check(PLAIN, set(0, "tags.1", "c"), &PLAIN.replace("- b\n", "- c\n"));
+    check(PLAIN, push(0, "tags", "c"), &PLAIN.replace("- b\n", "- b\n      - c\n"));
+    check(PLAIN, remove(0, "tags.0"), &PLAIN.replace("      - a # x\n", ""));
+    check(PLAIN, remove(0, "tags"), &PLAIN.replace("    tags:\n      - a # x\n      - b\n", ""));
     check(
         PLAIN,
         push(1, "dependencies", "WRK-004"),
@@ -223,18 +155,11 @@ fn comments_everywhere_one_line_touched() {
         remove(1, "dependencies.0"),
         &PLAIN.replace("[WRK-001, 'WRK-003']", "['WRK-003']"),
     );
-    check(
-        PLAIN,
-        remove(1, "dependencies.1"),
-        &PLAIN.replace("[WRK-001, 'WRK-003']", "[WRK-001]"),
-    );
+    check(PLAIN, remove(1, "dependencies.1"), &PLAIN.replace("[WRK-001, 'WRK-003']", "[WRK-001]"));
     check(
         PLAIN,
         set(0, "description", "short"),
-        &PLAIN.replace(
-            "description: |\n      Text.\n\n      More.\n",
-            "description: short\n",
-        ),
+        &PLAIN.replace("description: |\n      Text.\n\n      More.\n", "description: short\n"),
     );
     check(
         PLAIN,
@@ -249,30 +174,15 @@ fn comments_everywhere_one_line_touched() {
     let after = edited(PLAIN, remove_record(0)).unwrap();
     assert!(after.contains("  # first\n\n  - id: WRK-002"), "{after}");
     let after = edited(PLAIN, remove_record(1)).unwrap();
-    assert!(
-        after.ends_with("      More.\n\n  # trailing\n# end\n"),
-        "{after}"
-    );
+    assert!(after.ends_with("      More.\n\n  # trailing\n# end\n"), "{after}");
 }
 
 #[test]
 fn empty_values_are_filled_in_and_keep_their_comment() {
     let text = "items:\n- id: 1\n  status:\n- status: ~ # c\n- status: # c\n  x: 1\n";
-    check(
-        text,
-        set(0, "status", "done"),
-        &text.replace("status:\n", "status: done\n"),
-    );
-    check(
-        text,
-        set(1, "status", "done"),
-        &text.replace("~ #", "done #"),
-    );
-    check(
-        text,
-        set(2, "status", "done"),
-        &text.replace("status: #", "status: done #"),
-    );
+    check(text, set(0, "status", "done"), &text.replace("status:\n", "status: done\n"));
+    check(text, set(1, "status", "done"), &text.replace("~ #", "done #"));
+    check(text, set(2, "status", "done"), &text.replace("status: #", "status: done #"));
 }
 
 #[test]
@@ -290,16 +200,7 @@ fn an_unknown_shape_is_a_problem_with_its_place() {
         ]
     );
     assert_eq!(problems("- a\n"), [(ProblemKind::WrongShape, 1, 1, None)]);
-    assert_eq!(
-        problems("items: {a: 1}\n"),
-        [(ProblemKind::WrongShape, 1, 8, None)]
-    );
-    assert_eq!(
-        problems("a: 1\n---\nb: 1\n"),
-        [(ProblemKind::MultipleDocuments, 2, 1, None)]
-    );
-    assert_eq!(
-        problems("items:\n- a: 1\n\tb: 2\n")[0].0,
-        ProblemKind::Syntax
-    );
+    assert_eq!(problems("items: {a: 1}\n"), [(ProblemKind::WrongShape, 1, 8, None)]);
+    assert_eq!(problems("a: 1\n---\nb: 1\n"), [(ProblemKind::MultipleDocuments, 2, 1, None)]);
+    assert_eq!(problems("items:\n- a: 1\n\tb: 2\n")[0].0, ProblemKind::Syntax);
 }

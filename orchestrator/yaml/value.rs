@@ -43,10 +43,7 @@ impl Values {
             Kind::Map { pairs, .. } => Value::Mapping(self.mapping(pairs)),
         };
         let value = match node.tag.as_deref().and_then(local_tag) {
-            Some(tag) => Value::Tagged(Box::new(TaggedValue {
-                tag: Tag::new(tag),
-                value: inner,
-            })),
+            Some(tag) => Value::Tagged(Box::new(TaggedValue { tag: Tag::new(tag), value: inner })),
             None => inner,
         };
         if let Some(id) = node.anchor {
@@ -59,10 +56,7 @@ impl Values {
     fn mapping(&mut self, pairs: &[(Node<'_>, Node<'_>)]) -> Mapping {
         let mut mapping = Mapping::with_capacity(pairs.len());
         for (key_node, value_node) in pairs {
-            if let Kind::Scalar {
-                style: ScalarStyle::Plain,
-                text,
-            } = &key_node.kind
+            if let Kind::Scalar { style: ScalarStyle::Plain, text } = &key_node.kind
                 && text == "<<"
             {
                 self.push(
@@ -89,14 +83,8 @@ impl Values {
         let range = node.start..node.end;
         let Some((value, weight)) = id.and_then(|id| self.anchors.get(&id)) else {
             let (message, hint) = match id {
-                Some(_) => (
-                    "an alias inside the value that it stands for",
-                    "write the value out",
-                ),
-                None => (
-                    "an alias without an anchor",
-                    "no '&' of that name comes before it",
-                ),
+                Some(_) => ("an alias inside the value that it stands for", "write the value out"),
+                None => ("an alias without an anchor", "no '&' of that name comes before it"),
             };
             self.push(Finding::new(ProblemKind::Syntax, message, range).hint(hint));
             return Value::Null;
@@ -106,12 +94,8 @@ impl Values {
             if self.spent <= ALIAS_BUDGET {
                 self.spent = ALIAS_BUDGET + 1;
                 self.push(
-                    Finding::new(
-                        ProblemKind::Syntax,
-                        "the aliases stand for too much text",
-                        range,
-                    )
-                    .hint("write the values out"),
+                    Finding::new(ProblemKind::Syntax, "the aliases stand for too much text", range)
+                        .hint("write the values out"),
                 );
             }
             return Value::Null;
@@ -265,10 +249,7 @@ pub(super) fn same(a: &Value, b: &Value) -> bool {
 
 /// Returns whether two mappings have the same keys and values in the same order.
 pub(super) fn same_mapping(a: &Mapping, b: &Mapping) -> bool {
-    a.len() == b.len()
-        && a.iter()
-            .zip(b)
-            .all(|((ak, av), (bk, bv))| same(ak, bk) && same(av, bv))
+    a.len() == b.len() && a.iter().zip(b).all(|((ak, av), (bk, bv))| same(ak, bk) && same(av, bv))
 }
 
 #[cfg(test)]

@@ -33,14 +33,12 @@ pub(super) fn second_reads_as(
 ) -> Result<(), Reason> {
     let read = |text: &str| -> Result<Option<Mapping>, serde_yaml::Error> {
         Ok(match serde_yaml::from_str::<Value>(text)? {
-            Value::Sequence(entries) if entries.len() == 1 => entries
-                .into_iter()
-                .next()
-                .map(untagged)
-                .and_then(|value| match value {
+            Value::Sequence(entries) if entries.len() == 1 => {
+                entries.into_iter().next().map(untagged).and_then(|value| match value {
                     Value::Mapping(mapping) => Some(mapping),
                     _ => None,
-                }),
+                })
+            }
             _ => None,
         })
     };
@@ -71,9 +69,7 @@ impl Model {
     /// Reads a text with the first parser; none where it has problems.
     pub(super) fn first(text: &str, base: usize, list: &str) -> Option<(Self, Index)> {
         let mut records = Vec::new();
-        let read = index(text, base, list, &mut |_, mapping| {
-            records.push(Value::Mapping(mapping))
-        });
+        let read = index(text, base, list, &mut |_, mapping| records.push(Value::Mapping(mapping)));
         let index = read.ok()?;
         let root = index.root.values.clone();
         Some((Self { root, records }, index))
@@ -96,11 +92,7 @@ impl Model {
     pub(super) fn same(&self, other: &Self) -> bool {
         same_mapping(&self.root, &other.root)
             && self.records.len() == other.records.len()
-            && self
-                .records
-                .iter()
-                .zip(&other.records)
-                .all(|(a, b)| same(a, b))
+            && self.records.iter().zip(&other.records).all(|(a, b)| same(a, b))
     }
 }
 

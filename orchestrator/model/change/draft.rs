@@ -92,12 +92,7 @@ pub(super) struct Draft<'a> {
 impl<'a> Draft<'a> {
     pub(super) fn new(file: &'a mut BacklogFile, context: &'a Context<'a>) -> Self {
         let now = context.now.to_string();
-        Self {
-            file,
-            context,
-            applied: Applied::default(),
-            now,
-        }
+        Self { file, context, applied: Applied::default(), now }
     }
 
     /// Returns the moment of the change, RFC 3339.
@@ -113,17 +108,10 @@ impl<'a> Draft<'a> {
             crate::model::ItemId::has_prefix(id, &self.context.rules.prefix)
         };
         match found.as_slice() {
-            [] => Err(ChangeError::NoSuchItem {
-                id: query.text().to_owned(),
-            }),
+            [] => Err(ChangeError::NoSuchItem { id: query.text().to_owned() }),
             [index] => Ok(*index),
             // A bare number may fit several prefixes: the configured one goes first.
-            many => match many
-                .iter()
-                .filter(own_prefix)
-                .collect::<Vec<_>>()
-                .as_slice()
-            {
+            many => match many.iter().filter(own_prefix).collect::<Vec<_>>().as_slice() {
                 [index] if !query.text().contains('-') => Ok(**index),
                 _ => Err(ChangeError::DuplicateId {
                     id: query.text().to_owned(),
@@ -148,16 +136,9 @@ impl<'a> Draft<'a> {
     pub(super) fn replace(&mut self, index: usize, after: BacklogItem, text: Option<String>) {
         let after = Arc::new(after);
         let before = std::mem::replace(&mut self.file.items[index], Arc::clone(&after));
-        self.applied
-            .changed
-            .retain(|item| !Arc::ptr_eq(item, &before));
+        self.applied.changed.retain(|item| !Arc::ptr_eq(item, &before));
         self.applied.changed.push(Arc::clone(&after));
-        self.applied.deltas.push(Delta::Replaced {
-            index,
-            before,
-            after,
-            text,
-        });
+        self.applied.deltas.push(Delta::Replaced { index, before, after, text });
     }
 
     /// Appends an item, with its text where that is given.
@@ -170,23 +151,14 @@ impl<'a> Draft<'a> {
     /// Takes an item out of the file.
     pub(super) fn remove(&mut self, index: usize, ended: Ended, reason: Option<String>) {
         let item = self.file.items.remove(index);
-        self.applied.deltas.push(Delta::Removed {
-            index,
-            before: Arc::clone(&item),
-        });
-        self.applied.removed.push(Removal {
-            item,
-            ended,
-            reason,
-        });
+        self.applied.deltas.push(Delta::Removed { index, before: Arc::clone(&item) });
+        self.applied.removed.push(Removal { item, ended, reason });
     }
 
     /// Issues the next number of the configured prefix.
     pub(super) fn take_id(&mut self) -> Result<String, ChangeError> {
         let (id, number) = generate_next_id(self.file, &self.context.rules.prefix)?;
-        self.applied.deltas.push(Delta::Mark {
-            before: self.file.next_item_id,
-        });
+        self.applied.deltas.push(Delta::Mark { before: self.file.next_item_id });
         self.file.next_item_id = number;
         Ok(id)
     }

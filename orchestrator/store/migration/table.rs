@@ -15,7 +15,5 @@ pub(in crate::store) struct Migration {
 }
 
 /// All steps, in order.
-pub(in crate::store) const STEPS: &[Migration] = &[Migration {
-    from: 1,
-    item: super::v1_to_v2::migrate,
-}];
+pub(in crate::store) const STEPS: &[Migration] =
+    &[Migration { from: 1, item: super::v1_to_v2::migrate }];

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{ArchiveEntry, PhaseEntry};
 use super::month::{self, Block, Month};
-use crate::fs::{self, Durability, FsError};
+use crate::fs::{self, Durability};
 use crate::model::{Ended, IdQuery, ItemId};
 use crate::store::{Paths, StoreError};
 
@@ -89,11 +89,7 @@ impl Worklog {
                 let month = month::parse(&String::from_utf8_lossy(&bytes));
                 self.months.insert(
                     name.clone(),
-                    Known {
-                        len: stamp.len,
-                        mtime_ns: stamp.mtime_ns,
-                        month,
-                    },
+                    Known { len: stamp.len, mtime_ns: stamp.mtime_ns, month },
                 );
                 changed = true;
             }
@@ -158,11 +154,7 @@ impl Worklog {
 
     /// Returns the highest number in any entry.
     pub fn highest(&self) -> u32 {
-        self.months
-            .values()
-            .map(|known| known.month.highest)
-            .max()
-            .unwrap_or(0)
+        self.months.values().map(|known| known.month.highest).max().unwrap_or(0)
     }
 
     /// Returns the last entry of an item.
@@ -170,30 +162,16 @@ impl Worklog {
     /// # Errors
     /// Where the month cannot be read.
     pub fn find(&self, query: &IdQuery) -> Result<Option<Archived>, StoreError> {
-        let Some((name, block)) = self
-            .blocks()
-            .rev()
-            .find(|(_, block)| query.names(&block.id))
+        let Some((name, block)) = self.blocks().rev().find(|(_, block)| query.names(&block.id))
         else {
             return Ok(None);
         };
         let path = self.dir.join(name);
         let bytes = fs::read(&path)?;
         let text = String::from_utf8_lossy(&bytes);
-        let damaged = || StoreError::DamagedEntry {
-            id: block.id.clone(),
-            path: path.clone(),
-        };
-        let text = text
-            .get(block.start..block.start + block.len)
-            .ok_or_else(damaged)?
-            .to_owned();
-        Ok(Some(Archived {
-            id: block.id.clone(),
-            ended: block.ended.into(),
-            text,
-            path,
-        }))
+        let damaged = || StoreError::DamagedEntry { id: block.id.clone(), path: path.clone() };
+        let text = text.get(block.start..block.start + block.len).ok_or_else(damaged)?.to_owned();
+        Ok(Some(Archived { id: block.id.clone(), ended: block.ended.into(), text, path }))
     }
 
     /// Appends the entry of an archived item, durably; not again where the last
@@ -225,15 +203,11 @@ impl Worklog {
         let name = format!("{}.md", at.strftime("%Y-%m"));
         let path = self.dir.join(&name);
         fs::create_dir_all(&self.dir)?;
-        let closing = self
-            .months
-            .get(&name)
-            .map_or("", |known| known.month.closing.as_str());
+        let closing = self.months.get(&name).map_or("", |known| known.month.closing.as_str());
         let text = format!("{closing}{entry}");
-        fs::append(&path, text.as_bytes(), Durability::Synced).map_err(|error: FsError| {
+        fs::append(&path, text.as_bytes(), Durability::Synced).inspect_err(|_| {
             // A part may be there: look again before the next entry.
             self.months.remove(&name);
-            error
         })?;
         self.refresh()
     }

@@ -83,12 +83,7 @@ fn read_line(line: &str, at: usize, open: &mut Open, month: &mut Month) {
         if ticks >= length && ticks == bare.len() {
             open.fence = None;
             if let Some((id, Some(ended))) = open.heading.take() {
-                open.last = Some(Block {
-                    id,
-                    ended,
-                    start,
-                    len: at - start,
-                });
+                open.last = Some(Block { id, ended, start, len: at - start });
             }
         }
         return;
@@ -111,9 +106,7 @@ fn read_line(line: &str, at: usize, open: &mut Open, month: &mut Month) {
     } else if let (Some((_, ended @ None)), Some(rest)) =
         (&mut open.heading, bare.strip_prefix("Archived "))
     {
-        let word = rest
-            .split_once(", ")
-            .map_or("", |(_, word)| word.trim_end_matches('.'));
+        let word = rest.split_once(", ").map_or("", |(_, word)| word.trim_end_matches('.'));
         *ended = Some(match word {
             "dropped" => EndedWord::Dropped,
             word if word.starts_with("merged") => EndedWord::Merged,
@@ -147,11 +140,8 @@ mod tests {
         let text = entry("A-1", item).to_markdown()
             + &entry("A-2", "- id: A-2\r\n  title: x\r\n").to_markdown();
         let month = parse(&text);
-        let found: Vec<&str> = month
-            .blocks
-            .iter()
-            .map(|b| &text[b.start..b.start + b.len])
-            .collect();
+        let found: Vec<&str> =
+            month.blocks.iter().map(|b| &text[b.start..b.start + b.len]).collect();
         assert_eq!(found, [item, "- id: A-2\r\n  title: x\r\n"]);
         assert_eq!(month.blocks[0].ended, EndedWord::Dropped);
         assert_eq!((month.highest, month.closing.as_str()), (2, ""));

@@ -36,29 +36,12 @@ items:
 ";
 
 fn actions() -> Vec<(&'static str, &'static str, Change)> {
-    let patch = ItemPatch {
-        title: Some("Uno".into()),
-        ..ItemPatch::default()
-    };
+    let patch = ItemPatch { title: Some("Uno".into()), ..ItemPatch::default() };
     vec![
         ("add", START, Change::Add(vec![NewItem::titled("Three")])),
-        (
-            "update",
-            START,
-            Change::Update {
-                item: IdQuery::new("1"),
-                patch,
-            },
-        ),
+        ("update", START, Change::Update { item: IdQuery::new("1"), patch }),
         ("archive", START, Change::ArchiveDone),
-        (
-            "merge",
-            START,
-            Change::Merge {
-                source: IdQuery::new("2"),
-                target: IdQuery::new("1"),
-            },
-        ),
+        ("merge", START, Change::Merge { source: IdQuery::new("2"), target: IdQuery::new("1") }),
         ("migrate", V1, Change::ArchiveDone),
     ]
 }
@@ -74,29 +57,14 @@ fn check(project: &Project, old: &str, new: &str, told: &BTreeSet<u32>, what: &s
     }
     let next = project.add("after");
     let number = ItemId::number_of(&next).unwrap();
-    assert!(
-        told.iter().all(|told| *told < number),
-        "{what}: {next} after {told:?}"
-    );
+    assert!(told.iter().all(|told| *told < number), "{what}: {next} after {told:?}");
     let mut store = project.store();
-    let ids: Vec<String> = store
-        .file()
-        .unwrap()
-        .items
-        .iter()
-        .filter_map(|item| item.id.clone())
-        .collect();
-    assert_eq!(
-        ids.iter().collect::<BTreeSet<_>>().len(),
-        ids.len(),
-        "{what}"
-    );
+    let ids: Vec<String> =
+        store.file().unwrap().items.iter().filter_map(|item| item.id.clone()).collect();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{what}");
     // An item that left the file is in the worklog.
     if !ids.contains(&"WRK-002".to_owned()) {
-        assert!(
-            store.find_archived(&IdQuery::new("WRK-002")).is_ok(),
-            "{what}"
-        );
+        assert!(store.find_archived(&IdQuery::new("WRK-002")).is_ok(), "{what}");
     }
     assert_no_leftovers(project.root(), what);
 }
@@ -105,11 +73,7 @@ fn assert_no_leftovers(root: &Path, what: &str) {
     let expected = ["BACKLOG.yaml", "worklog", ".orchestrator"];
     for entry in std::fs::read_dir(root).unwrap() {
         let name = entry.unwrap().file_name();
-        assert!(
-            expected.iter().any(|own| *own == name),
-            "{what}: {} is left over",
-            name.display()
-        );
+        assert!(expected.iter().any(|own| *own == name), "{what}: {} is left over", name.display());
     }
     for entry in std::fs::read_dir(root.join(".orchestrator/tmp")).unwrap() {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();
@@ -122,9 +86,7 @@ fn run(project: &Project, change: &Change) -> BTreeSet<u32> {
     let Ok(mut store) = BacklogStore::open(project.options()) else {
         return BTreeSet::new();
     };
-    let saved = store
-        .lock()
-        .and_then(|locked| locked.save(&[change.clone().into()]));
+    let saved = store.lock().and_then(|locked| locked.save(&[change.clone().into()]));
     let applied = saved.into_iter().flat_map(|saved| saved.outcomes).flatten();
     applied
         .flat_map(|applied| applied.added)
@@ -135,10 +97,7 @@ fn run(project: &Project, change: &Change) -> BTreeSet<u32> {
 fn settle(project: &Project) {
     // Old enough to be believed at once: the settle rule is tested elsewhere.
     let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
-    let file = std::fs::File::options()
-        .write(true)
-        .open(project.file())
-        .unwrap();
+    let file = std::fs::File::options().write(true).open(project.file()).unwrap();
     file.set_modified(hour_ago).unwrap();
 }
 
@@ -164,11 +123,7 @@ fn a_failure_at_any_point_leaves_the_old_file_or_the_new_one() {
             };
             let what = format!("{name}, failure {n} at {point:?}");
             let text = project.text();
-            let new = if text == start {
-                String::new()
-            } else {
-                text.clone()
-            };
+            let new = if text == start { String::new() } else { text.clone() };
             if !new.is_empty() {
                 assert_is_new(start, &change, &new, &what);
             }
@@ -189,11 +144,7 @@ fn a_crash_at_any_point_leaves_the_old_file_or_the_new_one() {
                 let Some(point) = struck else { break };
                 let what = format!("{name}, {crash:?} {n} at {point:?}");
                 let text = project.text();
-                let new = if text == start {
-                    String::new()
-                } else {
-                    text.clone()
-                };
+                let new = if text == start { String::new() } else { text.clone() };
                 if !new.is_empty() {
                     assert_is_new(start, &change, &new, &what);
                 }
@@ -208,9 +159,5 @@ fn assert_is_new(start: &str, change: &Change, text: &str, what: &str) {
     let whole = Project::with(start);
     settle(&whole);
     run(&whole, change);
-    assert_eq!(
-        same_but_dates(text),
-        same_but_dates(&whole.text()),
-        "{what}"
-    );
+    assert_eq!(same_but_dates(text), same_but_dates(&whole.text()), "{what}");
 }

@@ -53,12 +53,7 @@ fn worktrees_of_one_clone_share_the_mark() {
             .unwrap()
             .save(&[Change::Add(vec![NewItem::titled(title)]).into()])
             .unwrap();
-        ids.push(
-            saved.outcomes[0].as_ref().unwrap().added[0]
-                .id
-                .clone()
-                .unwrap(),
-        );
+        ids.push(saved.outcomes[0].as_ref().unwrap().added[0].id.clone().unwrap());
         ids.push(project.add("here again"));
     }
     assert_eq!(ids, ["WRK-004", "WRK-005", "WRK-006", "WRK-007", "WRK-008"]);
@@ -71,12 +66,7 @@ fn without_git_the_local_copy_and_the_worklog_hold_the_mark() {
     project.write(THREE);
     assert_eq!(project.add("five"), "WRK-005");
     let reason = Some("not needed".into());
-    project
-        .change(Change::Archive {
-            items: vec![IdQuery::new("5")],
-            reason,
-        })
-        .unwrap();
+    project.change(Change::Archive { items: vec![IdQuery::new("5")], reason }).unwrap();
     fs::remove_dir_all(project.root().join(".orchestrator")).unwrap();
     project.write(THREE);
     assert_eq!(project.add("six"), "WRK-006");
@@ -102,9 +92,7 @@ fn items_of_every_prefix_raise_the_mark() {
 fn the_end_of_u32_is_a_clear_refusal() {
     let text = "next_item_id: 4294967295\nitems: []\n";
     let project = Project::with(text);
-    let error = project
-        .change(Change::Add(vec![NewItem::titled("x")]))
-        .unwrap_err();
+    let error = project.change(Change::Add(vec![NewItem::titled("x")])).unwrap_err();
     assert!(error.to_string().contains("exhausted"), "{error}");
     assert_eq!(project.text(), text);
 }

@@ -45,55 +45,27 @@ fn an_add_touches_the_mark_and_adds_its_lines() {
 #[test]
 fn an_update_touches_one_line_and_the_date() {
     let project = Project::with(COMMENTED);
-    let patch = ItemPatch {
-        title: Some("Erst".into()),
-        ..ItemPatch::default()
-    };
-    project
-        .change(Change::Update {
-            item: IdQuery::new("1"),
-            patch,
-        })
-        .unwrap();
+    let patch = ItemPatch { title: Some("Erst".into()), ..ItemPatch::default() };
+    project.change(Change::Update { item: IdQuery::new("1"), patch }).unwrap();
     let text = project.text();
-    assert!(
-        text.contains("    title: \"Erst\"   # quoted on purpose\n"),
-        "{text}"
-    );
-    let kept = COMMENTED
-        .lines()
-        .filter(|line| text.lines().any(|own| own == *line))
-        .count();
+    assert!(text.contains("    title: \"Erst\"   # quoted on purpose\n"), "{text}");
+    let kept = COMMENTED.lines().filter(|line| text.lines().any(|own| own == *line)).count();
     assert_eq!(kept, COMMENTED.lines().count() - 1);
 }
 
 #[test]
 fn nothing_to_change_writes_nothing() {
     let project = Project::with(COMMENTED);
-    let before = std::fs::metadata(project.file())
-        .unwrap()
-        .modified()
-        .unwrap();
+    let before = std::fs::metadata(project.file()).unwrap().modified().unwrap();
     let saved = project
-        .try_change(vec![
-            Change::ArchiveDone,
-            Change::Done {
-                item: IdQuery::new("77"),
-            },
-        ])
+        .try_change(vec![Change::ArchiveDone, Change::Done { item: IdQuery::new("77") }])
         .unwrap();
     assert!(saved.is_written);
     let text = project.text();
     let saved = project.try_change(vec![Change::ArchiveDone]).unwrap();
     assert!(!saved.is_written);
     assert_eq!(project.text(), text);
-    assert!(
-        std::fs::metadata(project.file())
-            .unwrap()
-            .modified()
-            .unwrap()
-            > before
-    );
+    assert!(std::fs::metadata(project.file()).unwrap().modified().unwrap() > before);
 }
 
 #[test]
@@ -103,22 +75,12 @@ fn an_archived_item_is_in_the_worklog_as_it_stood_and_comes_back() {
     assert!(!project.text().contains("Second"));
     let mut store = project.store();
     let archived = store.find_archived(&IdQuery::new("wrk-2")).unwrap();
-    assert_eq!(
-        archived.text,
-        "- id: WRK-002\n  title: Second\n  status: done\n"
-    );
+    assert_eq!(archived.text, "- id: WRK-002\n  title: Second\n  status: done\n");
     let item = orchestrator::yaml::parse_record(&archived.text).unwrap();
     let item = std::sync::Arc::new(orchestrator::model::BacklogItem::from_mapping(item).0);
-    project
-        .change(Change::Restore {
-            item,
-            text: archived.text,
-        })
-        .unwrap();
+    project.change(Change::Restore { item, text: archived.text }).unwrap();
     assert!(
-        project
-            .text()
-            .contains("  - id: WRK-002\n    title: Second\n    status: done\n"),
+        project.text().contains("  - id: WRK-002\n    title: Second\n    status: done\n"),
         "{}",
         project.text()
     );
@@ -129,14 +91,7 @@ fn a_refused_change_leaves_the_others() {
     let project = Project::with(COMMENTED);
     let add = |title: &str| Change::Add(vec![NewItem::titled(title)]);
     let saved = project
-        .try_change(vec![
-            add("a"),
-            add(" "),
-            Change::Done {
-                item: IdQuery::new("50"),
-            },
-            add("b"),
-        ])
+        .try_change(vec![add("a"), add(" "), Change::Done { item: IdQuery::new("50") }, add("b")])
         .unwrap();
     assert_eq!(
         saved.outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(),
@@ -161,11 +116,8 @@ fn files_that_cannot_be_read_are_never_written() {
         let project = Project::with(text);
         match project.try_change(vec![Change::Add(vec![NewItem::titled("x")])]) {
             Err(StoreError::Invalid { diagnostics, .. }) => {
-                let codes: Vec<&str> = diagnostics
-                    .iter()
-                    .filter(|d| d.is_error())
-                    .map(|d| d.code.as_str())
-                    .collect();
+                let codes: Vec<&str> =
+                    diagnostics.iter().filter(|d| d.is_error()).map(|d| d.code.as_str()).collect();
                 assert_eq!(codes, [code], "{text:?}");
             }
             other => panic!("{text:?}: {other:?}"),

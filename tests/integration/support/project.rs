@@ -15,9 +15,7 @@ pub(crate) struct Project {
 impl Project {
     /// Makes a folder without a backlog.
     pub(crate) fn empty() -> Self {
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-        }
+        Self { dir: tempfile::tempdir().unwrap() }
     }
 
     /// Makes a folder with this backlog.
@@ -64,9 +62,7 @@ impl Project {
 
     /// Adds an item and returns its ID.
     pub(crate) fn add(&self, title: &str) -> String {
-        let applied = self
-            .change(Change::Add(vec![NewItem::titled(title)]))
-            .unwrap();
+        let applied = self.change(Change::Add(vec![NewItem::titled(title)])).unwrap();
         applied.added[0].id.clone().unwrap()
     }
 
@@ -86,31 +82,16 @@ impl Project {
 pub(crate) fn git(folder: &Path, args: &[&str]) {
     let output = std::process::Command::new("git")
         .current_dir(folder)
-        .args([
-            "-c",
-            "user.name=Test",
-            "-c",
-            "user.email=test@example.invalid",
-        ])
+        .args(["-c", "user.name=Test", "-c", "user.email=test@example.invalid"])
         .args(args)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_SYSTEM", "/dev/null")
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "git {args:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Returns the titles of a backlog, in order.
 pub(crate) fn titles(store: &mut BacklogStore) -> Vec<String> {
-    store
-        .file()
-        .unwrap()
-        .items
-        .iter()
-        .map(|item| item.title.clone())
-        .collect()
+    store.file().unwrap().items.iter().map(|item| item.title.clone()).collect()
 }
