@@ -3,6 +3,8 @@
 
 #[cfg(feature = "runtime")]
 pub mod batch;
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "runtime")]
 pub mod config;
 #[cfg(feature = "runtime")]

@@ -48,6 +48,9 @@ pub struct CheckReport {
     pub errors: Vec<Problem>,
     /// What work goes on with.
     pub warnings: Vec<Problem>,
+    /// What was or would be mended, in words; where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Vec<String>>,
 }
 
 impl<'a> FromIterator<&'a Diagnostic> for CheckReport {
@@ -57,6 +60,7 @@ impl<'a> FromIterator<&'a Diagnostic> for CheckReport {
         Self {
             errors: errors.into_iter().map(Problem::from).collect(),
             warnings: warnings.into_iter().map(Problem::from).collect(),
+            plan: None,
         }
     }
 }

@@ -13,6 +13,21 @@ pub struct IssuedId {
     pub previous: Option<String>,
 }
 
+/// Where the numbers of a backlog stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IdStatus {
+    /// What new IDs begin with.
+    pub prefix: String,
+    /// The high-water mark: the highest of all its copies and of all that is known.
+    pub mark: u32,
+    /// The mark that the backlog file itself has.
+    pub file_mark: u32,
+    /// The next ID; `null` at the end of all numbers.
+    pub next: Option<String>,
+    /// `ok`, or `stale` where the file's own mark is behind.
+    pub state: &'static str,
+}
+
 /// IDs that are held for somebody until they confirm or the time is up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reservation {
@@ -54,6 +69,17 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&first).unwrap(),
             r#"{"id":"WRK-001","number":1,"previous":null}"#
+        );
+        let status = IdStatus {
+            prefix: "WRK".into(),
+            mark: 7,
+            file_mark: 5,
+            next: Some("WRK-008".into()),
+            state: "stale",
+        };
+        assert_eq!(
+            serde_json::to_string(&status).unwrap(),
+            r#"{"prefix":"WRK","mark":7,"file_mark":5,"next":"WRK-008","state":"stale"}"#
         );
         let held = Reservation {
             reservation_id: "r".into(),

@@ -7,6 +7,8 @@
 //! that it can change without a word changing here. Which command answers with
 //! which shape is for the faces to say.
 
+mod backlog;
+mod change;
 mod diagnostic;
 mod envelope;
 mod extra;
@@ -15,9 +17,11 @@ mod item;
 mod run;
 mod status;
 
+pub use backlog::{InitReport, MigrateReport};
+pub use change::{ArchiveReport, ArchivedItem, IngestReport, MergeReport, SkippedTitle};
 pub use diagnostic::{CheckReport, ErrorReport, Problem};
 pub use envelope::{Document, ErrorDocument, SCHEMA_VERSION, WarningDocument};
-pub use id::{Audit, IssuedId, Reservation};
+pub use id::{Audit, IdStatus, IssuedId, Reservation};
 pub use item::{Description, Item, ItemRef, MergedPair, Parts};
 pub use run::{Event, Halt, RunReport};
 pub use status::{Counts, Status, Upcoming, Waiting};
