@@ -32,11 +32,8 @@ mod tests {
 
     #[test]
     fn the_texts() {
-        let init = InitReport {
-            backlog: "B".into(),
-            config: "C".into(),
-            created: vec!["B".into()],
-        };
+        let init =
+            InitReport { backlog: "B".into(), config: "C".into(), created: vec!["B".into()] };
         assert_eq!(
             serde_json::to_string(&init).unwrap(),
             r#"{"backlog":"B","config":"C","created":["B"]}"#

@@ -95,9 +95,13 @@ mod tests {
         );
         let merge = MergeReport { source: "A-2", target: "A-1", item: Item::from(&*item) };
         let text = serde_json::to_string(&merge).unwrap();
-        assert!(text.starts_with(r#"{"source":"A-2","target":"A-1","item":{"id":"A-1","#), "{text}");
+        assert!(
+            text.starts_with(r#"{"source":"A-2","target":"A-1","item":{"id":"A-1","#),
+            "{text}"
+        );
         let skipped = Skipped { title: "t".into(), existing: "A-1".into() };
-        let ingest = IngestReport { added: vec![], skipped: vec![(&skipped).into()], notes: vec![] };
+        let ingest =
+            IngestReport { added: vec![], skipped: vec![(&skipped).into()], notes: vec![] };
         assert_eq!(
             serde_json::to_string(&ingest).unwrap(),
             r#"{"added":[],"skipped":[{"title":"t","existing":"A-1"}],"notes":[]}"#

@@ -35,7 +35,7 @@ impl From<&Diagnostic> for Problem {
             file: file(&diagnostic.file),
             line: place(diagnostic.line),
             column: place(diagnostic.column),
-            item: diagnostic.item.clone(),
+            item: diagnostic.item.clone().filter(|item| !item.is_empty()),
             hint: diagnostic.hint.clone(),
         }
     }

@@ -24,11 +24,7 @@ pub struct Document<'a, T> {
 impl<'a, T> Document<'a, T> {
     /// Wraps an answer.
     pub fn new(kind: &'a str, data: T) -> Self {
-        Self {
-            schema_version: SCHEMA_VERSION,
-            kind,
-            data,
-        }
+        Self { schema_version: SCHEMA_VERSION, kind, data }
     }
 }
 
@@ -44,11 +40,7 @@ pub struct ErrorDocument {
 impl ErrorDocument {
     /// Wraps an error.
     pub fn new(error: ErrorReport) -> Self {
-        Self {
-            schema_version: SCHEMA_VERSION,
-            kind: "error",
-            error,
-        }
+        Self { schema_version: SCHEMA_VERSION, kind: "error", error }
     }
 }
 
@@ -64,11 +56,7 @@ pub struct WarningDocument {
 impl WarningDocument {
     /// Wraps a warning.
     pub fn new(warning: Problem) -> Self {
-        Self {
-            schema_version: SCHEMA_VERSION,
-            kind: "warning",
-            warning,
-        }
+        Self { schema_version: SCHEMA_VERSION, kind: "warning", warning }
     }
 }
 
@@ -83,20 +71,13 @@ mod tests {
             serde_json::to_string(&document).unwrap(),
             r#"{"schema_version":1,"kind":"ids","data":["WRK-001"]}"#
         );
-        let error = ErrorReport {
-            code: "busy",
-            message: "locked".into(),
-            ..ErrorReport::default()
-        };
+        let error =
+            ErrorReport { code: "busy", message: "locked".into(), ..ErrorReport::default() };
         assert_eq!(
             serde_json::to_string(&ErrorDocument::new(error)).unwrap(),
             r#"{"schema_version":1,"kind":"error","error":{"code":"busy","message":"locked","file":null,"line":null,"column":null,"hint":null}}"#
         );
-        let warning = Problem {
-            code: "note",
-            message: "look".into(),
-            ..Problem::default()
-        };
+        let warning = Problem { code: "note", message: "look".into(), ..Problem::default() };
         assert_eq!(
             serde_json::to_string(&WarningDocument::new(warning)).unwrap(),
             r#"{"schema_version":1,"kind":"warning","warning":{"code":"note","message":"look","file":null,"line":null,"column":null,"item":null,"hint":null}}"#

@@ -61,11 +61,7 @@ mod tests {
 
     #[test]
     fn the_texts() {
-        let first = IssuedId {
-            id: "WRK-001".into(),
-            number: 1,
-            previous: None,
-        };
+        let first = IssuedId { id: "WRK-001".into(), number: 1, previous: None };
         assert_eq!(
             serde_json::to_string(&first).unwrap(),
             r#"{"id":"WRK-001","number":1,"previous":null}"#

@@ -115,10 +115,7 @@ pub struct ItemRef {
 
 impl From<&BacklogItem> for ItemRef {
     fn from(item: &BacklogItem) -> Self {
-        Self {
-            id: item.id_or_dash().to_owned(),
-            title: item.title.clone(),
-        }
+        Self { id: item.id_or_dash().to_owned(), title: item.title.clone() }
     }
 }
 
@@ -171,10 +168,7 @@ mod tests {
             serde_json::json!({"context": null, "problem": "p", "solution": null, "impact": null,
                 "sizing_rationale": null, "extra": {"note": "n"}})
         );
-        assert_eq!(
-            value["extra"],
-            serde_json::json!({"priority": 3, "owner": {"name": "x"}})
-        );
+        assert_eq!(value["extra"], serde_json::json!({"priority": 3, "owner": {"name": "x"}}));
         assert_eq!(value["tags"], serde_json::json!(["a"]));
     }
 }

@@ -85,16 +85,10 @@ mod tests {
         let report = RunReport {
             halt: Halt::NothingToDo,
             phases_executed: 0,
-            completed: vec![ItemRef {
-                id: "A-1".into(),
-                title: "t".into(),
-            }],
+            completed: vec![ItemRef { id: "A-1".into(), title: "t".into() }],
             blocked: vec![],
             follow_ups: vec![],
-            merged: vec![MergedPair {
-                source: "A-3".into(),
-                target: "A-1".into(),
-            }],
+            merged: vec![MergedPair { source: "A-3".into(), target: "A-1".into() }],
         };
         assert_eq!(
             serde_json::to_string(&report).unwrap(),

@@ -85,12 +85,8 @@ mod tests {
 
     #[test]
     fn counts_and_reasons() {
-        let items = [ItemStatus::New, ItemStatus::New, ItemStatus::Done].map(|status| {
-            Arc::new(BacklogItem {
-                status,
-                ..BacklogItem::default()
-            })
-        });
+        let items = [ItemStatus::New, ItemStatus::New, ItemStatus::Done]
+            .map(|status| Arc::new(BacklogItem { status, ..BacklogItem::default() }));
         let status = Status {
             counts: items.iter().collect(),
             next: vec![Upcoming {
@@ -99,11 +95,7 @@ mod tests {
                 phase: "triage".into(),
                 reason: "oldest".into(),
             }],
-            waiting: vec![Waiting {
-                id: None,
-                title: "u".into(),
-                reason: "waits for A-1".into(),
-            }],
+            waiting: vec![Waiting { id: None, title: "u".into(), reason: "waits for A-1".into() }],
         };
         assert_eq!(
             serde_json::to_string(&status).unwrap(),

@@ -7,15 +7,8 @@ use super::value::ValueError;
 use crate::model::{BacklogItem, ItemStatus, Level, Size};
 
 /// What can be filtered by.
-pub(super) const KEYS: &[&str] = &[
-    "status",
-    "impact",
-    "size",
-    "risk",
-    "complexity",
-    "tag",
-    "pipeline",
-];
+pub(super) const KEYS: &[&str] =
+    &["status", "impact", "size", "risk", "complexity", "tag", "pipeline"];
 
 /// One filter: an item must have one of the values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,19 +36,14 @@ impl FromStr for Term {
             "tag" => Self::Tag(names(values)?),
             "pipeline" => Self::Pipeline(names(values)?),
             other => {
-                return Err(ValueError::UnknownFilter {
-                    key: other.to_owned(),
-                });
+                return Err(ValueError::UnknownFilter { key: other.to_owned() });
             }
         })
     }
 }
 
 fn words<T: FromStr<Err = crate::model::UnknownValue>>(values: &str) -> Result<Vec<T>, ValueError> {
-    values
-        .split(',')
-        .map(|word| word.parse().map_err(ValueError::Word))
-        .collect()
+    values.split(',').map(|word| word.parse().map_err(ValueError::Word)).collect()
 }
 
 fn names(values: &str) -> Result<Vec<String>, ValueError> {
@@ -95,15 +83,11 @@ impl Filter {
 
     /// Returns whether an item fits all filters.
     pub(crate) fn fits(&self, item: &BacklogItem, default_pipeline: &str) -> bool {
-        self.terms
-            .iter()
-            .all(|term| term.fits(item, default_pipeline))
+        self.terms.iter().all(|term| term.fits(item, default_pipeline))
     }
 
     /// Returns whether a status was asked for.
     pub(crate) fn names_status(&self) -> bool {
-        self.terms
-            .iter()
-            .any(|term| matches!(term, Term::Status(_)))
+        self.terms.iter().any(|term| matches!(term, Term::Status(_)))
     }
 }

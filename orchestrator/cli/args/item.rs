@@ -93,7 +93,7 @@ Examples:
   orchestrator update 7 --set owner=ana            a key of your own";
 
 #[derive(Debug, Args)]
-#[command(after_help = UPDATE_EXAMPLES)]
+#[command(override_usage = "orchestrator update <ID> <OPTIONS>", after_help = UPDATE_EXAMPLES)]
 pub(crate) struct Update {
     /// The item
     #[arg(value_name = "ID", value_parser = value::item)]

@@ -10,10 +10,10 @@ mod filter;
 mod global;
 mod item;
 mod lifecycle;
-mod value;
-mod word;
 #[cfg(test)]
 mod tests;
+mod value;
+mod word;
 
 pub(crate) use backlog::{Check, Completions, Id, IdCommand, IdNext, Ingest, Init, Migrate};
 pub(crate) use global::{Cli, ColorWhen, Command, Global};

@@ -76,21 +76,13 @@ pub(super) fn item(text: &str) -> Result<IdQuery, ValueError> {
 
 /// Reads the prefix of IDs.
 pub(super) fn prefix(text: &str) -> Result<String, ValueError> {
-    if IdFormat::is_valid_prefix(text) {
-        Ok(text.to_owned())
-    } else {
-        Err(ValueError::Prefix)
-    }
+    if IdFormat::is_valid_prefix(text) { Ok(text.to_owned()) } else { Err(ValueError::Prefix) }
 }
 
 /// Reads a text, or `none`, which clears the field, as an empty text does.
 pub(super) fn clearable_text(text: &str) -> Result<Assign<String>, ValueError> {
     let clears = text.trim().is_empty() || text.trim().eq_ignore_ascii_case(NONE);
-    Ok(if clears {
-        Assign::Clear
-    } else {
-        Assign::To(text.to_owned())
-    })
+    Ok(if clears { Assign::Clear } else { Assign::To(text.to_owned()) })
 }
 
 /// Reads `+x` or `x` (add) or `-x` (take away).
@@ -114,13 +106,10 @@ pub(super) fn assignment(text: &str) -> Result<(String, Value), ValueError> {
     }
     // A merge key would be refused when the file is read again.
     if key == "<<" || key.chars().any(char::is_control) {
-        return Err(ValueError::OddKey {
-            key: key.escape_default().to_string(),
-        });
+        return Err(ValueError::OddKey { key: key.escape_default().to_string() });
     }
-    let value = serde_yaml::from_str(value).map_err(|_| ValueError::NotYaml {
-        key: key.to_owned(),
-    })?;
+    let value =
+        serde_yaml::from_str(value).map_err(|_| ValueError::NotYaml { key: key.to_owned() })?;
     match value {
         Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_) => Err(ValueError::NotScalar),
         scalar => Ok((key.to_owned(), scalar)),

@@ -15,10 +15,7 @@ use crate::model::{UnknownValue, did_you_mean};
 
 /// Returns a parser of the words of a set.
 pub(super) fn word<T>(words: &'static [&'static str]) -> Words<T> {
-    Words {
-        words,
-        parsed: PhantomData,
-    }
+    Words { words, parsed: PhantomData }
 }
 
 /// Returns a parser of the words of a set, and of `none`, which clears a field.
@@ -46,22 +43,13 @@ where
 {
     type Value = T;
 
-    fn parse_ref(
-        &self,
-        cmd: &Command,
-        arg: Option<&Arg>,
-        value: &OsStr,
-    ) -> Result<T, clap::Error> {
+    fn parse_ref(&self, cmd: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<T, clap::Error> {
         let typed = value.to_string_lossy();
-        typed
-            .parse()
-            .map_err(|_| unknown(cmd, arg, &typed, self.words))
+        typed.parse().map_err(|_| unknown(cmd, arg, &typed, self.words))
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(
-            self.words.iter().copied().map(PossibleValue::new),
-        ))
+        Some(Box::new(self.words.iter().copied().map(PossibleValue::new)))
     }
 }
 
@@ -92,10 +80,7 @@ where
             return Ok(Assign::Clear);
         }
         let words: Vec<&'static str> = self.0.words.iter().copied().chain([NONE]).collect();
-        typed
-            .parse()
-            .map(Assign::To)
-            .map_err(|_| unknown(cmd, arg, &typed, &words))
+        typed.parse().map(Assign::To).map_err(|_| unknown(cmd, arg, &typed, &words))
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {

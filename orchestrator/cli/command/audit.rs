@@ -57,12 +57,7 @@ mod tests {
     use super::*;
 
     fn of(mark: u32, live: &[u32], archived: &[u32], reserved: &[u32]) -> Audit {
-        audit(
-            mark,
-            live.iter().copied(),
-            archived.iter().copied(),
-            reserved.iter().copied(),
-        )
+        audit(mark, live.iter().copied(), archived.iter().copied(), reserved.iter().copied())
     }
 
     #[test]

@@ -48,7 +48,9 @@ pub(crate) fn check(args: &Check, context: &Context<'_>) -> Result<Exit, CliErro
             };
             mend(session, &remedy)?;
             found = look(context)?;
-            plan.extend(found.plan.iter().filter(|step| !plan.contains(step)).cloned().collect::<Vec<_>>());
+            plan.extend(
+                found.plan.iter().filter(|step| !plan.contains(step)).cloned().collect::<Vec<_>>(),
+            );
         }
     }
     let plan = (args.fix || args.dry_run).then_some(plan);

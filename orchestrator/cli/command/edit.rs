@@ -12,7 +12,7 @@ use super::update::answer;
 use crate::cli::args::Edit;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::session::{Context, Session};
+use crate::cli::session::{Context, Session, shortened};
 use crate::fs;
 use crate::model::{BacklogItem, Change, ChangeError, Code, Diagnostic, ItemId};
 use crate::yaml::{self, ProblemKind};
@@ -82,7 +82,7 @@ impl Draft {
         let before = Arc::clone(&session.store.file()?.items[index]);
         let own = session.store.item_text(index)?;
         let id = before.id_or_dash().to_owned();
-        let folder = session.store.paths().state.join("edit");
+        let folder = shortened(&session.store.paths().state)?.join("edit");
         session.store.paths().prepare()?;
         fs::create_dir_all(&folder)?;
         let name = file_name(&id);
@@ -132,11 +132,8 @@ fn run_editor(path: &Path) -> Result<String, CliError> {
 
 /// Reads an edited text as an item.
 fn read(draft: &Draft, text: &str) -> Result<BacklogItem, CliError> {
-    let refused = |problems| CliError::EditRefused {
-        id: draft.id.clone(),
-        text: text.to_owned(),
-        problems,
-    };
+    let refused =
+        |problems| CliError::EditRefused { id: draft.id.clone(), text: text.to_owned(), problems };
     let diagnostic = |code: Code, message: String, hint: Option<String>| Diagnostic {
         code,
         message,

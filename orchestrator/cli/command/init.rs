@@ -57,7 +57,8 @@ fn find(context: &Context<'_>) -> Result<(Located, PathBuf), CliError> {
     let config = if is_there { Config::load(&config_path)? } else { Config::default() };
     let beside = config_path.parent().unwrap_or_else(|| Path::new(""));
     let backlog = global.file.clone().unwrap_or_else(|| config.backlog_path(beside));
-    if !is_there && let Located { config, config_path: Some(path), .. } = locate_backlog(&backlog)? {
+    if !is_there && let Located { config, config_path: Some(path), .. } = locate_backlog(&backlog)?
+    {
         // One further up governs this backlog by name.
         return Ok((Located { config, config_path: Some(path.clone()), backlog }, path));
     }
@@ -76,8 +77,7 @@ fn report(
 ) -> Result<Exit, CliError> {
     let output = context.output;
     if output.is_json() {
-        let report =
-            InitReport { backlog: named(backlog)?, config: named(config)?, created };
+        let report = InitReport { backlog: named(backlog)?, config: named(config)?, created };
         output.document("init", report)?;
         return Ok(Exit::Done);
     }

@@ -15,8 +15,7 @@ pub(crate) fn update(args: Update, context: &Context<'_>) -> Result<Exit, CliErr
     let mut patch = args.fields.into_patch(args.force);
     if matches!(&patch.description, Assign::To(text) if text == STDIN) {
         let text = from_stdin()?;
-        patch.description =
-            if text.trim().is_empty() { Assign::Clear } else { Assign::To(text) };
+        patch.description = if text.trim().is_empty() { Assign::Clear } else { Assign::To(text) };
     }
     let item = args.item;
     let changed = context.open()?.change(Change::Update { item: item.clone(), patch })?;

@@ -10,11 +10,7 @@ use similar::TextDiff;
 pub(crate) fn unified(file: &Path, before: &str, after: &str) -> String {
     let name = file.display().to_string();
     let diff = TextDiff::from_lines(before, after);
-    let text = diff
-        .unified_diff()
-        .context_radius(3)
-        .header(&name, &name)
-        .to_string();
+    let text = diff.unified_diff().context_radius(3).header(&name, &name).to_string();
     text.split_inclusive('\n').map(coloured).collect()
 }
 
@@ -26,8 +22,6 @@ fn coloured(line: &str) -> String {
         Some(b'@') => AnsiColor::Cyan.on_default(),
         _ => return super::printable(line).into_owned(),
     };
-    let (content, end) = line
-        .strip_suffix('\n')
-        .map_or((line, ""), |content| (content, "\n"));
+    let (content, end) = line.strip_suffix('\n').map_or((line, ""), |content| (content, "\n"));
     format!("{style}{}{style:#}{end}", super::printable(content))
 }

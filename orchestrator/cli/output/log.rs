@@ -30,11 +30,7 @@ pub(crate) fn start_log(global: &Global) {
         .without_time()
         .with_ansi(false);
     // A second start is possible only in tests, and changes nothing.
-    let started = if global.json {
-        log.json().try_init()
-    } else {
-        log.try_init()
-    };
+    let started = if global.json { log.json().try_init() } else { log.try_init() };
     if let Err(error) = started {
         tracing::debug!(%error, "the log was started before");
     }

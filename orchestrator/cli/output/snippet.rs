@@ -42,11 +42,7 @@ pub(super) fn render(
     if let Some(hint) = &diagnostic.hint {
         group = group.element(Level::HELP.message(hint.as_str()));
     }
-    let renderer = if is_colourful {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer = if is_colourful { Renderer::styled() } else { Renderer::plain() };
     renderer.term_width(width.into()).render(&[group])
 }
 
@@ -57,9 +53,7 @@ fn place<'a>(group: Group<'a>, diagnostic: &Diagnostic, file: &'a str) -> Group<
     }
     let origin = Origin::path(file);
     group.element(if diagnostic.line > 0 {
-        origin
-            .line(diagnostic.line as usize)
-            .char_column(diagnostic.column as usize)
+        origin.line(diagnostic.line as usize).char_column(diagnostic.column as usize)
     } else {
         origin
     })
@@ -80,9 +74,7 @@ impl<'a> Line<'a> {
             return None;
         }
         let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
-        let end = text[span.start..]
-            .find('\n')
-            .map_or(text.len(), |at| span.start + at);
+        let end = text[span.start..].find('\n').map_or(text.len(), |at| span.start + at);
         let line = text[start..end].trim_end_matches('\r');
         // A byte order mark is no column.
         let start = start + line.len() - line.trim_start_matches('\u{feff}').len();
@@ -92,9 +84,6 @@ impl<'a> Line<'a> {
         if !line.is_char_boundary(from) || !line.is_char_boundary(to) {
             return None;
         }
-        Some(Self {
-            text: line,
-            span: from..to,
-        })
+        Some(Self { text: line, span: from..to })
     }
 }

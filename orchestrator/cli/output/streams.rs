@@ -50,13 +50,7 @@ impl Stream {
         is_colourful: bool,
         width: u16,
     ) -> Self {
-        Self {
-            writer,
-            is_terminal,
-            is_colourful,
-            width,
-            is_closed: false,
-        }
+        Self { writer, is_terminal, is_colourful, width, is_closed: false }
     }
 
     /// Writes and flushes; where the reader has gone away, nothing is written and
@@ -98,31 +92,16 @@ impl Output {
         let (out, err) = (io::stdout(), io::stderr());
         let stream = |writer: Box<dyn Write>, is_terminal: bool, of_stderr: bool| {
             let is_colourful = terminal::wants_colour(global.color, is_terminal, env);
-            let width = if is_terminal {
-                terminal::width(of_stderr)
-            } else {
-                DEFAULT_WIDTH
-            };
+            let width = if is_terminal { terminal::width(of_stderr) } else { DEFAULT_WIDTH };
             Stream::new(writer, is_terminal, is_colourful, width)
         };
         let out_is_terminal = out.is_terminal();
         let err_is_terminal = err.is_terminal();
-        let style = Style {
-            json: global.json,
-            quiet: global.quiet,
-        };
+        let style = Style { json: global.json, quiet: global.quiet };
         Self::new(
             style,
-            stream(
-                Box::new(anstream::AutoStream::always(out)),
-                out_is_terminal,
-                false,
-            ),
-            stream(
-                Box::new(anstream::AutoStream::always(err)),
-                err_is_terminal,
-                true,
-            ),
+            stream(Box::new(anstream::AutoStream::always(out)), out_is_terminal, false),
+            stream(Box::new(anstream::AutoStream::always(err)), err_is_terminal, true),
         )
     }
 
@@ -154,11 +133,7 @@ impl Output {
     /// without what could steer it.
     pub(crate) fn verbatim(&self, text: &str) -> Result<(), CliError> {
         let mut out = self.out.borrow_mut();
-        let shown = if out.is_terminal {
-            printable(text)
-        } else {
-            text.into()
-        };
+        let shown = if out.is_terminal { printable(text) } else { text.into() };
         if out.is_closed {
             return Ok(());
         }
@@ -235,7 +210,7 @@ impl Output {
             let err = self.err.borrow();
             snippet::render(diagnostic, text, err.is_colourful, err.width)
         };
-        self.say(&format!("{rendered}\n"));
+        self.say(&format!("{rendered}\n\n"));
     }
 
     /// Renders a problem of a file for stdout, where it is the result.
@@ -248,7 +223,7 @@ impl Output {
             let out = self.out.borrow();
             snippet::render(diagnostic, text, out.is_colourful, out.width)
         };
-        self.text(&format!("{rendered}\n"))
+        self.text(&format!("{rendered}\n\n"))
     }
 
     /// Shows why a command failed, or the help that was asked for.

@@ -13,10 +13,7 @@ pub(crate) struct Table {
 impl Table {
     /// Makes a table without rows.
     pub(crate) fn new(headings: &'static [&'static str]) -> Self {
-        Self {
-            headings,
-            rows: Vec::new(),
-        }
+        Self { headings, rows: Vec::new() }
     }
 
     /// Adds a row of as many cells as there are headings.
@@ -42,9 +39,7 @@ impl Table {
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_width(width)
             .set_header(self.headings.iter().map(|heading| {
-                Cell::new(heading)
-                    .add_attribute(Attribute::Bold)
-                    .set_alignment(CellAlignment::Left)
+                Cell::new(heading).add_attribute(Attribute::Bold).set_alignment(CellAlignment::Left)
             }));
         for row in &self.rows {
             table.add_row(row);

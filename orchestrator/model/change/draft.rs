@@ -173,7 +173,8 @@ pub fn find_item(
     query: &IdQuery,
     prefix: &str,
 ) -> Result<usize, ChangeError> {
-    let id_is = |index: usize, is: &dyn Fn(&str) -> bool| items[index].id.as_deref().is_some_and(is);
+    let id_is =
+        |index: usize, is: &dyn Fn(&str) -> bool| items[index].id.as_deref().is_some_and(is);
     let found: Vec<usize> =
         (0..items.len()).filter(|&index| id_is(index, &|id| query.names(id))).collect();
     let own_prefix = |index: &&usize| id_is(**index, &|id| ItemId::has_prefix(id, prefix));
