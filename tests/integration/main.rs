@@ -1,0 +1,3 @@
+//! The integration tests: one binary, a folder per module.
+
+mod yaml;
