@@ -11,5 +11,6 @@ pub mod fs;
 pub mod git;
 pub mod ingest;
 pub mod model;
+pub mod scheduler;
 pub mod store;
 pub mod yaml;
