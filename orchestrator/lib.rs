@@ -8,4 +8,6 @@ pub mod config;
 pub mod fs;
 pub mod git;
 pub mod model;
+#[cfg(all(unix, feature = "runtime"))]
+pub mod runner;
 pub mod yaml;
