@@ -5,9 +5,13 @@
 pub mod batch;
 #[cfg(feature = "runtime")]
 pub mod config;
+#[cfg(feature = "runtime")]
+pub mod coordinator;
 pub mod fs;
 pub mod git;
+pub mod ingest;
 pub mod model;
 #[cfg(all(unix, feature = "runtime"))]
 pub mod runner;
+pub mod store;
 pub mod yaml;

@@ -37,18 +37,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ("sequence", 2, &["model", "fs", "git", "batch"]),
     ("coordinator", 3, &["model", "batch", "store", "ingest"]),
     ("runner", 3, &["model", "config", "fs"]),
-    (
-        "engine",
-        4,
-        &[
-            "model",
-            "config",
-            "scheduler",
-            "coordinator",
-            "runner",
-            "git",
-        ],
-    ),
+    ("engine", 4, &["model", "config", "scheduler", "coordinator", "runner", "git"]),
     ("wire", 4, &["model", "sequence"]),
     ("api", 5, &["model", "config", "sequence", "wire"]),
     (
@@ -136,22 +125,13 @@ fn tree() -> Vec<Source> {
 /// What git tracks or would track; without git, every file.
 fn committed() -> Vec<String> {
     let listing = std::process::Command::new("git")
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(root())
         .output();
     match listing {
         Ok(output) if output.status.success() => {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            text.split('\0')
-                .filter(|path| !path.is_empty())
-                .map(str::to_owned)
-                .collect()
+            text.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect()
         }
         _ => {
             let mut paths = Vec::new();
@@ -163,21 +143,13 @@ fn committed() -> Vec<String> {
 
 #[track_caller]
 fn holds(broken: &[String]) {
-    assert!(
-        broken.is_empty(),
-        "{} found:\n{}\n",
-        broken.len(),
-        broken.join("\n")
-    );
+    assert!(broken.is_empty(), "{} found:\n{}\n", broken.len(), broken.join("\n"));
 }
 
 #[test]
 fn modules_import_only_what_the_table_allows() {
     let sources = tree();
-    assert!(
-        sources.iter().any(|source| owner(source).is_some()),
-        "no sources were found"
-    );
+    assert!(sources.iter().any(|source| owner(source).is_some()), "no sources were found");
     holds(&imports(&sources));
 }
 
@@ -225,31 +197,21 @@ fn no_file_is_forgotten() {
 
 #[test]
 fn nothing_names_a_machine() {
-    let broken: Vec<String> = committed()
-        .iter()
-        .flat_map(|path| machine_paths(path, &read(path)))
-        .collect();
+    let broken: Vec<String> =
+        committed().iter().flat_map(|path| machine_paths(path, &read(path))).collect();
     holds(&broken);
 }
 
 #[test]
 fn every_dependency_is_core_or_has_a_feature() {
     let manifest = read("Cargo.toml");
-    assert!(
-        !section(&manifest, "dependencies").is_empty(),
-        "no dependencies were read"
-    );
+    assert!(!section(&manifest, "dependencies").is_empty(), "no dependencies were read");
     holds(&dependencies(&manifest));
 }
 
 #[test]
 fn the_table_only_looks_down() {
-    let floor = |name: &str| {
-        TABLE
-            .iter()
-            .position(|row| row.0 == name)
-            .map(|i| (TABLE[i].1, i))
-    };
+    let floor = |name: &str| TABLE.iter().position(|row| row.0 == name).map(|i| (TABLE[i].1, i));
     for (module, _, allowed) in TABLE {
         for target in *allowed {
             assert!(

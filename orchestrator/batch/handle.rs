@@ -44,17 +44,13 @@ impl<C: Commit> Drop for Callers<C> {
 // Derived, it would ask that the committer can be cloned.
 impl<C: Commit> Clone for Handle<C> {
     fn clone(&self) -> Self {
-        Self {
-            callers: Arc::clone(&self.callers),
-        }
+        Self { callers: Arc::clone(&self.callers) }
     }
 }
 
 impl<C: Commit> fmt::Debug for Handle<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle")
-            .field("free", &self.callers.queue.free())
-            .finish()
+        f.debug_struct("Handle").field("free", &self.callers.queue.free()).finish()
     }
 }
 

@@ -45,10 +45,7 @@ pub(super) enum Next<T> {
 
 /// Makes a queue with a number of places, at least one.
 pub(super) fn queue<T>(places: usize) -> (Arc<Queue<T>>, Drain<T>) {
-    let state = State {
-        entries: VecDeque::new(),
-        closed: false,
-    };
+    let state = State { entries: VecDeque::new(), closed: false };
     let queue = Arc::new(Queue {
         state: Mutex::new(state),
         changed: Condvar::new(),
@@ -118,17 +115,10 @@ impl<T> Drain<T> {
     pub(super) fn next(&self, max: usize, timeout: Duration) -> Next<T> {
         let state = self.queue.lock();
         let is_quiet = |state: &mut State<T>| state.entries.is_empty() && !state.closed;
-        let waited = self
-            .queue
-            .changed
-            .wait_timeout_while(state, timeout, is_quiet);
+        let waited = self.queue.changed.wait_timeout_while(state, timeout, is_quiet);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if state.entries.is_empty() {
-            return if state.closed {
-                Next::End
-            } else {
-                Next::Nothing
-            };
+            return if state.closed { Next::End } else { Next::Nothing };
         }
         let count = state.entries.len().min(max);
         let batch: Vec<T> = state.entries.drain(..count).collect();

@@ -55,11 +55,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            queue: 1024,
-            max_batch: 256,
-            idle_every: Duration::from_secs(1),
-        }
+        Self { queue: 1024, max_batch: 256, idle_every: Duration::from_secs(1) }
     }
 }
 
@@ -71,9 +67,7 @@ pub struct Worker {
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker")
-            .field("finished", &self.is_finished())
-            .finish()
+        f.debug_struct("Worker").field("finished", &self.is_finished()).finish()
     }
 }
 
@@ -88,9 +82,7 @@ impl Worker {
     /// [`WorkerPanicked`] where the committer panicked, now or earlier.
     pub fn shutdown(self) -> Result<(), WorkerPanicked> {
         (self.close)();
-        self.thread.join().map_err(|payload| WorkerPanicked {
-            message: text_of(payload.as_ref()),
-        })
+        self.thread.join().map_err(|payload| WorkerPanicked { message: text_of(payload.as_ref()) })
     }
 
     /// Tells whether the worker has ended, as after a panic.
@@ -152,10 +144,8 @@ fn run<C: Commit>(committer: &mut C, drain: &Drain<Request<C>>, options: Options
 }
 
 fn commit<C: Commit>(committer: &mut C, batch: Vec<Request<C>>) {
-    let (commands, callers): (Vec<_>, Vec<_>) = batch
-        .into_iter()
-        .map(|request| (request.command, request.reply_to))
-        .unzip();
+    let (commands, callers): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|request| (request.command, request.reply_to)).unzip();
     let count = callers.len();
     let answers = answers::<C>(count, committer.commit(commands));
     for (caller, answer) in callers.into_iter().zip(answers) {

@@ -24,11 +24,8 @@ pub enum PromptDelivery {
 
 impl PromptDelivery {
     /// All deliveries with their words.
-    pub(super) const WORDS: &'static [(&'static str, Self)] = &[
-        ("stdin", Self::Stdin),
-        ("arg", Self::Arg),
-        ("file", Self::File),
-    ];
+    pub(super) const WORDS: &'static [(&'static str, Self)] =
+        &[("stdin", Self::Stdin), ("arg", Self::Arg), ("file", Self::File)];
 }
 
 /// What can stand in braces in an agent's command.
@@ -64,10 +61,7 @@ impl Placeholder {
 
     /// Returns the placeholder of that name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, placeholder)| *placeholder)
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, placeholder)| *placeholder)
     }
 }
 
@@ -122,32 +116,14 @@ impl Agent {
                     "acceptEdits",
                 ],
             ),
-            (
-                "codex",
-                &[
-                    "codex",
-                    "exec",
-                    "--json",
-                    "--sandbox",
-                    "workspace-write",
-                    "-",
-                ],
-            ),
+            ("codex", &["codex", "exec", "--json", "--sandbox", "workspace-write", "-"]),
             (
                 "gemini",
-                &[
-                    "gemini",
-                    "--output-format",
-                    "stream-json",
-                    "--approval-mode",
-                    "auto_edit",
-                ],
+                &["gemini", "--output-format", "stream-json", "--approval-mode", "auto_edit"],
             ),
             ("opencode", &["opencode", "run", "--format", "json"]),
         ];
-        presets
-            .map(|(name, command)| (name.to_owned(), Self::new(command)))
-            .into()
+        presets.map(|(name, command)| (name.to_owned(), Self::new(command))).into()
     }
 
     /// Returns the argument vector, each placeholder replaced by its value.
@@ -171,9 +147,7 @@ impl Agent {
     /// Returns whether the command holds a placeholder.
     pub(super) fn uses(&self, placeholder: Placeholder) -> bool {
         let names = self.command.iter().flat_map(|arg| placeholders(arg));
-        names
-            .map(|(_, name)| Placeholder::from_name(name))
-            .any(|found| found == Some(placeholder))
+        names.map(|(_, name)| Placeholder::from_name(name)).any(|found| found == Some(placeholder))
     }
 }
 
@@ -198,53 +172,30 @@ mod tests {
 
     #[test]
     fn a_value_stays_inside_its_argument() {
-        let agent = Agent::new(&[
-            "sh",
-            "-c",
-            "x{item_id}y{phase}",
-            "{prompt}",
-            "{\"a\": {}}",
-            "é{root}",
-        ]);
+        let agent =
+            Agent::new(&["sh", "-c", "x{item_id}y{phase}", "{prompt}", "{\"a\": {}}", "é{root}"]);
         let argv = agent.argv(|placeholder| match placeholder {
             Placeholder::Prompt => "two words\n\"{phase}\"".into(),
             Placeholder::ItemId => "WRK-001".into(),
             Placeholder::Phase => "build".into(),
             _ => "/r".into(),
         });
-        let expected = [
-            "sh",
-            "-c",
-            "xWRK-001ybuild",
-            "two words\n\"{phase}\"",
-            "{\"a\": {}}",
-            "é/r",
-        ];
+        let expected =
+            ["sh", "-c", "xWRK-001ybuild", "two words\n\"{phase}\"", "{\"a\": {}}", "é/r"];
         assert_eq!(argv, expected);
     }
 
     #[test]
     fn placeholders_are_words_in_braces() {
-        let names = |arg| {
-            placeholders(arg)
-                .into_iter()
-                .map(|(_, name)| name)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            names("{prompt} {{root}} { phase} {} {Model} {x"),
-            ["prompt", "root"]
-        );
+        let names = |arg| placeholders(arg).into_iter().map(|(_, name)| name).collect::<Vec<_>>();
+        assert_eq!(names("{prompt} {{root}} { phase} {} {Model} {x"), ["prompt", "root"]);
     }
 
     #[test]
     fn presets_read_standard_input_and_need_nothing_replaced() {
         for (name, agent) in Agent::presets() {
             assert_eq!(agent.prompt, PromptDelivery::Stdin, "{name}");
-            assert!(
-                agent.command.iter().all(|arg| placeholders(arg).is_empty()),
-                "{name}"
-            );
+            assert!(agent.command.iter().all(|arg| placeholders(arg).is_empty()), "{name}");
         }
     }
 }

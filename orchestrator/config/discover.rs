@@ -72,24 +72,14 @@ pub fn locate_backlog(backlog: &Path) -> Result<Located, ConfigError> {
         let names_it =
             fs::resolve(&config.backlog_path(folder)).is_ok_and(|named| named == resolved);
         if folder == root || names_it {
-            return Ok(Located {
-                config,
-                config_path: Some(path),
-                backlog: backlog.to_owned(),
-            });
+            return Ok(Located { config, config_path: Some(path), backlog: backlog.to_owned() });
         }
     }
-    Ok(Located {
-        config: Config::default(),
-        config_path: None,
-        backlog: backlog.to_owned(),
-    })
+    Ok(Located { config: Config::default(), config_path: None, backlog: backlog.to_owned() })
 }
 
 fn exists(path: &Path) -> Result<bool, ConfigError> {
-    fs::stamp(path)
-        .map(|stamp| stamp.is_some())
-        .map_err(ConfigError::Read)
+    fs::stamp(path).map(|stamp| stamp.is_some()).map_err(ConfigError::Read)
 }
 
 impl Config {
@@ -100,11 +90,8 @@ impl Config {
     /// problems and the text they are in.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let bytes = fs::read(path).map_err(ConfigError::Read)?;
-        let invalid = |text: String, problems| ConfigError::Invalid {
-            path: path.to_owned(),
-            text,
-            problems,
-        };
+        let invalid =
+            |text: String, problems| ConfigError::Invalid { path: path.to_owned(), text, problems };
         match String::from_utf8(bytes) {
             Ok(text) => Self::parse(&text, path).map_err(|problems| invalid(text, problems)),
             Err(error) => {
@@ -119,10 +106,7 @@ impl Config {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests make the files they look for"
-)]
+#[expect(clippy::disallowed_methods, reason = "tests make the files they look for")]
 mod tests {
     use super::*;
 
@@ -137,10 +121,7 @@ mod tests {
     fn located(top: &Path, folder: &str) -> Option<(Option<String>, String)> {
         let located = locate(&top.join(folder)).unwrap()?;
         let below = |path: &Path| path.strip_prefix(top).unwrap().to_str().unwrap().to_owned();
-        Some((
-            located.config_path.as_deref().map(below),
-            below(&located.backlog),
-        ))
+        Some((located.config_path.as_deref().map(below), below(&located.backlog)))
     }
 
     #[test]
@@ -151,26 +132,14 @@ mod tests {
         assert_eq!(located(&top, "a/b/c"), None);
 
         std::fs::write(top.join(CONFIG_NAME), "").unwrap();
-        assert_eq!(
-            located(&top, "a/b/c"),
-            beside("orchestrator.toml", "BACKLOG.yaml")
-        );
+        assert_eq!(located(&top, "a/b/c"), beside("orchestrator.toml", "BACKLOG.yaml"));
 
         std::fs::write(top.join("a/BACKLOG.yaml"), "").unwrap();
-        assert_eq!(
-            located(&top, "a/b/c"),
-            Some((None, "a/BACKLOG.yaml".to_owned()))
-        );
+        assert_eq!(located(&top, "a/b/c"), Some((None, "a/BACKLOG.yaml".to_owned())));
 
         std::fs::write(top.join("a/orchestrator.toml"), "").unwrap();
-        assert_eq!(
-            located(&top, "a/b/c"),
-            beside("a/orchestrator.toml", "a/BACKLOG.yaml")
-        );
-        assert_eq!(
-            located(&top, "."),
-            beside("orchestrator.toml", "BACKLOG.yaml")
-        );
+        assert_eq!(located(&top, "a/b/c"), beside("a/orchestrator.toml", "a/BACKLOG.yaml"));
+        assert_eq!(located(&top, "."), beside("orchestrator.toml", "BACKLOG.yaml"));
     }
 
     #[test]
@@ -182,30 +151,19 @@ mod tests {
         std::fs::write(top.join(CONFIG_NAME), text).unwrap();
         for folder in ["a", "a/b", "."] {
             let located = locate(&top.join(folder)).unwrap().unwrap();
-            assert_eq!(
-                located.config.project.prefix.as_deref(),
-                Some("UP"),
-                "{folder}"
-            );
+            assert_eq!(located.config.project.prefix.as_deref(), Some("UP"), "{folder}");
         }
         let other = locate_backlog(&top.join("a/OTHER.yaml")).unwrap();
         assert_eq!((other.config, other.config_path), (Config::default(), None));
 
         std::fs::write(top.join(CONFIG_NAME), "backlog = 1").unwrap();
-        assert!(matches!(
-            locate(&top.join("a/b")),
-            Err(ConfigError::Invalid { .. })
-        ));
+        assert!(matches!(locate(&top.join("a/b")), Err(ConfigError::Invalid { .. })));
     }
 
     #[test]
     fn a_configuration_beside_a_backlog_governs_it_whatever_its_name() {
         let (_dir, top) = project();
-        std::fs::write(
-            top.join("a/orchestrator.toml"),
-            "[project]\nprefix = \"A\"\n",
-        )
-        .unwrap();
+        std::fs::write(top.join("a/orchestrator.toml"), "[project]\nprefix = \"A\"\n").unwrap();
         let other = locate_backlog(&top.join("a/OTHER.yaml")).unwrap();
         assert_eq!(other.config.project.prefix.as_deref(), Some("A"));
         assert_eq!(other.backlog, top.join("a/OTHER.yaml"));
@@ -218,10 +176,7 @@ mod tests {
         assert!(matches!(Config::load(&path), Err(ConfigError::Read(_))));
 
         std::fs::write(&path, "[project]\nprefix = \"ABC\"\n").unwrap();
-        assert_eq!(
-            Config::load(&path).unwrap().project.prefix.as_deref(),
-            Some("ABC")
-        );
+        assert_eq!(Config::load(&path).unwrap().project.prefix.as_deref(), Some("ABC"));
 
         std::fs::write(&path, "[project]\nprefix = 1\nbacklog = 2\n").unwrap();
         let error = Config::load(&path).unwrap_err().to_string();

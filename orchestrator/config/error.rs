@@ -40,15 +40,7 @@ impl ConfigProblem {
         message: String,
     ) -> Self {
         let (line, column) = line_and_column(text, span.start);
-        Self {
-            code,
-            message,
-            path: path.to_owned(),
-            line,
-            column,
-            span,
-            hint: None,
-        }
+        Self { code, message, path: path.to_owned(), line, column, span, hint: None }
     }
 }
 
@@ -98,8 +90,5 @@ fn line_and_column(text: &str, byte: usize) -> (u32, u32) {
     let before = text.get(..byte).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-    (
-        u32::try_from(line).unwrap_or(u32::MAX),
-        u32::try_from(column).unwrap_or(u32::MAX),
-    )
+    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
 }

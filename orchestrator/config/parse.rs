@@ -20,11 +20,8 @@ use crate::model::{Code, IdFormat, PhaseSpec, Pipeline, Staleness, did_you_mean}
 const TRIAGE: &str = "triage";
 
 /// What to do about a lost commit, by its words.
-const STALENESS: &[(&str, Staleness)] = &[
-    ("ignore", Staleness::Ignore),
-    ("warn", Staleness::Warn),
-    ("block", Staleness::Block),
-];
+const STALENESS: &[(&str, Staleness)] =
+    &[("ignore", Staleness::Ignore), ("warn", Staleness::Warn), ("block", Staleness::Block)];
 
 /// A name that the file refers to, and where.
 struct Reference<'t> {
@@ -44,11 +41,7 @@ impl Config {
         if !errors.is_empty() {
             for error in errors {
                 let is_duplicate = error.message() == "duplicate key";
-                let code = if is_duplicate {
-                    Code::DuplicateKey
-                } else {
-                    Code::Syntax
-                };
+                let code = if is_duplicate { Code::DuplicateKey } else { Code::Syntax };
                 let span = error.span().unwrap_or(text.len()..text.len());
                 reader.problem(code, span, error.message().to_owned(), None);
             }
@@ -70,11 +63,7 @@ impl Config {
             check_known(&mut reader, "agent", Some(reference), &named);
         }
         let problems = reader.finish();
-        if problems.is_empty() {
-            Ok(config)
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 }
 
@@ -91,17 +80,9 @@ fn check_known(
     };
     let hint = match did_you_mean(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!(
-            "there are: {}",
-            known.iter().copied().collect::<Vec<_>>().join(", ")
-        ),
+        None => format!("there are: {}", known.iter().copied().collect::<Vec<_>>().join(", ")),
     };
-    reader.problem(
-        Code::UnknownValue,
-        span,
-        format!("there is no {what} `{name}`"),
-        Some(hint),
-    );
+    reader.problem(Code::UnknownValue, span, format!("there is no {what} `{name}`"), Some(hint));
 }
 
 /// Sets a field where the file has a value for it.
@@ -124,30 +105,16 @@ fn project<'t>(
         if !IdFormat::is_valid_prefix(prefix) {
             let hint = "letters, digits, `_`, `.` and inner dashes, starting with a letter";
             let message = format!("`{prefix}` cannot be a prefix");
-            reader.problem(
-                Code::UnknownValue,
-                value.span(),
-                message,
-                Some(hint.to_owned()),
-            );
+            reader.problem(Code::UnknownValue, value.span(), message, Some(hint.to_owned()));
         }
         project.prefix = Some(prefix.to_owned());
     }
-    set(
-        &mut project.backlog,
-        section.string(reader, "backlog").map(Into::into),
-    );
-    set(
-        &mut project.worklog,
-        section.string(reader, "worklog").map(Into::into),
-    );
+    set(&mut project.backlog, section.string(reader, "backlog").map(Into::into));
+    set(&mut project.worklog, section.string(reader, "worklog").map(Into::into));
     let default_pipeline = section.get("default_pipeline").and_then(|value| {
         let name = reader.string("default_pipeline", value)?;
         project.default_pipeline = name.to_owned();
-        Some(Reference {
-            name,
-            span: value.span(),
-        })
+        Some(Reference { name, span: value.span() })
     });
     section.finish(reader);
     default_pipeline
@@ -159,10 +126,7 @@ fn guardrails<'t>(reader: &mut Reader<'t>, root: &mut Section<'t>, config: &mut 
     };
     let guardrails = &mut config.guardrails;
     set(&mut guardrails.max_size, section.word(reader, "max_size"));
-    set(
-        &mut guardrails.max_complexity,
-        section.word(reader, "max_complexity"),
-    );
+    set(&mut guardrails.max_complexity, section.word(reader, "max_complexity"));
     set(&mut guardrails.max_risk, section.word(reader, "max_risk"));
     section.finish(reader);
 }
@@ -172,27 +136,12 @@ fn execution<'t>(reader: &mut Reader<'t>, root: &mut Section<'t>, config: &mut C
         return;
     };
     let limits = &mut config.limits;
-    set(
-        &mut limits.phase_timeout,
-        section.duration(reader, "phase_timeout"),
-    );
-    set(
-        &mut limits.max_retries,
-        section.number(reader, "max_retries", 0),
-    );
-    set(
-        &mut limits.phase_cap,
-        section.number(reader, "phase_cap", 1),
-    );
+    set(&mut limits.phase_timeout, section.duration(reader, "phase_timeout"));
+    set(&mut limits.max_retries, section.number(reader, "max_retries", 0));
+    set(&mut limits.phase_cap, section.number(reader, "phase_cap", 1));
     set(&mut limits.max_wip, section.number(reader, "max_wip", 1));
-    set(
-        &mut limits.max_concurrent,
-        section.number(reader, "max_concurrent", 1),
-    );
-    set(
-        &mut config.git,
-        section.choice(reader, "git", GitMode::WORDS),
-    );
+    set(&mut limits.max_concurrent, section.number(reader, "max_concurrent", 1));
+    set(&mut config.git, section.choice(reader, "git", GitMode::WORDS));
     section.finish(reader);
 }
 
@@ -203,9 +152,7 @@ fn agents<'t>(reader: &mut Reader<'t>, root: &mut Section<'t>, config: &mut Conf
     for (name, _, value) in section.entries() {
         if let Some(section) = reader.section(&format!("agents.{name}"), value) {
             let preset = config.agents.get(name).cloned();
-            config
-                .agents
-                .insert(name.to_owned(), agent(reader, section, preset));
+            config.agents.insert(name.to_owned(), agent(reader, section, preset));
         }
     }
 }
@@ -227,20 +174,9 @@ fn agent<'t>(reader: &mut Reader<'t>, mut section: Section<'t>, preset: Option<A
         reader.problem(Code::WrongShape, place.clone(), message, Some(hint));
         is_readable = false;
     }
-    set(
-        &mut agent.prompt,
-        section.choice(reader, "prompt", PromptDelivery::WORDS),
-    );
-    set(
-        &mut agent.model,
-        section
-            .string(reader, "model")
-            .map(|model| Some(model.to_owned())),
-    );
-    set(
-        &mut agent.idle_timeout,
-        section.duration(reader, "idle_timeout"),
-    );
+    set(&mut agent.prompt, section.choice(reader, "prompt", PromptDelivery::WORDS));
+    set(&mut agent.model, section.string(reader, "model").map(|model| Some(model.to_owned())));
+    set(&mut agent.idle_timeout, section.duration(reader, "idle_timeout"));
     environment(reader, &mut section, &mut agent);
     if is_readable {
         command_fits(reader, &place, &agent);
@@ -271,18 +207,12 @@ fn command<'t>(reader: &mut Reader<'t>, value: Value<'t>) -> Option<Vec<String>>
             }
         }
     }
-    texts
-        .into_iter()
-        .map(|text| text.map(str::to_owned))
-        .collect()
+    texts.into_iter().map(|text| text.map(str::to_owned)).collect()
 }
 
 /// Checks that what is configured for a command reaches it.
 fn command_fits(reader: &mut Reader<'_>, place: &Range<usize>, agent: &Agent) {
-    let (in_arg, in_file) = (
-        agent.uses(Placeholder::Prompt),
-        agent.uses(Placeholder::PromptFile),
-    );
+    let (in_arg, in_file) = (agent.uses(Placeholder::Prompt), agent.uses(Placeholder::PromptFile));
     let message = match agent.prompt {
         PromptDelivery::Arg if !in_arg => {
             Some("`prompt = \"arg\"` needs `{prompt}` in the command")
@@ -334,10 +264,7 @@ fn pipelines<'t>(
         let Some(mut section) = reader.section(&format!("pipelines.{name}"), value) else {
             continue;
         };
-        let mut phases = Phases {
-            seen: BTreeSet::new(),
-            agents_used: &mut agents_used,
-        };
+        let mut phases = Phases { seen: BTreeSet::new(), agents_used: &mut agents_used };
         let pre_phases = phases.read(reader, &mut section, "pre_phases");
         let main_phases = phases.read(reader, &mut section, "phases");
         if section.get("phases").is_none_or(is_empty_array) {
@@ -345,21 +272,14 @@ fn pipelines<'t>(
             reader.problem(Code::WrongShape, span, message, None);
         }
         section.finish(reader);
-        let pipeline = Pipeline {
-            name: name.to_owned(),
-            pre_phases,
-            phases: main_phases,
-        };
+        let pipeline = Pipeline { name: name.to_owned(), pre_phases, phases: main_phases };
         config.pipelines.insert(name.to_owned(), pipeline);
     }
     agents_used
 }
 
 fn is_empty_array(value: Value<'_>) -> bool {
-    value
-        .get_ref()
-        .as_array()
-        .is_some_and(|array| array.is_empty())
+    value.get_ref().as_array().is_some_and(|array| array.is_empty())
 }
 
 /// Reads the phases of one pipeline, both pools.
@@ -375,18 +295,11 @@ impl<'t> Phases<'t, '_> {
         section: &mut Section<'t>,
         pool: &'static str,
     ) -> Vec<PhaseSpec> {
-        let tables = section
-            .array(reader, pool, "an array of tables")
-            .unwrap_or_default();
+        let tables = section.array(reader, pool, "an array of tables").unwrap_or_default();
         let header = format!("{}.{pool}", section.name);
-        let sections: Vec<_> = tables
-            .into_iter()
-            .filter_map(|table| reader.section(&header, table))
-            .collect();
-        sections
-            .into_iter()
-            .map(|section| self.phase(reader, section))
-            .collect()
+        let sections: Vec<_> =
+            tables.into_iter().filter_map(|table| reader.section(&header, table)).collect();
+        sections.into_iter().map(|section| self.phase(reader, section)).collect()
     }
 
     fn phase(&mut self, reader: &mut Reader<'t>, mut section: Section<'t>) -> PhaseSpec {
@@ -408,24 +321,15 @@ impl<'t> Phases<'t, '_> {
         if let Some(value) = section.get("agent")
             && let Some(name) = reader.string("agent", value)
         {
-            self.agents_used.push(Reference {
-                name,
-                span: value.span(),
-            });
+            self.agents_used.push(Reference { name, span: value.span() });
             phase.agent = name.to_owned();
         }
-        let workflows = section
-            .array(reader, "workflows", "an array of strings")
-            .unwrap_or_default();
-        let paths = workflows
-            .into_iter()
-            .filter_map(|value| reader.string("workflows", value));
+        let workflows =
+            section.array(reader, "workflows", "an array of strings").unwrap_or_default();
+        let paths = workflows.into_iter().filter_map(|value| reader.string("workflows", value));
         phase.workflows = paths.map(str::to_owned).collect();
         set(&mut phase.destructive, section.flag(reader, "destructive"));
-        set(
-            &mut phase.staleness,
-            section.choice(reader, "staleness", STALENESS),
-        );
+        set(&mut phase.staleness, section.choice(reader, "staleness", STALENESS));
         section.finish(reader);
         phase
     }

@@ -32,11 +32,7 @@ pub(super) struct Reader<'t> {
 impl<'t> Reader<'t> {
     /// Makes a reader of a text.
     pub(super) fn new(text: &'t str, path: &'t Path) -> Self {
-        Self {
-            text,
-            path,
-            problems: Vec::new(),
-        }
+        Self { text, path, problems: Vec::new() }
     }
 
     /// Notes a problem.
@@ -53,8 +49,7 @@ impl<'t> Reader<'t> {
 
     /// Returns the problems in the order of the file.
     pub(super) fn finish(mut self) -> Vec<ConfigProblem> {
-        self.problems
-            .sort_by_key(|problem| (problem.span.start, problem.span.end));
+        self.problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
         self.problems
     }
 
@@ -135,12 +130,7 @@ pub(super) struct Section<'t> {
 impl<'t> Section<'t> {
     /// Makes the section of a whole document.
     pub(super) fn root(table: &'t DeTable<'t>) -> Self {
-        Self {
-            name: String::new(),
-            span: 0..0,
-            table,
-            known: Vec::new(),
-        }
+        Self { name: String::new(), span: 0..0, table, known: Vec::new() }
     }
 
     /// Returns a key's value; absent ones are remembered as known all the same.
@@ -153,10 +143,7 @@ impl<'t> Section<'t> {
 
     /// Returns every key, its place and its value: for tables whose keys are names.
     pub(super) fn entries(&self) -> Vec<(&'t str, Range<usize>, Value<'t>)> {
-        self.table
-            .iter()
-            .map(|(key, value)| (key.get_ref().as_ref(), key.span(), value))
-            .collect()
+        self.table.iter().map(|(key, value)| (key.get_ref().as_ref(), key.span(), value)).collect()
     }
 
     /// Opens a table inside this one.
@@ -208,10 +195,7 @@ impl<'t> Section<'t> {
         let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
         let number = number.filter(|number| *number >= least);
         if number.is_none() {
-            let message = format!(
-                "`{key}` must be a whole number from {least} to {}",
-                u32::MAX
-            );
+            let message = format!("`{key}` must be a whole number from {least} to {}", u32::MAX);
             reader.problem(Code::UnknownValue, value.span(), message, None);
         }
         number
@@ -227,12 +211,7 @@ impl<'t> Section<'t> {
         let value = self.get(key)?;
         let Some(text) = value.get_ref().as_str() else {
             let message = format!("`{key}` must be a duration in quotes");
-            reader.problem(
-                Code::WrongType,
-                value.span(),
-                message,
-                Some(hint.to_owned()),
-            );
+            reader.problem(Code::WrongType, value.span(), message, Some(hint.to_owned()));
             return None;
         };
         let parsed = SpanParser::new().parse_unsigned_duration(text.trim()).ok();
@@ -244,12 +223,7 @@ impl<'t> Section<'t> {
                 Some(_) => "must be at most a year",
             };
             let message = format!("`{key}` {why}: `{text}`");
-            reader.problem(
-                Code::UnknownValue,
-                value.span(),
-                message,
-                Some(hint.to_owned()),
-            );
+            reader.problem(Code::UnknownValue, value.span(), message, Some(hint.to_owned()));
         }
         fitting
     }

@@ -85,8 +85,7 @@ impl Config {
     /// Returns the pipeline of an item: the one it names, or the default one
     /// where it names none. `None` where the named one is not configured.
     pub fn pipeline(&self, named: Option<&str>) -> Option<&Pipeline> {
-        self.pipelines
-            .get(named.unwrap_or(&self.project.default_pipeline))
+        self.pipelines.get(named.unwrap_or(&self.project.default_pipeline))
     }
 
     /// Returns an agent by its name.

@@ -103,10 +103,8 @@ fn agents(defaults: &Config) -> String {
 # `idle_timeout`, use an agent that prints as it works, such as `claude` below.
 ",
     );
-    let (default, presets): (Vec<_>, Vec<_>) = defaults
-        .agents
-        .iter()
-        .partition(|(name, _)| *name == Agent::DEFAULT);
+    let (default, presets): (Vec<_>, Vec<_>) =
+        defaults.agents.iter().partition(|(name, _)| *name == Agent::DEFAULT);
     for (name, agent) in default {
         text.push_str(&agent_table(name, agent, true));
     }
@@ -150,10 +148,7 @@ fn phases(pipeline: &Pipeline) -> String {
 ",
         agent = Agent::DEFAULT
     );
-    for (pool, phases) in [
-        ("pre_phases", &pipeline.pre_phases),
-        ("phases", &pipeline.phases),
-    ] {
+    for (pool, phases) in [("pre_phases", &pipeline.pre_phases), ("phases", &pipeline.phases)] {
         for phase in phases {
             text.push_str(&format!(
                 "\n#[[pipelines.{}.{pool}]]\n{}",
@@ -199,18 +194,9 @@ fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     let (hours, minutes, rest) = (seconds / 3600, seconds % 3600 / 60, seconds % 60);
     let part = |n: u64, unit: &str| {
-        if n == 0 {
-            String::new()
-        } else {
-            format!("{n}{unit}")
-        }
+        if n == 0 { String::new() } else { format!("{n}{unit}") }
     };
-    format!(
-        "{}{}{}",
-        part(hours, "h"),
-        part(minutes, "m"),
-        part(rest, "s")
-    )
+    format!("{}{}{}", part(hours, "h"), part(minutes, "m"), part(rest, "s"))
 }
 
 #[cfg(test)]
@@ -238,17 +224,9 @@ mod tests {
     #[test]
     fn the_template_is_the_defaults_and_so_is_all_that_it_comments_out() {
         let text = Config::template("ABC");
-        assert_eq!(
-            Config::parse(&text, Path::new("o.toml")),
-            Ok(expected()),
-            "{text}"
-        );
+        assert_eq!(Config::parse(&text, Path::new("o.toml")), Ok(expected()), "{text}");
         let all = uncommented(&text);
-        assert_eq!(
-            Config::parse(&all, Path::new("o.toml")),
-            Ok(expected()),
-            "{all}"
-        );
+        assert_eq!(Config::parse(&all, Path::new("o.toml")), Ok(expected()), "{all}");
     }
 
     #[test]
@@ -256,29 +234,16 @@ mod tests {
         let all = uncommented(&Config::template("ABC"));
         let table: toml::Table = all.parse().unwrap();
         for (section, keys) in [
-            (
-                "project",
-                ["prefix", "backlog", "worklog", "default_pipeline"].as_slice(),
-            ),
+            ("project", ["prefix", "backlog", "worklog", "default_pipeline"].as_slice()),
             ("guardrails", &["max_size", "max_complexity", "max_risk"]),
             (
                 "execution",
-                &[
-                    "phase_timeout",
-                    "max_retries",
-                    "phase_cap",
-                    "max_wip",
-                    "max_concurrent",
-                    "git",
-                ],
+                &["phase_timeout", "max_retries", "phase_cap", "max_wip", "max_concurrent", "git"],
             ),
         ] {
             let found: Vec<&String> = table[section].as_table().unwrap().keys().collect();
             assert_eq!(found.len(), keys.len(), "{section}: {found:?}");
-            assert!(
-                keys.iter().all(|key| found.iter().any(|k| k == key)),
-                "{section}: {found:?}"
-            );
+            assert!(keys.iter().all(|key| found.iter().any(|k| k == key)), "{section}: {found:?}");
         }
         for agent in table["agents"].as_table().unwrap().values() {
             assert_eq!(agent.as_table().unwrap().len(), 4);
@@ -290,9 +255,8 @@ mod tests {
         let text = Config::template("ABC");
         let lines: Vec<&str> = text.lines().collect();
         for (n, line) in lines.iter().enumerate() {
-            let setting = line
-                .strip_prefix('#')
-                .filter(|rest| rest.starts_with(char::is_alphabetic));
+            let setting =
+                line.strip_prefix('#').filter(|rest| rest.starts_with(char::is_alphabetic));
             let in_pipelines = lines[..n].iter().any(|line| line.starts_with("#[["));
             if let (Some(setting), false) = (setting, in_pipelines) {
                 let mut changed = lines.clone();

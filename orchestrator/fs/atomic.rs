@@ -6,10 +6,7 @@
 //! Each step passes the fault seam. Temporary files carry unpredictable names
 //! with a prefix; one that a kill left behind is the caller's to sweep, under the
 //! caller's lock.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this is the module that touches the file system"
-)]
+#![expect(clippy::disallowed_methods, reason = "this is the module that touches the file system")]
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -132,10 +129,7 @@ pub fn stage(
         .make_in(dir, |path| create_file(path, model.is_some()))
         .map_err(FsError::one("create a temporary file in", dir))?
         .into_parts();
-    let staged = Staged {
-        path: path.to_path_buf(),
-        removed_on_drop: true,
-    };
+    let staged = Staged { path: path.to_path_buf(), removed_on_drop: true };
     let path = staged.path();
     if let Some(model) = &model {
         point(Op::SetAttributes, path, || model.apply(&file))
@@ -214,10 +208,7 @@ fn exchange_names(_a: &Path, _b: &Path) -> io::Result<()> {
 /// Tells whether the answer means that system or file system lack the call:
 /// EINVAL, ENOSYS, EOPNOTSUPP.
 fn is_unsupported(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-    )
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }
 
 /// Appends `bytes` to the file at `path`, which is created where missing.

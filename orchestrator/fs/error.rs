@@ -39,11 +39,7 @@ pub enum FsError {
 impl FsError {
     pub(super) fn one(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::One {
-            action,
-            path,
-            source,
-        }
+        move |source| Self::One { action, path, source }
     }
 
     pub(super) fn two(
@@ -52,12 +48,7 @@ impl FsError {
         to: &Path,
     ) -> impl FnOnce(io::Error) -> Self {
         let (from, to) = (from.to_owned(), to.to_owned());
-        move |source| Self::Two {
-            action,
-            from,
-            to,
-            source,
-        }
+        move |source| Self::Two { action, from, to, source }
     }
 
     /// Returns the path it happened on; of two, the one that was to be changed.
@@ -93,19 +84,13 @@ impl FsError {
 
     /// Tells whether the disk, or the user's quota, is full.
     pub fn is_full(&self) -> bool {
-        matches!(
-            self.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-        )
+        matches!(self.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 
     /// Tells whether this place cannot be written by us: no permission, or a
     /// read-only file system.
     pub fn is_denied(&self) -> bool {
-        matches!(
-            self.kind(),
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-        )
+        matches!(self.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
     }
 
     /// Tells whether the two paths lie on different mounts, between which
@@ -123,8 +108,5 @@ impl FsError {
 
 /// Tells whether the answer means that nothing is at a path.
 pub(super) fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -112,9 +112,7 @@ pub fn crash_at<R>(n: usize, crash: Crash, f: impl FnOnce() -> R) -> (R, Option<
 
 /// Tells whether an error stems from a process that [`crash_at`] let die.
 pub fn is_crash(error: &io::Error) -> bool {
-    error
-        .get_ref()
-        .is_some_and(|inner| inner.is::<ProcessDied>())
+    error.get_ref().is_some_and(|inner| inner.is::<ProcessDied>())
 }
 
 /// Passes a point: does `act`, unless the plan of this thread says otherwise.
@@ -233,11 +231,7 @@ impl Drop for Restore {
 }
 
 fn run_with<R>(mode: Mode, f: impl FnOnce() -> R) -> (R, Plan) {
-    let inner = Plan {
-        mode,
-        passed: Vec::new(),
-        struck: None,
-    };
+    let inner = Plan { mode, passed: Vec::new(), struck: None };
     let _restore = Restore(PLAN.replace(Some(inner)));
     ARMED.set(true);
     let result = f();
@@ -299,21 +293,15 @@ mod tests {
         let (results, failed) =
             fail_when(denied, |op, _| op == Op::Append, || three_appends(&path));
         assert_eq!(failed, Some((Op::Append, path.clone())));
-        assert!(
-            results
-                .iter()
-                .all(|r| r.as_ref().is_err_and(fs::FsError::is_denied))
-        );
+        assert!(results.iter().all(|r| r.as_ref().is_err_and(fs::FsError::is_denied)));
         assert_eq!(text(&path), "");
     }
 
     #[test]
     fn the_dead_write_no_more() {
-        for (crash, left) in [
-            (Crash::Before, "one\n"),
-            (Crash::Torn, "one\ntw"),
-            (Crash::After, "one\ntwo\n"),
-        ] {
+        for (crash, left) in
+            [(Crash::Before, "one\n"), (Crash::Torn, "one\ntw"), (Crash::After, "one\ntwo\n")]
+        {
             let (_dir, path) = fresh();
             let (results, died) = crash_at(2, crash, || {
                 let results = three_appends(&path);

@@ -7,10 +7,7 @@
 //! limited in time. The file holds who has the lock, for messages only: it is not
 //! fsynced, may be stale or garbage, and decides nothing. Which lock goes before
 //! which is the caller's affair.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this is the module that touches the file system"
-)]
+#![expect(clippy::disallowed_methods, reason = "this is the module that touches the file system")]
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -56,12 +53,7 @@ impl Holder {
         command: impl Into<String>,
         started: impl Into<String>,
     ) -> Self {
-        Self {
-            pid: std::process::id(),
-            host,
-            command: command.into(),
-            started: started.into(),
-        }
+        Self { pid: std::process::id(), host, command: command.into(), started: started.into() }
     }
 }
 
@@ -77,12 +69,7 @@ pub struct HeldBy {
 
 impl fmt::Display for HeldBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Holder {
-            pid,
-            host,
-            command,
-            started,
-        } = &self.holder;
+        let Holder { pid, host, command, started } = &self.holder;
         write!(f, "process {pid} ({command}, since {started}")?;
         if let Some(host) = host {
             write!(f, ", on {host}")?;
@@ -152,10 +139,7 @@ impl FileLock {
         let mut pause = FIRST_PAUSE;
         loop {
             if let Some(file) = take(path)? {
-                let lock = Self {
-                    file,
-                    path: path.to_owned(),
-                };
+                let lock = Self { file, path: path.to_owned() };
                 lock.write_holder(holder);
                 return Ok(lock);
             }
@@ -286,11 +270,7 @@ fn held_by(path: &Path, host: Option<&str>) -> Option<HeldBy> {
     let file = File::open(path).ok()?;
     file.take(HOLDER_MAX).read_to_end(&mut line).ok()?;
     let holder: Holder = serde_json::from_slice(&line).ok()?;
-    let alive = if holder.host.as_deref() == host {
-        is_alive(holder.pid)
-    } else {
-        None
-    };
+    let alive = if holder.host.as_deref() == host { is_alive(holder.pid) } else { None };
     Some(HeldBy { holder, alive })
 }
 
@@ -433,10 +413,7 @@ mod tests {
         let path = dir.path().join("lock");
         let (lock, points) = count(|| FileLock::try_acquire(&path, &me()));
         drop(lock.unwrap());
-        assert_eq!(
-            points,
-            [(Op::Create, path.clone()), (Op::Write, path.clone())]
-        );
+        assert_eq!(points, [(Op::Create, path.clone()), (Op::Write, path.clone())]);
         let full = io::ErrorKind::StorageFull.into();
         let (lock, failed) = fail_at(0, full, || FileLock::try_acquire(&path, &me()));
         assert_eq!(failed, Some((Op::Write, path.clone())));
@@ -454,10 +431,7 @@ mod tests {
             assert!(lock.is_ok());
         });
         assert_eq!(died, Some((Op::Write, path.clone())));
-        assert!(
-            fs::metadata(&path).unwrap().len() > 0,
-            "the dead clean nothing up"
-        );
+        assert!(fs::metadata(&path).unwrap().len() > 0, "the dead clean nothing up");
         drop(FileLock::try_acquire(&path, &me()).unwrap());
     }
 
@@ -479,10 +453,7 @@ mod tests {
                 });
             }
         });
-        assert_eq!(
-            fs::read_to_string(&counter).unwrap(),
-            (8 * TURNS).to_string()
-        );
+        assert_eq!(fs::read_to_string(&counter).unwrap(), (8 * TURNS).to_string());
     }
 
     /// The other process of [`a_kill_releases_it`]; on its own it does nothing.
@@ -502,12 +473,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "fs::lock::tests::hold_until_killed",
-                "--exact",
-                "--ignored",
-                "--nocapture",
-            ])
+            .args(["fs::lock::tests::hold_until_killed", "--exact", "--ignored", "--nocapture"])
             .env("LOCK_TO_HOLD", &path)
             .stdout(Stdio::piped())
             .spawn()
@@ -518,10 +484,7 @@ mod tests {
         assert_eq!(holder.unwrap().holder.pid, child.id());
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(
-            FileLock::holder(&path, Some("here")).unwrap().alive,
-            Some(false)
-        );
+        assert_eq!(FileLock::holder(&path, Some("here")).unwrap().alive, Some(false));
         drop(FileLock::try_acquire(&path, &me()).unwrap());
     }
 

@@ -4,10 +4,7 @@
 //! tells cheaply that a file is another one than before; equal stamps prove
 //! little about a file that changed within the clock's last tick (some
 //! milliseconds), and a content hash does.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this is the module that touches the file system"
-)]
+#![expect(clippy::disallowed_methods, reason = "this is the module that touches the file system")]
 
 use std::ffi::OsString;
 use std::fs::{self, File, FileType, Metadata};
@@ -310,10 +307,7 @@ mod tests {
         #[cfg(unix)]
         std::os::unix::fs::symlink("a", dir.path().join("c")).unwrap();
         let entries = list(dir.path()).unwrap();
-        let found: Vec<_> = entries
-            .iter()
-            .map(|e| (e.name.to_str().unwrap(), e.kind))
-            .collect();
+        let found: Vec<_> = entries.iter().map(|e| (e.name.to_str().unwrap(), e.kind)).collect();
         assert_eq!(found[..2], [("a", Kind::Dir), ("b", Kind::File)]);
         #[cfg(unix)]
         assert_eq!(found[2..], [("c", Kind::Symlink)]);
@@ -335,16 +329,10 @@ mod tests {
         assert_eq!(resolve(&top.join("first")).unwrap(), wanted);
         fs::write(&wanted, "").unwrap();
         assert_eq!(resolve(&top.join("first")).unwrap(), wanted);
-        assert_eq!(
-            resolve(&top.join("folder/./deep/../new")).unwrap(),
-            top.join("real/new")
-        );
+        assert_eq!(resolve(&top.join("folder/./deep/../new")).unwrap(), top.join("real/new"));
         symlink("nowhere/file", top.join("lost")).unwrap();
         for lost in ["lost", "nowhere/file", "first/below"] {
-            assert!(
-                resolve(&top.join(lost)).unwrap_err().is_not_found(),
-                "{lost}"
-            );
+            assert!(resolve(&top.join(lost)).unwrap_err().is_not_found(), "{lost}");
         }
         symlink("pong", top.join("ping")).unwrap();
         symlink("ping", top.join("pong")).unwrap();

@@ -4,10 +4,7 @@
 //! we ask for the length and the end of what is there, so that output of any size
 //! costs no memory. The file is asked through its handle, and so stays readable
 //! when somebody removes its name. Nothing here is fsynced.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this is the module that touches the file system"
-)]
+#![expect(clippy::disallowed_methods, reason = "this is the module that touches the file system")]
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -40,17 +37,13 @@ impl OutputFile {
 
     /// Returns a second handle, to be given to the child.
     pub fn handle(&self) -> Result<File, FsError> {
-        self.file
-            .try_clone()
-            .map_err(FsError::one("open", &self.path))
+        self.file.try_clone().map_err(FsError::one("open", &self.path))
     }
 
     /// Returns the length so far, in bytes.
     pub fn len(&self) -> Result<u64, FsError> {
         let metadata = self.reader.metadata();
-        metadata
-            .map(|metadata| metadata.len())
-            .map_err(FsError::one("examine", &self.path))
+        metadata.map(|metadata| metadata.len()).map_err(FsError::one("examine", &self.path))
     }
 
     /// Tells whether nothing was written yet.

@@ -45,11 +45,7 @@ pub fn find(start: &Path) -> Result<Option<Checkout>, GitError> {
             _ => None,
         };
         if let Some((git_dir, common_dir)) = found {
-            return Ok(Some(Checkout {
-                work_tree: dir.to_owned(),
-                git_dir,
-                common_dir,
-            }));
+            return Ok(Some(Checkout { work_tree: dir.to_owned(), git_dir, common_dir }));
         }
         if as_repository(dir)?.is_some() {
             return Ok(None);
@@ -88,36 +84,28 @@ fn follow_git_file(dot_git: &Path) -> Result<(PathBuf, PathBuf), GitError> {
     // is a link.
     let names = path_in(dot_git, b"gitdir: ")?;
     let git_dir = resolve_pointer(dot_git, dot_git.with_file_name(&names), names.clone())?;
-    as_repository(&git_dir)?.ok_or_else(|| GitError::DanglingPointer {
-        path: dot_git.to_owned(),
-        names,
-    })
+    as_repository(&git_dir)?
+        .ok_or_else(|| GitError::DanglingPointer { path: dot_git.to_owned(), names })
 }
 
 fn resolve_pointer(pointer: &Path, to: PathBuf, names: PathBuf) -> Result<PathBuf, GitError> {
     match fs::resolve(&to) {
         Ok(path) => Ok(path),
-        Err(error) if error.is_not_found() => Err(GitError::DanglingPointer {
-            path: pointer.to_owned(),
-            names,
-        }),
+        Err(error) if error.is_not_found() => {
+            Err(GitError::DanglingPointer { path: pointer.to_owned(), names })
+        }
         Err(error) => Err(error.into()),
     }
 }
 
 /// Reads the path that a pointer file holds behind `prefix`.
 fn path_in(pointer: &Path, prefix: &[u8]) -> Result<PathBuf, GitError> {
-    let bad = |reason| GitError::BadPointer {
-        path: pointer.to_owned(),
-        reason,
-    };
+    let bad = |reason| GitError::BadPointer { path: pointer.to_owned(), reason };
     if fs::stamp(pointer)?.is_some_and(|stamp| stamp.len > POINTER_MAX) {
         return Err(bad("the file is too large"));
     }
     let text = fs::read(pointer)?;
-    let path = text
-        .strip_prefix(prefix)
-        .ok_or_else(|| bad("it does not start with `gitdir: `"))?;
+    let path = text.strip_prefix(prefix).ok_or_else(|| bad("it does not start with `gitdir: `"))?;
     let end = path.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'));
     let Some(end) = end else {
         return Err(bad("the path is empty"));
@@ -248,10 +236,7 @@ mod tests {
         repository(&top.join("library"));
         let clone = top.join("clone");
         repository(&clone);
-        git(
-            &clone,
-            &["submodule", "--quiet", "add", "../library", "sub"],
-        );
+        git(&clone, &["submodule", "--quiet", "add", "../library", "sub"]);
         let checkout = found(&clone.join("sub"));
         assert_eq!(checkout.work_tree, clone.join("sub"));
         assert_eq!(checkout.common_dir, clone.join(".git/modules/sub"));

@@ -32,11 +32,7 @@ pub struct BacklogFile {
 
 impl Default for BacklogFile {
     fn default() -> Self {
-        Self {
-            schema_version: CURRENT_SCHEMA,
-            next_item_id: 0,
-            items: Vec::new(),
-        }
+        Self { schema_version: CURRENT_SCHEMA, next_item_id: 0, items: Vec::new() }
     }
 }
 
@@ -56,9 +52,7 @@ impl BacklogFile {
     /// IDs are duplicate.
     pub fn find(&self, query: &IdQuery) -> Vec<usize> {
         let names = |item: &Arc<BacklogItem>| item.id.as_deref().is_some_and(|id| query.names(id));
-        (0..self.items.len())
-            .filter(|&index| names(&self.items[index]))
-            .collect()
+        (0..self.items.len()).filter(|&index| names(&self.items[index])).collect()
     }
 
     /// Returns the item with exactly this ID (letter case and zeros aside).

@@ -27,11 +27,9 @@ impl FollowUp {
     pub fn from_json(value: &Value, warnings: &mut Vec<String>) -> Option<Self> {
         let title = match value {
             Value::String(title) => title.clone(),
-            Value::Object(map) => map
-                .get("title")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned(),
+            Value::Object(map) => {
+                map.get("title").and_then(Value::as_str).unwrap_or_default().to_owned()
+            }
             _ => String::new(),
         };
         let title = one_line(&title);
@@ -50,9 +48,7 @@ impl FollowUp {
             suggested_risk: field("suggested_risk")
                 .or_else(|| field("risk"))
                 .and_then(|v| word(v, warnings)),
-            tags: field("tags")
-                .map(|v| texts(v, "tags", warnings))
-                .unwrap_or_default(),
+            tags: field("tags").map(|v| texts(v, "tags", warnings)).unwrap_or_default(),
             title,
         })
     }
@@ -96,10 +92,9 @@ pub(crate) fn text(value: &Value, name: &str, warnings: &mut Vec<String>) -> Opt
 /// Reads a list of texts, or one text; what is no text is a warning.
 pub(crate) fn texts(value: &Value, name: &str, warnings: &mut Vec<String>) -> Vec<String> {
     match value {
-        Value::Array(entries) => entries
-            .iter()
-            .filter_map(|entry| text(entry, name, warnings))
-            .collect(),
+        Value::Array(entries) => {
+            entries.iter().filter_map(|entry| text(entry, name, warnings)).collect()
+        }
         Value::Null => Vec::new(),
         other => text(other, name, warnings).into_iter().collect(),
     }

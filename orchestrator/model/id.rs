@@ -37,10 +37,7 @@ impl ItemId {
     /// where the number does not fit `u32`.
     pub fn parse(text: &str) -> Result<Self, OddId> {
         let (prefix, number) = split(text)?;
-        Ok(Self {
-            prefix: prefix.to_owned(),
-            number,
-        })
+        Ok(Self { prefix: prefix.to_owned(), number })
     }
 
     /// Returns the number of an ID without allocating: see [`ItemId::parse`].
@@ -53,8 +50,7 @@ impl ItemId {
 
     /// Returns whether `text` is an ID of the given prefix, letter case aside.
     pub fn has_prefix(text: &str, prefix: &str) -> bool {
-        text.rsplit_once('-')
-            .is_some_and(|(own, _)| own.eq_ignore_ascii_case(prefix))
+        text.rsplit_once('-').is_some_and(|(own, _)| own.eq_ignore_ascii_case(prefix))
     }
 
     /// Returns whether both texts name the same item: equal numbers under equal
@@ -108,9 +104,7 @@ impl fmt::Display for ItemId {
 
 impl Ord for ItemId {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.prefix
-            .cmp(&other.prefix)
-            .then(self.number.cmp(&other.number))
+        self.prefix.cmp(&other.prefix).then(self.number.cmp(&other.number))
     }
 }
 
@@ -142,9 +136,7 @@ impl<'a> IdFormat<'a> {
     pub fn is_valid_prefix(text: &str) -> bool {
         text.starts_with(|c: char| c.is_ascii_alphabetic())
             && !text.ends_with('-')
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
     }
 }
 
@@ -160,10 +152,7 @@ impl IdQuery {
     /// Reads what was typed; anything can be asked for, if only to find nothing.
     pub fn new(text: &str) -> Self {
         let text = text.trim();
-        Self {
-            text: text.to_owned(),
-            bare_number: decimal(text).ok(),
-        }
+        Self { text: text.to_owned(), bare_number: decimal(text).ok() }
     }
 
     /// Returns whether this names the item that has the given ID.
@@ -194,10 +183,7 @@ mod tests {
     fn reads_prefixes_with_dashes_and_digits() {
         assert_eq!(
             ItemId::parse("KABSD-TSK-0309").unwrap(),
-            ItemId {
-                prefix: "KABSD-TSK".into(),
-                number: 309
-            }
+            ItemId { prefix: "KABSD-TSK".into(), number: 309 }
         );
         assert_eq!(ItemId::parse("A1-7").unwrap().number, 7);
         assert_eq!(ItemId::parse("WRK-0000000000000000008").unwrap().number, 8);

@@ -94,9 +94,7 @@ impl BacklogItem {
 
     /// Returns whether the item is called `id`, letter case and zeros aside.
     pub fn is(&self, id: &str) -> bool {
-        self.id
-            .as_deref()
-            .is_some_and(|own| super::ItemId::same(own, id))
+        self.id.as_deref().is_some_and(|own| super::ItemId::same(own, id))
     }
 }
 
@@ -165,10 +163,8 @@ impl Description {
         match self {
             Self::Text(text) => text.clone(),
             Self::Structured(parts) => {
-                let mut lines: Vec<String> = parts
-                    .parts()
-                    .map(|(name, text)| format!("{name}: {text}"))
-                    .collect();
+                let mut lines: Vec<String> =
+                    parts.parts().map(|(name, text)| format!("{name}: {text}")).collect();
                 for (key, value) in &parts.extra {
                     if let (Value::String(key), Value::String(text)) = (key, value) {
                         lines.push(format!("{key}: {text}"));

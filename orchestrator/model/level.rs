@@ -115,9 +115,6 @@ mod tests {
         assert_eq!("Small".parse(), Ok(Size::Small));
         assert_eq!(" HIGH ".parse(), Ok(Level::High));
         let error = "huge".parse::<Size>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "unknown size `huge`, expected one of small, medium, large"
-        );
+        assert_eq!(error.to_string(), "unknown size `huge`, expected one of small, medium, large");
     }
 }

@@ -17,11 +17,7 @@ pub struct Guardrails {
 
 impl Default for Guardrails {
     fn default() -> Self {
-        Self {
-            max_size: Size::Medium,
-            max_complexity: Level::Medium,
-            max_risk: Level::Low,
-        }
+        Self { max_size: Size::Medium, max_complexity: Level::Medium, max_risk: Level::Low }
     }
 }
 
@@ -38,10 +34,7 @@ impl Guardrails {
             reasons.push(format!("size {size} is above {}", self.max_size));
         }
         if let Some(level) = item.complexity.filter(|level| *level > self.max_complexity) {
-            reasons.push(format!(
-                "complexity {level} is above {}",
-                self.max_complexity
-            ));
+            reasons.push(format!("complexity {level} is above {}", self.max_complexity));
         }
         if let Some(level) = item.risk.filter(|level| *level > self.max_risk) {
             reasons.push(format!("risk {level} is above {}", self.max_risk));

@@ -40,10 +40,7 @@ pub fn generate_next_id(file: &BacklogFile, prefix: &str) -> Result<(String, u32
         .filter_map(|id| ItemId::number_of(id).ok())
         .max()
         .unwrap_or(0);
-    let number = highest
-        .max(file.next_item_id)
-        .checked_add(1)
-        .ok_or(IdError::IdSpaceExhausted)?;
+    let number = highest.max(file.next_item_id).checked_add(1).ok_or(IdError::IdSpaceExhausted)?;
     Ok((IdFormat::new(prefix).format(number), number))
 }
 
@@ -55,37 +52,21 @@ mod tests {
     use crate::model::BacklogItem;
 
     fn file(ids: &[&str], mark: u32) -> BacklogFile {
-        let items = ids.iter().map(|id| {
-            Arc::new(BacklogItem {
-                id: Some((*id).into()),
-                ..BacklogItem::default()
-            })
-        });
-        BacklogFile {
-            next_item_id: mark,
-            items: items.collect(),
-            ..BacklogFile::default()
-        }
+        let items = ids
+            .iter()
+            .map(|id| Arc::new(BacklogItem { id: Some((*id).into()), ..BacklogItem::default() }));
+        BacklogFile { next_item_id: mark, items: items.collect(), ..BacklogFile::default() }
     }
 
     #[test]
     fn the_formula_in_its_edge_cases() {
-        assert_eq!(
-            generate_next_id(&file(&[], 0), "WRK"),
-            Ok(("WRK-001".into(), 1))
-        );
-        assert_eq!(
-            generate_next_id(&file(&[], 5), "WRK"),
-            Ok(("WRK-006".into(), 6))
-        );
+        assert_eq!(generate_next_id(&file(&[], 0), "WRK"), Ok(("WRK-001".into(), 1)));
+        assert_eq!(generate_next_id(&file(&[], 5), "WRK"), Ok(("WRK-006".into(), 6)));
         assert_eq!(
             generate_next_id(&file(&["WRK-003", "WRK-009"], 4), "WRK"),
             Ok(("WRK-010".into(), 10))
         );
-        assert_eq!(
-            generate_next_id(&file(&["WRK-999"], 0), "WRK"),
-            Ok(("WRK-1000".into(), 1000))
-        );
+        assert_eq!(generate_next_id(&file(&["WRK-999"], 0), "WRK"), Ok(("WRK-1000".into(), 1000)));
     }
 
     #[test]
@@ -98,17 +79,11 @@ mod tests {
 
     #[test]
     fn the_end_of_u32_is_an_error() {
-        assert_eq!(
-            generate_next_id(&file(&[], u32::MAX), "WRK"),
-            Err(IdError::IdSpaceExhausted)
-        );
+        assert_eq!(generate_next_id(&file(&[], u32::MAX), "WRK"), Err(IdError::IdSpaceExhausted));
         assert_eq!(
             generate_next_id(&file(&["WRK-4294967295"], 0), "WRK"),
             Err(IdError::IdSpaceExhausted)
         );
-        assert_eq!(
-            generate_next_id(&file(&[], u32::MAX - 1), "WRK").unwrap().1,
-            u32::MAX
-        );
+        assert_eq!(generate_next_id(&file(&[], u32::MAX - 1), "WRK").unwrap().1, u32::MAX);
     }
 }

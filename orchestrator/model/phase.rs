@@ -123,10 +123,8 @@ impl PhaseResult {
         let mut optional =
             |name: &str| found(name).and_then(|value| text(value, name, &mut warnings));
         let (context, pipeline_type) = (optional("context"), optional("pipeline_type"));
-        let (commit_summary, description) = (
-            optional("commit_summary").map(|s| one_line(&s)),
-            optional("description"),
-        );
+        let (commit_summary, description) =
+            (optional("commit_summary").map(|s| one_line(&s)), optional("description"));
         Ok(Self {
             item_id,
             phase: required(&map, "phase")?,
@@ -176,10 +174,9 @@ fn assessments(value: &Value, warnings: &mut Vec<String>) -> Assessments {
 
 fn follow_ups(value: &Value, warnings: &mut Vec<String>) -> Vec<FollowUp> {
     match value {
-        Value::Array(entries) => entries
-            .iter()
-            .filter_map(|entry| FollowUp::from_json(entry, warnings))
-            .collect(),
+        Value::Array(entries) => {
+            entries.iter().filter_map(|entry| FollowUp::from_json(entry, warnings)).collect()
+        }
         other => FollowUp::from_json(other, warnings).into_iter().collect(),
     }
 }
@@ -190,9 +187,7 @@ fn flag(value: &Value, warnings: &mut Vec<String>) -> Option<bool> {
         Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
         Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
         other => {
-            warnings.push(format!(
-                "`requires_human_review` must be true or false, not {other}"
-            ));
+            warnings.push(format!("`requires_human_review` must be true or false, not {other}"));
             None
         }
     }

@@ -36,11 +36,7 @@ pub struct PhaseSpec {
 impl PhaseSpec {
     /// Makes a phase that only has a name: the default agent, not destructive.
     pub fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            agent: "default".to_owned(),
-            ..Self::default()
-        }
+        Self { name: name.to_owned(), agent: "default".to_owned(), ..Self::default() }
     }
 }
 
@@ -61,13 +57,9 @@ impl Pipeline {
 
     /// Returns the pipeline that holds where nothing is configured.
     pub fn feature() -> Self {
-        let build = PhaseSpec {
-            destructive: true,
-            ..PhaseSpec::new("build")
-        };
-        let mut phases: Vec<PhaseSpec> = ["prd", "tech-research", "design", "spec"]
-            .map(PhaseSpec::new)
-            .into();
+        let build = PhaseSpec { destructive: true, ..PhaseSpec::new("build") };
+        let mut phases: Vec<PhaseSpec> =
+            ["prd", "tech-research", "design", "spec"].map(PhaseSpec::new).into();
         phases.push(build);
         phases.push(PhaseSpec::new("review"));
         Self {
@@ -95,7 +87,6 @@ impl Pipeline {
 
     /// Returns a phase by its name.
     pub fn phase(&self, name: &str) -> Option<&PhaseSpec> {
-        self.position(name)
-            .map(|(pool, index)| &self.pool(pool)[index])
+        self.position(name).map(|(pool, index)| &self.pool(pool)[index])
     }
 }

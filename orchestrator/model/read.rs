@@ -62,20 +62,12 @@ pub const ITEM_KEYS: &[&str] = &[
     "last_phase_commit",
 ];
 
-const DESCRIPTION_KEYS: &[&str] = &[
-    "context",
-    "problem",
-    "solution",
-    "impact",
-    "sizing_rationale",
-];
+const DESCRIPTION_KEYS: &[&str] = &["context", "problem", "solution", "impact", "sizing_rationale"];
 
 impl BacklogItem {
     /// Reads an item from its mapping. What has a problem is left at its default.
     pub fn from_mapping(mapping: Mapping) -> (Self, Vec<FieldProblem>) {
-        let mut reader = Reader {
-            problems: Vec::new(),
-        };
+        let mut reader = Reader { problems: Vec::new() };
         let mut item = Self::default();
         for (key, value) in mapping {
             let Value::String(key) = key else {
@@ -88,10 +80,7 @@ impl BacklogItem {
             }
         }
         if item.title.is_empty()
-            && !reader
-                .problems
-                .iter()
-                .any(|p| p.path == [Segment::Key("title".into())])
+            && !reader.problems.iter().any(|p| p.path == [Segment::Key("title".into())])
         {
             reader.push(
                 Vec::new(),
@@ -148,12 +137,7 @@ impl Reader {
     }
 
     fn push(&mut self, path: Vec<Segment>, code: Code, message: String, hint: Option<String>) {
-        self.problems.push(FieldProblem {
-            path,
-            code,
-            message,
-            hint,
-        });
+        self.problems.push(FieldProblem { path, code, message, hint });
     }
 
     fn wrong_type(&mut self, path: Vec<Segment>, key: &str, expected: &str, value: &Value) {
@@ -188,10 +172,7 @@ impl Reader {
         item.title = self.text("title", value).unwrap_or_default();
         if given
             && item.title.trim().is_empty()
-            && self
-                .problems
-                .last()
-                .is_none_or(|p| p.code != Code::WrongType)
+            && self.problems.last().is_none_or(|p| p.code != Code::WrongType)
         {
             let path = vec![Segment::Key("title".into())];
             self.push(
@@ -272,12 +253,7 @@ impl Reader {
         if text.parse::<jiff::Timestamp>().is_err() && text.parse::<jiff::civil::Date>().is_err() {
             let path = vec![Segment::Key(key.into())];
             let hint = Some("dates look like 2026-02-10T09:30:00Z".into());
-            self.push(
-                path,
-                Code::BadDate,
-                format!("`{key}` is not a date: `{text}`"),
-                hint,
-            );
+            self.push(path, Code::BadDate, format!("`{key}` is not a date: `{text}`"), hint);
         }
         Some(text)
     }
@@ -338,10 +314,7 @@ impl Reader {
                 Value::String(text) => *slot = Some(text),
                 Value::Null => {}
                 other => {
-                    let path = vec![
-                        Segment::Key("description".into()),
-                        Segment::Key(name.clone()),
-                    ];
+                    let path = vec![Segment::Key("description".into()), Segment::Key(name.clone())];
                     self.wrong_type(path, &format!("description.{name}"), "text", &other);
                 }
             }
@@ -387,10 +360,7 @@ mod tests {
 
     fn read(yaml: &str) -> (BacklogItem, Vec<(Code, String)>) {
         let (item, problems) = BacklogItem::from_mapping(serde_yaml::from_str(yaml).unwrap());
-        (
-            item,
-            problems.into_iter().map(|p| (p.code, p.message)).collect(),
-        )
+        (item, problems.into_iter().map(|p| (p.code, p.message)).collect())
     }
 
     #[test]
@@ -416,17 +386,7 @@ mod tests {
         );
         let codes: Vec<Code> = problems.iter().map(|p| p.0).collect();
         use Code::{BadDate, UnknownKey, UnknownValue, WrongType};
-        assert_eq!(
-            codes,
-            [
-                WrongType,
-                UnknownValue,
-                UnknownValue,
-                WrongType,
-                BadDate,
-                UnknownKey
-            ]
-        );
+        assert_eq!(codes, [WrongType, UnknownValue, UnknownValue, WrongType, BadDate, UnknownKey]);
         assert_eq!(problems[0].1, "`title` must be text, not a number");
     }
 
@@ -448,12 +408,6 @@ mod tests {
             "title: t\nid: ~\nstatus:\nsize: ~\ntags:\ndescription: ~\nrequires_human_review:\n",
         );
         assert_eq!(problems, []);
-        assert_eq!(
-            item,
-            BacklogItem {
-                title: "t".into(),
-                ..BacklogItem::default()
-            }
-        );
+        assert_eq!(item, BacklogItem { title: "t".into(), ..BacklogItem::default() });
     }
 }

@@ -64,11 +64,7 @@ impl ItemStatus {
             (Blocked, back) => back == blocked_from.unwrap_or(New),
             _ => false,
         };
-        if legal {
-            Ok(())
-        } else {
-            Err(IllegalTransition { from: self, to })
-        }
+        if legal { Ok(()) } else { Err(IllegalTransition { from: self, to }) }
     }
 }
 

@@ -34,9 +34,7 @@ impl Attempt {
         loop {
             highest = highest
                 .checked_add(1)
-                .ok_or_else(|| RunnerError::NoAttemptLeft {
-                    folder: above.clone(),
-                })?;
+                .ok_or_else(|| RunnerError::NoAttemptLeft { folder: above.clone() })?;
             let folder = above.join(highest.to_string());
             match fs::create_dir(&folder) {
                 Ok(()) => {
@@ -220,28 +218,14 @@ mod tests {
         let last = runs.join("WRK-001/build").join(u32::MAX.to_string());
         fs::create_dir(&last).unwrap();
         let error = Attempt::create(&runs, "WRK-001", "build").unwrap_err();
-        assert!(
-            matches!(error, RunnerError::NoAttemptLeft { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, RunnerError::NoAttemptLeft { .. }), "{error}");
     }
 
     #[test]
     fn odd_names_stay_inside() {
         let dir = tempfile::tempdir().unwrap();
         let runs = fs::resolve(&dir.path().join("runs")).unwrap();
-        for odd in [
-            "..",
-            ".",
-            "",
-            "../../etc",
-            "a/b",
-            "/",
-            "a\\b",
-            "é ",
-            "%2E",
-            "x\0",
-        ] {
+        for odd in ["..", ".", "", "../../etc", "a/b", "/", "a\\b", "é ", "%2E", "x\0"] {
             let attempt = Attempt::create(&runs, odd, odd).unwrap();
             let inner = attempt.folder().strip_prefix(&runs).unwrap();
             assert_eq!(inner.components().count(), 3, "{odd}: {inner:?}");

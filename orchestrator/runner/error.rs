@@ -69,9 +69,6 @@ pub enum RunnerError {
 impl RunnerError {
     /// Makes the error of a system call.
     pub(super) fn system<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
-        move |source| Self::System {
-            action,
-            source: source.into(),
-        }
+        move |source| Self::System { action, source: source.into() }
     }
 }

@@ -20,11 +20,7 @@ pub(super) fn text(job: &PhaseJob<'_>, root: &Path) -> String {
     if !job.history.is_empty() {
         text.push_str("## What earlier phases reported\n\n");
         for earlier in job.history {
-            text.push_str(&format!(
-                "{}:\n\n{}\n",
-                earlier.phase,
-                fenced(&earlier.summary)
-            ));
+            text.push_str(&format!("{}:\n\n{}\n", earlier.phase, fenced(&earlier.summary)));
         }
     }
     if let Some(notes) = job.notes {
@@ -52,9 +48,7 @@ pub(super) fn missing_workflows(
     for workflow in &job.phase.workflows {
         if fs::stamp(&root.join(workflow))?.is_none() {
             let phase = job.attempt.phase();
-            warnings.push(format!(
-                "the workflow `{workflow}` of the phase `{phase}` is missing"
-            ));
+            warnings.push(format!("the workflow `{workflow}` of the phase `{phase}` is missing"));
         }
     }
     Ok(warnings)
@@ -74,30 +68,22 @@ You do one phase, `{phase}`, of one item of a project's backlog, `{item}`. You w
 }
 
 fn about(item: &BacklogItem, id: &str) -> String {
-    let mut text = format!(
-        "## The item\n\n- id: {id}\n- title: {}\n",
-        one_line(&item.title)
-    );
+    let mut text = format!("## The item\n\n- id: {id}\n- title: {}\n", one_line(&item.title));
     let mut line = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
             text.push_str(&format!("- {name}: {}\n", one_line(value)));
         }
     };
     line("size", item.size.map(|size| size.as_str()));
-    for (name, level) in [
-        ("complexity", item.complexity),
-        ("risk", item.risk),
-        ("impact", item.impact),
-    ] {
+    for (name, level) in
+        [("complexity", item.complexity), ("risk", item.risk), ("impact", item.impact)]
+    {
         line(name, level.map(|level| level.as_str()));
     }
     line("pipeline", item.pipeline_type.as_deref());
     line("origin", item.origin.as_deref());
     for (name, list) in [("tags", &item.tags), ("depends on", &item.dependencies)] {
-        line(
-            name,
-            Some(list.join(", ").as_str()).filter(|list| !list.is_empty()),
-        );
+        line(name, Some(list.join(", ").as_str()).filter(|list| !list.is_empty()));
     }
     if let Some(description) = &item.description {
         text.push_str(&format!("\n{}", fenced(&description.to_text())));
@@ -235,13 +221,8 @@ mod tests {
             )),
             ..BacklogItem::default()
         };
-        let (config, supervisor) = (
-            Config::default(),
-            Supervisor {
-                exe: "x".into(),
-                subcommand: "y".to_owned(),
-            },
-        );
+        let (config, supervisor) =
+            (Config::default(), Supervisor { exe: "x".into(), subcommand: "y".to_owned() });
         let mut job = PhaseJob {
             attempt: &attempt,
             item: &item,
@@ -268,10 +249,7 @@ mod tests {
             destructive: true,
             ..PhaseSpec::new("build")
         };
-        let history = [Summary {
-            phase: "research".to_owned(),
-            summary: "Found it.".to_owned(),
-        }];
+        let history = [Summary { phase: "research".to_owned(), summary: "Found it.".to_owned() }];
         insta::assert_snapshot!(prompt_of(&phase, &history, |job| {
             job.notes = Some("Use \0 English.");
             job.previous_failure = Some("the result is empty");
@@ -309,10 +287,7 @@ mod tests {
         };
         prompt_of(&phase, &[], |job| {
             let warnings = missing_workflows(job, dir.path()).unwrap();
-            assert_eq!(
-                warnings,
-                ["the workflow `gone.md` of the phase `build` is missing"]
-            );
+            assert_eq!(warnings, ["the workflow `gone.md` of the phase `build` is missing"]);
         });
     }
 }

@@ -74,16 +74,10 @@ impl fmt::Display for Outcome {
             Self::Result(result) => write!(f, "{}: {}", result.result, result.summary),
             Self::NoResult { reason } => f.write_str(reason),
             Self::WrongItem { expected, found } => {
-                write!(
-                    f,
-                    "the result is about the item `{found}`, not `{expected}`"
-                )
+                write!(f, "the result is about the item `{found}`, not `{expected}`")
             }
             Self::WrongPhase { expected, found } => {
-                write!(
-                    f,
-                    "the result is about the phase `{found}`, not `{expected}`"
-                )
+                write!(f, "the result is about the phase `{found}`, not `{expected}`")
             }
             Self::Interrupted => f.write_str("it was interrupted"),
             Self::TimedOut(Timeout::Idle(time)) => {
@@ -148,10 +142,9 @@ fn parse_result(attempt: &Attempt) -> Result<PhaseResult, Outcome> {
         return Err(none("the result is empty".to_owned()));
     }
     PhaseResult::from_json(text).map_err(|error| match error {
-        PhaseResultError::BadItemId { id } => Outcome::WrongItem {
-            expected: attempt.item().to_owned(),
-            found: id,
-        },
+        PhaseResultError::BadItemId { id } => {
+            Outcome::WrongItem { expected: attempt.item().to_owned(), found: id }
+        }
         PhaseResultError::Json(cause) => none(format!("the result is not JSON: {cause}")),
         error => none(error.to_string()),
     })
@@ -159,16 +152,10 @@ fn parse_result(attempt: &Attempt) -> Result<PhaseResult, Outcome> {
 
 fn check(attempt: &Attempt, result: PhaseResult) -> Outcome {
     if !ItemId::same(&result.item_id, attempt.item()) {
-        return Outcome::WrongItem {
-            expected: attempt.item().to_owned(),
-            found: result.item_id,
-        };
+        return Outcome::WrongItem { expected: attempt.item().to_owned(), found: result.item_id };
     }
     if result.phase.trim() != attempt.phase() {
-        return Outcome::WrongPhase {
-            expected: attempt.phase().to_owned(),
-            found: result.phase,
-        };
+        return Outcome::WrongPhase { expected: attempt.phase().to_owned(), found: result.phase };
     }
     Outcome::Result(Box::new(result))
 }
@@ -200,10 +187,7 @@ mod tests {
         let wrong = outcome_of(json("WRK-008", "build").as_bytes());
         assert_eq!(
             wrong,
-            Outcome::WrongItem {
-                expected: "WRK-007".to_owned(),
-                found: "WRK-008".to_owned()
-            }
+            Outcome::WrongItem { expected: "WRK-007".to_owned(), found: "WRK-008".to_owned() }
         );
         let path = outcome_of(json("../WRK-007", "build").as_bytes());
         assert!(matches!(path, Outcome::WrongItem { .. }), "{path}");
@@ -226,9 +210,6 @@ mod tests {
         let attempt = Attempt::create(dir.path(), "WRK-007", "build").unwrap();
         assert_eq!(read_result(&attempt).to_string(), "no result was written");
         fs::create_dir(&attempt.result_file()).unwrap();
-        assert_eq!(
-            read_result(&attempt).to_string(),
-            "the result is not a file"
-        );
+        assert_eq!(read_result(&attempt).to_string(), "the result is not a file");
     }
 }

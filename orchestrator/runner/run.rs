@@ -48,14 +48,8 @@ pub async fn run(
     let (reader, pipe) = io::pipe().map_err(RunnerError::system("make a pipe"))?;
     command.stdin(reader).stdout(stdout).stderr(stderr);
     let mut child = command.spawn().map_err(|error| not_started(&job, error))?;
-    progress(Progress::Started {
-        attempt: attempt.number(),
-        folder: attempt.folder().to_owned(),
-    });
-    let patience = Patience {
-        total: job.timeout,
-        idle: job.agent.idle_timeout,
-    };
+    progress(Progress::Started { attempt: attempt.number(), folder: attempt.folder().to_owned() });
+    let patience = Patience { total: job.timeout, idle: job.agent.idle_timeout };
     let mut on_line = |line: &str| {
         let line = line.to_owned();
         progress(Progress::Output { line });
@@ -97,14 +91,10 @@ pub fn end_leftover(attempt: &Attempt) -> Result<Outcome, RunnerError> {
 /// the arguments concerns the agent's, which they contain.
 fn not_started(job: &PhaseJob<'_>, source: io::Error) -> RunnerError {
     match source.kind() {
-        io::ErrorKind::ArgumentListTooLong | io::ErrorKind::InvalidInput => RunnerError::Agent {
-            program: program_of(job),
-            source,
-        },
-        _ => RunnerError::Supervisor {
-            exe: job.supervisor.exe.clone(),
-            source,
-        },
+        io::ErrorKind::ArgumentListTooLong | io::ErrorKind::InvalidInput => {
+            RunnerError::Agent { program: program_of(job), source }
+        }
+        _ => RunnerError::Supervisor { exe: job.supervisor.exe.clone(), source },
     }
 }
 
@@ -157,9 +147,9 @@ fn outcome_of(
     };
     match (read_result(job.attempt), ended_by_us) {
         (Outcome::NoResult { .. }, Some(outcome)) => Ok(outcome),
-        (Outcome::NoResult { reason }, None) if record.exit.is_some() => Ok(Outcome::NoResult {
-            reason: explain(reason, record.exit, log)?,
-        }),
+        (Outcome::NoResult { reason }, None) if record.exit.is_some() => {
+            Ok(Outcome::NoResult { reason: explain(reason, record.exit, log)? })
+        }
         (Outcome::NoResult { reason }, None) => without_end(reason, ended.supervisor, record, log),
         (outcome, Some(by_us)) => {
             warnings.push(format!("a result was there, although {by_us}"));

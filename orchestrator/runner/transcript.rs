@@ -47,11 +47,7 @@ pub(super) fn error_message(stdout: &[u8]) -> Option<String> {
         || is("type", &["error", "failed"])
         || is("status", &["error", "failed"]);
     let message = went_wrong.then(|| spoken(&value["error"]).or_else(|| spoken(&value)))?;
-    Some(
-        plain(message.unwrap_or("it gives no reason"))
-            .trim()
-            .to_owned(),
-    )
+    Some(plain(message.unwrap_or("it gives no reason")).trim().to_owned())
 }
 
 fn object(line: &str) -> Option<Value> {
@@ -75,9 +71,7 @@ fn spoken_inside(value: &Value) -> Option<&str> {
         Value::Object(map) => {
             let promised = SPOKEN.iter().filter_map(|key| map.get(*key));
             let mut promised = promised.filter_map(spoken);
-            promised
-                .next()
-                .or_else(|| map.values().find_map(spoken_inside))
+            promised.next().or_else(|| map.values().find_map(spoken_inside))
         }
         Value::Array(values) => values.iter().rev().find_map(spoken_inside),
         _ => None,
@@ -128,10 +122,7 @@ mod tests {
         assert_eq!(line("one\ntwo\n\n").unwrap(), "two");
         assert_eq!(line("10%\r20%\r").unwrap(), "20%");
         assert_eq!(line("a\u{1b}[1;31mred\u{1b}[0m\u{7}\tb").unwrap(), "ared b");
-        assert_eq!(
-            line("\u{1b}]8;;http://x\u{1b}\\link\u{1b}]0;t\u{7}!").unwrap(),
-            "link!"
-        );
+        assert_eq!(line("\u{1b}]8;;http://x\u{1b}\\link\u{1b}]0;t\u{7}!").unwrap(), "link!");
         assert_eq!(line(&"é".repeat(300)).unwrap().chars().count(), 200);
         assert_eq!(last_line(b"\xff\xfe").unwrap(), "\u{fffd}\u{fffd}");
     }
@@ -146,10 +137,7 @@ mod tests {
         let codex = r#"{"type":"item.completed","item":{"id":"i","item_type":"agent_message","text":"Done."}}"#;
         assert_eq!(line(codex).unwrap(), "Done.");
         // A line that says nothing leaves the one before.
-        assert_eq!(
-            line(&format!("{codex}\n{{\"type\":\"turn\",\"n\":1}}\n")).unwrap(),
-            "Done."
-        );
+        assert_eq!(line(&format!("{codex}\n{{\"type\":\"turn\",\"n\":1}}\n")).unwrap(), "Done.");
         assert_eq!(line("{ not json").unwrap(), "{ not json");
     }
 
@@ -158,27 +146,15 @@ mod tests {
         let message = |text: &str| error_message(text.as_bytes());
         let claude =
             r#"{"type":"result","subtype":"success","is_error":true,"result":"Invalid API key"}"#;
-        assert_eq!(
-            message(&format!("noise\n{claude}\n")).unwrap(),
-            "Invalid API key"
-        );
+        assert_eq!(message(&format!("noise\n{claude}\n")).unwrap(), "Invalid API key");
         let codex = r#"{"type":"turn.failed","error":{"message":"stream disconnected"}}"#;
         assert_eq!(message(codex).unwrap(), "stream disconnected");
         let gemini = r#"{"type":"result","status":"error","error":{"type":"E","message":"quota"}}"#;
         assert_eq!(message(gemini).unwrap(), "quota");
         let opencode = r#"{"type":"error","error":{"name":"E","data":{"message":"no model"}}}"#;
         assert_eq!(message(opencode).unwrap(), "no model");
-        assert_eq!(
-            message(r#"{"is_error":true}"#).unwrap(),
-            "it gives no reason"
-        );
-        for fine in [
-            r#"{"is_error":false,"result":"ok"}"#,
-            "plain",
-            "",
-            "{",
-            "[1]",
-        ] {
+        assert_eq!(message(r#"{"is_error":true}"#).unwrap(), "it gives no reason");
+        for fine in [r#"{"is_error":false,"result":"ok"}"#, "plain", "", "{", "[1]"] {
             assert_eq!(message(fine), None, "{fine}");
         }
     }

@@ -11,12 +11,7 @@ fn source(path: &str, text: &str) -> Vec<Source> {
 fn lines(broken: &[String]) -> Vec<usize> {
     broken
         .iter()
-        .map(|text| {
-            text.split(':')
-                .nth(1)
-                .and_then(|n| n.parse().ok())
-                .expect("file:line:")
-        })
+        .map(|text| text.split(':').nth(1).and_then(|n| n.parse().ok()).expect("file:line:"))
         .collect()
 }
 
@@ -31,47 +26,29 @@ fn imports_are_found_however_they_are_written() {
 #[test]
 fn a_macro_and_a_range_do_not_hide_an_import() {
     let text = "macro_rules! m { () => { $crate::cli::run() } }\nfn f() { for _ in 0..crate::fs::N {} }\nlet v = Vec::<crate::git::A>::new();\n";
-    assert_eq!(
-        lines(&imports(&source("orchestrator/model/item.rs", text))),
-        [1, 2, 3]
-    );
+    assert_eq!(lines(&imports(&source("orchestrator/model/item.rs", text))), [1, 2, 3]);
 }
 
 #[test]
 fn climbing_counts_inline_modules() {
     let fine =
         "mod a { use super::b; mod c { use super::super::d; } }\nuse super::id;\nuse self::x;\n";
-    assert_eq!(
-        imports(&source("orchestrator/model/item.rs", fine)),
-        Vec::<String>::new()
-    );
+    assert_eq!(imports(&source("orchestrator/model/item.rs", fine)), Vec::<String>::new());
     let out = "mod a {\n fn f() { x }\n use super::super::super::fs;\n}\n";
-    assert_eq!(
-        lines(&imports(&source("orchestrator/model/item.rs", out))),
-        [3]
-    );
+    assert_eq!(lines(&imports(&source("orchestrator/model/item.rs", out))), [3]);
     let from_mod_rs = "pub use super::fs::X;\n";
-    assert_eq!(
-        lines(&imports(&source("orchestrator/model/mod.rs", from_mod_rs))),
-        [1]
-    );
+    assert_eq!(lines(&imports(&source("orchestrator/model/mod.rs", from_mod_rs))), [1]);
 }
 
 #[test]
 fn comments_literals_and_tests_are_no_imports() {
     let text = "// crate::cli::x\n/* crate::cli /* nested */ crate::cli::x */\nconst S: &str = \"crate::cli::x \\\" crate::cli::y\";\nconst R: &str = r#\"crate::cli::\"x\"#;\nconst C: char = '\"'; fn l<'a>(x: &'a str) {}\n#[cfg(test)]\nmod tests { use crate::cli::x; fn f() { if a { b } } }\n#[test]\nfn t() { crate::cli::run() }\n#[cfg(test)]\nuse crate::{cli::y};\n#[cfg(not(test))]\nfn real() { crate::cli::z() }\n";
-    assert_eq!(
-        lines(&imports(&source("orchestrator/model/item.rs", text))),
-        [13]
-    );
+    assert_eq!(lines(&imports(&source("orchestrator/model/item.rs", text))), [13]);
 }
 
 #[test]
 fn an_unknown_module_and_another_faces_insides_are_refused() {
-    assert_eq!(
-        imports(&source("orchestrator/misc/mod.rs", "//! d\n")).len(),
-        1
-    );
+    assert_eq!(imports(&source("orchestrator/misc/mod.rs", "//! d\n")).len(), 1);
     let sources = [
         Source::new("orchestrator/api/routes/mod.rs", ""),
         Source::new(
@@ -85,103 +62,54 @@ fn an_unknown_module_and_another_faces_insides_are_refused() {
 #[test]
 fn a_file_of_tests_is_exempt_with_all_below_it() {
     let mut sources = vec![
-        Source::new(
-            "orchestrator/model/mod.rs",
-            "#[cfg(test)]\nmod tests;\nmod item;\n",
-        ),
+        Source::new("orchestrator/model/mod.rs", "#[cfg(test)]\nmod tests;\nmod item;\n"),
         Source::new("orchestrator/model/tests.rs", "use crate::cli::x;\n"),
         Source::new("orchestrator/model/tests/more.rs", "use crate::cli::x;\n"),
         Source::new("orchestrator/model/item.rs", "use crate::cli::x;\n"),
     ];
     assert_eq!(imports(&sources).len(), 3);
     mark_tests(&mut sources);
-    assert_eq!(
-        imports(&sources),
-        ["orchestrator/model/item.rs:1: `model` may not import `cli`"]
-    );
+    assert_eq!(imports(&sources), ["orchestrator/model/item.rs:1: `model` may not import `cli`"]);
 }
 
 #[test]
 fn the_file_system_belongs_to_fs() {
     let text = "use std::{fs, io};\nuse tempfile::NamedTempFile;\nfn f() { std::fs::read(p) }\nuse rustix::{process, fs::open};\nuse tempfile;\nuse std::path::Path;\n";
-    assert_eq!(
-        lines(&file_system(&source("orchestrator/store/mod.rs", text))),
-        [1, 2, 3, 4, 5]
-    );
-    assert_eq!(
-        file_system(&source("orchestrator/fs/atomic.rs", text)),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        file_system(&source("tests/integration/main.rs", text)),
-        Vec::<String>::new()
-    );
+    assert_eq!(lines(&file_system(&source("orchestrator/store/mod.rs", text))), [1, 2, 3, 4, 5]);
+    assert_eq!(file_system(&source("orchestrator/fs/atomic.rs", text)), Vec::<String>::new());
+    assert_eq!(file_system(&source("tests/integration/main.rs", text)), Vec::<String>::new());
 }
 
 #[test]
 fn policy_sees_no_clock() {
     let text = "use std::time::{Duration, Instant};\nfn f() { jiff::Timestamp::now(); std::env::var(x); Timestamp::now() }\nuse tokio::sync;\n";
     assert_eq!(
-        lines(&outside_world(&source(
-            "orchestrator/scheduler/plan.rs",
-            text
-        ))),
+        lines(&outside_world(&source("orchestrator/scheduler/plan.rs", text))),
         [1, 2, 2, 2, 3]
     );
-    assert_eq!(
-        outside_world(&source("orchestrator/engine/mod.rs", text)),
-        Vec::<String>::new()
-    );
+    assert_eq!(outside_world(&source("orchestrator/engine/mod.rs", text)), Vec::<String>::new());
 }
 
 #[test]
 fn printing_belongs_to_output() {
     let text = "fn f() { println!(\"x\");\n eprint!(\"x\");\n std::io::stdout().lock();\n c.stdout(Stdio::null()); }\nuse std::io::{self, stderr};\n";
-    assert_eq!(
-        lines(&printing(&source("orchestrator/cli/command/add.rs", text))),
-        [1, 2, 3, 5]
-    );
-    assert_eq!(
-        printing(&source("orchestrator/cli/output.rs", text)),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        printing(&source("examples/demo.rs", text)),
-        Vec::<String>::new()
-    );
+    assert_eq!(lines(&printing(&source("orchestrator/cli/command/add.rs", text))), [1, 2, 3, 5]);
+    assert_eq!(printing(&source("orchestrator/cli/output.rs", text)), Vec::<String>::new());
+    assert_eq!(printing(&source("examples/demo.rs", text)), Vec::<String>::new());
 }
 
 #[test]
 fn docs_come_first_and_have_a_length() {
+    assert_eq!(module_docs(&source("tests/x.rs", "use a::b;\n//! late\n")).len(), 1);
+    assert_eq!(module_docs(&source("tests/x.rs", "//! one line will do here\n")).len(), 0);
+    assert_eq!(module_docs(&source("orchestrator/model/a.rs", "//! one\n//! two\n")).len(), 1);
     assert_eq!(
-        module_docs(&source("tests/x.rs", "use a::b;\n//! late\n")).len(),
-        1
-    );
-    assert_eq!(
-        module_docs(&source("tests/x.rs", "//! one line will do here\n")).len(),
-        0
-    );
-    assert_eq!(
-        module_docs(&source("orchestrator/model/a.rs", "//! one\n//! two\n")).len(),
-        1
-    );
-    assert_eq!(
-        module_docs(&source(
-            "orchestrator/model/a.rs",
-            "//! one\n//! two\n//! three\n"
-        ))
-        .len(),
+        module_docs(&source("orchestrator/model/a.rs", "//! one\n//! two\n//! three\n")).len(),
         0
     );
     let long = "//! x\n".repeat(16);
-    assert_eq!(
-        module_docs(&source("orchestrator/model/a.rs", &long)).len(),
-        1
-    );
-    assert_eq!(
-        module_docs(&source("orchestrator/batch/mod.rs", &long)).len(),
-        0
-    );
+    assert_eq!(module_docs(&source("orchestrator/model/a.rs", &long)).len(), 1);
+    assert_eq!(module_docs(&source("orchestrator/batch/mod.rs", &long)).len(), 0);
 }
 
 #[test]
@@ -203,35 +131,17 @@ fn length_counts_code_only() {
 fn vague_names_are_refused() {
     assert_eq!(names(&source("orchestrator/model/utils.rs", "")).len(), 1);
     assert_eq!(names(&source("orchestrator/common/mod.rs", "")).len(), 1);
-    assert_eq!(
-        lines(&names(&source(
-            "orchestrator/model/a.rs",
-            "\nmod types { }\n"
-        ))),
-        [2]
-    );
-    assert_eq!(
-        names(&source("tests/integration/support/mod.rs", "mod model;")).len(),
-        0
-    );
+    assert_eq!(lines(&names(&source("orchestrator/model/a.rs", "\nmod types { }\n"))), [2]);
+    assert_eq!(names(&source("tests/integration/support/mod.rs", "mod model;")).len(), 0);
 }
 
 #[test]
 fn a_module_root_only_declares() {
     let fine = "//! d\n#![doc = \"x\"]\nmod a;\npub mod b;\n#[cfg(feature = \"x\")]\npub(crate) mod c;\npub use a::{X, Y};\n#[cfg(test)]\nmod tests { fn f() {} }\n";
-    assert_eq!(
-        only_declarations(&source("orchestrator/model/mod.rs", fine)),
-        Vec::<String>::new()
-    );
+    assert_eq!(only_declarations(&source("orchestrator/model/mod.rs", fine)), Vec::<String>::new());
     let bad = "mod a;\nuse b::c;\npub fn f() {}\nmod d;\nconst X: [u8; 2] = [0, 1];\nmod e { }\n";
-    assert_eq!(
-        lines(&only_declarations(&source("orchestrator/lib.rs", bad))),
-        [2, 3, 5, 5, 6]
-    );
-    assert_eq!(
-        only_declarations(&source("orchestrator/model/item.rs", bad)),
-        Vec::<String>::new()
-    );
+    assert_eq!(lines(&only_declarations(&source("orchestrator/lib.rs", bad))), [2, 3, 5, 5, 6]);
+    assert_eq!(only_declarations(&source("orchestrator/model/item.rs", bad)), Vec::<String>::new());
 }
 
 #[test]
@@ -254,11 +164,8 @@ fn a_file_without_a_mod_line_is_found() {
 
 #[test]
 fn machine_paths_are_found() {
-    let (one, two, three) = (
-        concat!("/wo", "rk/"),
-        concat!("/tmp", "/w/"),
-        concat!("../", "shared"),
-    );
+    let (one, two, three) =
+        (concat!("/wo", "rk/"), concat!("/tmp", "/w/"), concat!("../", "shared"));
     let text = format!(
         "fine: the/work/x, docs/work/, https://a.b/work/\ncd {one}main\n`{two}x`\n{three}/x\n{three}/corpus\n"
     );

@@ -50,11 +50,7 @@ impl Source {
         let all = lex(text);
         let keep = outside_tests(&all);
         let modules = declared_modules(&all, &keep);
-        let tokens = all
-            .into_iter()
-            .zip(keep)
-            .filter(|(_, keep)| *keep)
-            .map(|(token, _)| token);
+        let tokens = all.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(token, _)| token);
         Self {
             path: path.to_owned(),
             text: text.to_owned(),
@@ -67,11 +63,8 @@ impl Source {
     /// Returns the number of lines that hold code: no comment-only line, no
     /// blank one, nothing inside `#[cfg(test)]`.
     pub(crate) fn code_lines(&self) -> usize {
-        let lines: BTreeSet<usize> = self
-            .tokens
-            .iter()
-            .flat_map(|token| token.line..=token.last_line)
-            .collect();
+        let lines: BTreeSet<usize> =
+            self.tokens.iter().flat_map(|token| token.line..=token.last_line).collect();
         lines.len()
     }
 
@@ -86,15 +79,9 @@ impl Source {
 
     /// Returns the module path below `orchestrator/`, empty for the root.
     pub(crate) fn module_path(&self) -> Vec<String> {
-        let inner = self
-            .path
-            .trim_start_matches("orchestrator/")
-            .trim_end_matches(".rs");
+        let inner = self.path.trim_start_matches("orchestrator/").trim_end_matches(".rs");
         let mut parts: Vec<String> = inner.split('/').map(str::to_owned).collect();
-        if parts
-            .last()
-            .is_some_and(|name| matches!(name.as_str(), "mod" | "lib" | "main"))
-        {
+        if parts.last().is_some_and(|name| matches!(name.as_str(), "mod" | "lib" | "main")) {
             parts.pop();
         }
         parts
@@ -181,9 +168,7 @@ impl Path {
 
 /// Whether the text is an identifier, a keyword or a number.
 pub(crate) fn is_word(text: &str) -> bool {
-    text.chars()
-        .next()
-        .is_some_and(|c| c.is_alphanumeric() || c == '_')
+    text.chars().next().is_some_and(|c| c.is_alphanumeric() || c == '_')
 }
 
 fn expand(
@@ -195,10 +180,7 @@ fn expand(
     let at = |i: usize| tokens.get(i).map_or("", |token| token.text.as_str());
     let mut i = start;
     loop {
-        let line = tokens
-            .get(i)
-            .or(tokens.last())
-            .map_or(0, |token| token.line);
+        let line = tokens.get(i).or(tokens.last()).map_or(0, |token| token.line);
         match at(i) {
             "{" => {
                 i += 1;
@@ -235,11 +217,7 @@ pub(crate) fn lex(text: &str) -> Vec<Token> {
         let (end, kept) = next_token(&chars, i);
         let last_line = line + chars[i..end].iter().filter(|c| **c == '\n').count();
         if let Some(text) = kept {
-            tokens.push(Token {
-                text,
-                line,
-                last_line,
-            });
+            tokens.push(Token { text, line, last_line });
         }
         (i, line) = (end, last_line);
     }
@@ -277,10 +255,7 @@ fn next_token(chars: &[char], i: usize) -> (usize, Option<String>) {
 }
 
 fn skip_while(chars: &[char], from: usize, test: impl Fn(char) -> bool) -> usize {
-    chars[from..]
-        .iter()
-        .position(|c| !test(*c))
-        .map_or(chars.len(), |n| from + n)
+    chars[from..].iter().position(|c| !test(*c)).map_or(chars.len(), |n| from + n)
 }
 
 fn quoted_end(chars: &[char], from: usize, quote: char) -> usize {
@@ -295,9 +270,7 @@ fn raw_end(chars: &[char], from: usize, hashes: usize) -> usize {
     let closes = |i: usize| {
         chars[i] == '"' && chars[i + 1..].iter().take_while(|c| **c == '#').count() >= hashes
     };
-    (from..chars.len())
-        .find(|i| closes(*i))
-        .map_or(chars.len(), |i| i + 1 + hashes)
+    (from..chars.len()).find(|i| closes(*i)).map_or(chars.len(), |i| i + 1 + hashes)
 }
 
 fn block_comment_end(chars: &[char], from: usize) -> usize {
@@ -353,11 +326,8 @@ fn attribute_end(tokens: &[Token], start: usize) -> usize {
 /// Whether the attribute holds only in tests: `#[test]`, `#[tokio::test]`,
 /// `#[cfg(test)]` and `#[cfg(all(test, …))]`, but not `any` or `not`.
 fn is_test_attribute(attribute: &[Token]) -> bool {
-    let words: Vec<&str> = attribute
-        .iter()
-        .map(|token| token.text.as_str())
-        .filter(|text| is_word(text))
-        .collect();
+    let words: Vec<&str> =
+        attribute.iter().map(|token| token.text.as_str()).filter(|text| is_word(text)).collect();
     match words.as_slice() {
         ["test"] | ["tokio", "test", ..] => true,
         ["cfg", rest @ ..] => {
@@ -375,20 +345,9 @@ fn item_end(tokens: &[Token], start: usize) -> usize {
     }
     let head: Vec<&str> = (i..i + 6).map(at).collect();
     let has = |words: &[&str]| {
-        head.iter()
-            .take_while(|w| !matches!(**w, "{" | "="))
-            .any(|w| words.contains(w))
+        head.iter().take_while(|w| !matches!(**w, "{" | "=")).any(|w| words.contains(w))
     };
-    let braced = has(&[
-        "fn",
-        "mod",
-        "impl",
-        "struct",
-        "enum",
-        "trait",
-        "union",
-        "macro_rules",
-    ]);
+    let braced = has(&["fn", "mod", "impl", "struct", "enum", "trait", "union", "macro_rules"]);
     let ends_with_semicolon = !braced && has(&["use", "const", "static", "type", "let", "extern"]);
     let mut depth = 0_usize;
     while i < tokens.len() {

@@ -21,23 +21,12 @@ const CORE_CRATES: &[&str] = &[
 ];
 
 /// Idle or unmaintained; the same list stands in deny.toml.
-const AVOIDED_CRATES: &[&str] = &[
-    "serde_yml",
-    "figment",
-    "miette",
-    "fail",
-    "directories",
-    "tower_governor",
-    "sqlx",
-];
+const AVOIDED_CRATES: &[&str] =
+    &["serde_yml", "figment", "miette", "fail", "directories", "tower_governor", "sqlx"];
 
 /// Paths and hosts of a particular machine in committed text.
 pub(crate) fn machine_paths(path: &str, text: &str) -> Vec<String> {
-    let bad = [
-        concat!("/wo", "rk/"),
-        concat!("/tmp", "/w/"),
-        concat!("../", "shared"),
-    ];
+    let bad = [concat!("/wo", "rk/"), concat!("/tmp", "/w/"), concat!("../", "shared")];
     let corpus = concat!("../", "shared/corpus");
     let mut broken = Vec::new();
     for (n, line) in text.lines().enumerate() {
@@ -50,13 +39,11 @@ pub(crate) fn machine_paths(path: &str, text: &str) -> Vec<String> {
                 let is_corpus = path.ends_with(".rs") && line[*i..].starts_with(corpus);
                 !is_inside && !is_corpus
             });
-            broken.extend(hits.next().map(|_| {
-                at(
-                    path,
-                    n + 1,
-                    format_args!("`{needle}` exists on one machine only"),
-                )
-            }));
+            broken.extend(
+                hits.next().map(|_| {
+                    at(path, n + 1, format_args!("`{needle}` exists on one machine only"))
+                }),
+            );
         }
         if path == "Cargo.lock"
             && line.starts_with("source = ")
@@ -75,10 +62,9 @@ pub(crate) fn section<'a>(manifest: &'a str, name: &str) -> Vec<(&'a str, &'a st
     for (n, line) in manifest.lines().enumerate() {
         if line.starts_with('[') {
             inside = line.trim() == format!("[{name}]");
-        } else if let (true, Some((key, value))) = (
-            inside && !line.starts_with([' ', '#']),
-            line.split_once('='),
-        ) {
+        } else if let (true, Some((key, value))) =
+            (inside && !line.starts_with([' ', '#']), line.split_once('='))
+        {
             found.push((key.trim(), value.trim(), n + 1));
         }
     }
@@ -99,11 +85,7 @@ pub(crate) fn dependencies(manifest: &str) -> Vec<String> {
             broken.push(at("Cargo.toml", line, format_args!("`{name}` {which}")));
         }
         if optional && !manifest.contains(&format!("\"dep:{name}\"")) {
-            broken.push(at(
-                "Cargo.toml",
-                line,
-                format_args!("no feature takes in `{name}`"),
-            ));
+            broken.push(at("Cargo.toml", line, format_args!("no feature takes in `{name}`")));
         }
     }
     for name in ["dependencies", "dev-dependencies", "build-dependencies"] {

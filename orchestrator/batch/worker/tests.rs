@@ -70,18 +70,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn gated() -> (Ledger, Receiver<()>, Sender<()>) {
     let (began, has_begun) = channel();
     let (let_go, go_on) = channel();
-    let ledger = Ledger {
-        gate: Some((began, go_on)),
-        ..Ledger::default()
-    };
+    let ledger = Ledger { gate: Some((began, go_on)), ..Ledger::default() };
     (ledger, has_begun, let_go)
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
 /// Lets tasks run until `count` places of the queue are taken.
@@ -109,45 +103,28 @@ fn applies_in_order() {
 
 #[test]
 fn commits_what_waits_together() {
-    let ledger = Ledger {
-        takes: Duration::from_millis(2),
-        ..Ledger::default()
-    };
+    let ledger = Ledger { takes: Duration::from_millis(2), ..Ledger::default() };
     let batches = Arc::clone(&ledger.batches);
     let (handle, worker) = spawn(ledger, Options::default()).unwrap();
     let replies: Vec<usize> = thread::scope(|scope| {
         let ask_in_turn = |producer: u32| {
             let handle = &handle;
             move || {
-                let ask = |n| {
-                    handle
-                        .ask_blocking(Command::Note(producer * 100 + n))
-                        .unwrap()
-                };
+                let ask = |n| handle.ask_blocking(Command::Note(producer * 100 + n)).unwrap();
                 (0..100).map(ask).collect::<Vec<usize>>()
             }
         };
         let producers: Vec<_> = (0..8).map(|p| scope.spawn(ask_in_turn(p))).collect();
-        producers
-            .into_iter()
-            .flat_map(|p| p.join().unwrap())
-            .collect()
+        producers.into_iter().flat_map(|p| p.join().unwrap()).collect()
     });
     worker.shutdown().unwrap();
     let batches = lock(&batches);
-    assert!(
-        batches.len() <= 400,
-        "{} commits for 800 commands",
-        batches.len()
-    );
+    assert!(batches.len() <= 400, "{} commits for 800 commands", batches.len());
     let applied = batches.concat();
     assert_eq!(applied.len(), 800);
     // Each caller got the place of its own command, and its commands are in order.
     for (asked, place) in replies.iter().enumerate() {
-        assert_eq!(
-            applied[*place],
-            Command::Note(u32::try_from(asked).unwrap())
-        );
+        assert_eq!(applied[*place], Command::Note(u32::try_from(asked).unwrap()));
     }
     for of_one in replies.chunks(100) {
         assert!(of_one.is_sorted());
@@ -159,10 +136,7 @@ fn a_batch_has_a_limit() {
     runtime().block_on(async {
         let (ledger, has_begun, let_go) = gated();
         let batches = Arc::clone(&ledger.batches);
-        let options = Options {
-            max_batch: 3,
-            ..Options::default()
-        };
+        let options = Options { max_batch: 3, ..Options::default() };
         let (handle, worker) = spawn(ledger, options).unwrap();
         let mut asked = JoinSet::new();
         for n in 0..8 {
@@ -216,11 +190,7 @@ fn an_error_answers_all_of_the_batch_and_no_other() {
         let before = ask(Command::Note(1));
         tokio::task::yield_now().await;
         has_begun.recv_timeout(PATIENCE).unwrap();
-        let together = [
-            ask(Command::Note(2)),
-            ask(Command::Fail),
-            ask(Command::Note(3)),
-        ];
+        let together = [ask(Command::Note(2)), ask(Command::Fail), ask(Command::Note(3))];
         until_queued(&handle, size, 3).await;
         for _ in 0..3 {
             let_go.send(()).unwrap();
@@ -238,14 +208,8 @@ fn an_error_answers_all_of_the_batch_and_no_other() {
 fn a_miscount_is_an_error_and_the_worker_goes_on() {
     let (handle, worker) = spawn(Ledger::default(), Options::default()).unwrap();
     for replies in [0, 2] {
-        let miscount = AskError::ReplyCount {
-            commands: 1,
-            replies,
-        };
-        assert_eq!(
-            handle.ask_blocking(Command::Miscount(replies)),
-            Err(miscount)
-        );
+        let miscount = AskError::ReplyCount { commands: 1, replies };
+        assert_eq!(handle.ask_blocking(Command::Miscount(replies)), Err(miscount));
     }
     assert_eq!(handle.ask_blocking(Command::Note(1)), Ok(0));
     worker.shutdown().unwrap();
@@ -256,10 +220,7 @@ fn a_full_queue_is_busy_for_those_who_do_not_wait() {
     runtime().block_on(async {
         let (ledger, has_begun, let_go) = gated();
         // A size of 0 counts as 1.
-        let options = Options {
-            queue: 0,
-            ..Options::default()
-        };
+        let options = Options { queue: 0, ..Options::default() };
         let (handle, worker) = spawn(ledger, options).unwrap();
         let ask = |command| {
             let handle = handle.clone();
@@ -287,11 +248,7 @@ fn a_full_queue_is_busy_for_those_who_do_not_wait() {
 fn a_panic_closes_for_all_and_is_reported() {
     runtime().block_on(async {
         let (ledger, has_begun, let_go) = gated();
-        let options = Options {
-            queue: 2,
-            max_batch: 1,
-            ..Options::default()
-        };
+        let options = Options { queue: 2, max_batch: 1, ..Options::default() };
         let (handle, worker) = spawn(ledger, options).unwrap();
         let ask = |command| {
             let handle = handle.clone();
@@ -309,10 +266,7 @@ fn a_panic_closes_for_all_and_is_reported() {
             assert_eq!(reply.unwrap().unwrap(), Err(AskError::Closed));
         }
         assert_eq!(handle.ask(Command::Note(9)).await, Err(AskError::Closed));
-        assert_eq!(
-            handle.try_ask(Command::Note(9)).await,
-            Err(AskError::Closed)
-        );
+        assert_eq!(handle.try_ask(Command::Note(9)).await, Err(AskError::Closed));
         let message = "on purpose".to_owned();
         assert_eq!(worker.shutdown(), Err(WorkerPanicked { message }));
     });
@@ -323,10 +277,7 @@ fn shutdown_answers_what_is_queued_and_takes_no_more() {
     runtime().block_on(async {
         let (ledger, has_begun, let_go) = gated();
         let batches = Arc::clone(&ledger.batches);
-        let options = Options {
-            queue: 3,
-            ..Options::default()
-        };
+        let options = Options { queue: 3, ..Options::default() };
         let (handle, worker) = spawn(ledger, options).unwrap();
         let ask = |command| {
             let handle = handle.clone();
@@ -389,14 +340,7 @@ fn idles_while_nothing_comes() {
     let ledger = Ledger::default();
     let idles = Arc::clone(&ledger.idles);
     let idle_every = Duration::from_millis(1);
-    let (handle, worker) = spawn(
-        ledger,
-        Options {
-            idle_every,
-            ..Options::default()
-        },
-    )
-    .unwrap();
+    let (handle, worker) = spawn(ledger, Options { idle_every, ..Options::default() }).unwrap();
     let start = std::time::Instant::now();
     while idles.load(Ordering::Relaxed) < 3 {
         assert!(start.elapsed() < PATIENCE);

@@ -14,20 +14,10 @@ fn parse(text: &str) -> Result<Config, Vec<ConfigProblem>> {
 fn problems(text: &str) -> String {
     let problems = parse(text).expect_err("there are problems");
     let line = |problem: ConfigProblem| {
-        let hint = problem
-            .hint
-            .map(|hint| format!(" [{hint}]"))
-            .unwrap_or_default();
-        format!(
-            "{}:{}: {}{hint}",
-            problem.line, problem.column, problem.message
-        )
+        let hint = problem.hint.map(|hint| format!(" [{hint}]")).unwrap_or_default();
+        format!("{}:{}: {}{hint}", problem.line, problem.column, problem.message)
     };
-    problems
-        .into_iter()
-        .map(line)
-        .collect::<Vec<_>>()
-        .join("\n")
+    problems.into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -43,10 +33,7 @@ fn nothing_is_the_defaults() {
     let defaults = Config::default();
     assert_eq!(defaults.project.prefix, None);
     assert_eq!(defaults.limits.phase_timeout, Duration::from_secs(1800));
-    assert_eq!(
-        defaults.agent("default").expect("is there").command[0],
-        "claude"
-    );
+    assert_eq!(defaults.agent("default").expect("is there").command[0], "claude");
     assert_eq!(defaults.pipeline(None).expect("is there").phases.len(), 6);
     assert_eq!(defaults.pipeline(Some("nowhere")), None);
 }
@@ -77,23 +64,13 @@ fn everything_can_be_set() {
     )
     .expect("is valid");
     assert_eq!(config.project.prefix.as_deref(), Some("ABC"));
-    assert_eq!(
-        config.backlog_path(Path::new("/p")),
-        Path::new("/p/plans/B.yaml")
-    );
-    assert_eq!(
-        config.worklog_path(Path::new("/p/plans")),
-        Path::new("/p/plans/log")
-    );
+    assert_eq!(config.backlog_path(Path::new("/p")), Path::new("/p/plans/B.yaml"));
+    assert_eq!(config.worklog_path(Path::new("/p/plans")), Path::new("/p/plans/log"));
     assert_eq!(config.guardrails.max_size, Size::Large);
     assert_eq!(config.guardrails.max_complexity, Level::Low);
     assert_eq!(config.limits.phase_timeout, Duration::from_secs(5400));
     assert_eq!(
-        (
-            config.limits.max_retries,
-            config.limits.phase_cap,
-            config.limits.max_wip
-        ),
+        (config.limits.max_retries, config.limits.phase_cap, config.limits.max_wip),
         (0, 1000, 3)
     );
     assert_eq!(config.git, GitMode::Off);
@@ -138,10 +115,7 @@ fn a_named_pipeline_replaces_the_whole_default() {
     let config = parse("[[pipelines.feature.phases]]\nname = \"build\"\n").expect("is valid");
     let feature = config.pipeline(None).expect("is there");
     assert_eq!((feature.pre_phases.len(), feature.phases.len()), (0, 1));
-    assert!(
-        !feature.phases[0].destructive,
-        "nothing is left of the default's own build"
-    );
+    assert!(!feature.phases[0].destructive, "nothing is left of the default's own build");
 }
 
 #[test]
@@ -291,27 +265,13 @@ fn durations() {
         let config = parse(&format!("[execution]\nphase_timeout = \"{text}\"\n")).ok()?;
         Some(config.limits.phase_timeout.as_secs())
     };
-    let good = [
-        ("30m", 1800),
-        ("90s", 90),
-        ("1h30m", 5400),
-        ("1h 30m", 5400),
-        ("2 hours", 7200),
-    ];
+    let good = [("30m", 1800), ("90s", 90), ("1h30m", 5400), ("1h 30m", 5400), ("2 hours", 7200)];
     for (text, seconds) in good {
         assert_eq!(timeout(text), Some(seconds), "{text}");
     }
-    for text in [
-        "",
-        "30",
-        "m",
-        "-5m",
-        "5 parsecs",
-        "0s",
-        "99999999h",
-        "1e9h",
-        "18446744073709551615s",
-    ] {
+    for text in
+        ["", "30", "m", "-5m", "5 parsecs", "0s", "99999999h", "1e9h", "18446744073709551615s"]
+    {
         assert_eq!(timeout(text), None, "{text}");
     }
 }
@@ -322,15 +282,9 @@ fn columns_count_characters() {
         "[project]\nbacklog = \"\u{e9}\u{1f600}\" # \u{fc}\nworklog = 1\n'\u{e9}\u{e9}' = 2",
     )
     .expect_err("is refused")[1];
-    assert_eq!(
-        (problem.line, problem.column, problem.code),
-        (4, 1, Code::UnknownKey)
-    );
+    assert_eq!((problem.line, problem.column, problem.code), (4, 1, Code::UnknownKey));
     let problem = &parse("[project]\n'\u{e9}\u{e9}'=2").expect_err("is refused")[0];
-    assert_eq!(
-        &"[project]\n'\u{e9}\u{e9}'=2"[problem.span.clone()],
-        "'\u{e9}\u{e9}'"
-    );
+    assert_eq!(&"[project]\n'\u{e9}\u{e9}'=2"[problem.span.clone()], "'\u{e9}\u{e9}'");
 }
 
 proptest::proptest! {

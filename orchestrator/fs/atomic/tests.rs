@@ -1,8 +1,5 @@
 //! Tests of atomic writing: what is kept, what a full disk and a death leave.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "looks at the disk behind the module's back"
-)]
+#![expect(clippy::disallowed_methods, reason = "looks at the disk behind the module's back")]
 
 use super::*;
 use crate::fs::fault::{Crash, count, crash_at, fail_at, fail_when};
@@ -31,11 +28,7 @@ fn replaces_and_creates() {
         assert_eq!(read(&path).unwrap(), text.as_bytes());
         assert_eq!(names(dir.path()), ["file"]);
     }
-    assert!(
-        replace(&dir.path().join("none/file"), b"")
-            .unwrap_err()
-            .is_not_found()
-    );
+    assert!(replace(&dir.path().join("none/file"), b"").unwrap_err().is_not_found());
     let folder = dir.path().join("folder");
     fs::create_dir(&folder).unwrap();
     replace(&folder, b"").unwrap_err();
@@ -58,14 +51,7 @@ fn syncs_before_and_after_the_rename() {
     let steps = [Op::Create, Op::Write, Op::SyncFile, Op::Rename, Op::SyncDir];
     assert_eq!(ops(&points), steps);
     let (_, points) = count(|| replace(&path, b"two"));
-    let steps = [
-        Op::Create,
-        Op::SetAttributes,
-        Op::Write,
-        Op::SyncFile,
-        Op::Rename,
-        Op::SyncDir,
-    ];
+    let steps = [Op::Create, Op::SetAttributes, Op::Write, Op::SyncFile, Op::Rename, Op::SyncDir];
     assert_eq!(ops(&points), steps);
 }
 
@@ -126,11 +112,7 @@ fn a_full_disk_leaves_the_old_file_and_nothing_else() {
         let (result, failed) = fail_at(n, full.into(), || replace(&path, b"new"));
         assert_eq!(failed.unwrap().0, point.0);
         assert!(result.unwrap_err().is_full());
-        let left: &[u8] = if point.0 == Op::SyncDir {
-            b"new"
-        } else {
-            b"old"
-        };
+        let left: &[u8] = if point.0 == Op::SyncDir { b"new" } else { b"old" };
         assert_eq!(read(&path).unwrap(), left, "{point:?}");
         assert_eq!(names(dir.path()), ["file"], "{point:?}");
         fs::write(&path, "old").unwrap();
@@ -152,17 +134,10 @@ fn a_death_at_any_point_leaves_the_old_file_or_the_new_one() {
             };
             let text = read(&path).unwrap();
             let renamed = op == Op::SyncDir || (op == Op::Rename && crash != Crash::Before);
-            let wanted: &[u8] = if renamed {
-                b"the new text"
-            } else {
-                b"the old text"
-            };
+            let wanted: &[u8] = if renamed { b"the new text" } else { b"the old text" };
             assert_eq!(text, wanted, "{crash:?} at {op:?}");
             let left = names(dir.path());
-            assert!(
-                left.iter()
-                    .all(|name| name == "file" || name.starts_with(TEMP_PREFIX))
-            );
+            assert!(left.iter().all(|name| name == "file" || name.starts_with(TEMP_PREFIX)));
             replace(&path, b"later").unwrap();
             n += 1;
         }
@@ -179,10 +154,7 @@ fn a_death_never_leaves_half_a_new_file() {
             let path = dir.path().join("file");
             let (result, died) = crash_at(n, crash, || create_new(&path, b"whole"));
             let text = crate::fs::read_if_exists(&path).unwrap();
-            assert!(
-                text.is_none_or(|text| text == b"whole"),
-                "{crash:?} at {died:?}"
-            );
+            assert!(text.is_none_or(|text| text == b"whole"), "{crash:?} at {died:?}");
             if died.is_none() {
                 result.unwrap();
                 break;
@@ -198,11 +170,7 @@ fn creates_only_what_is_new() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
     create_new(&path, b"first").unwrap();
-    assert!(
-        create_new(&path, b"second")
-            .unwrap_err()
-            .is_already_exists()
-    );
+    assert!(create_new(&path, b"second").unwrap_err().is_already_exists());
     assert_eq!(read(&path).unwrap(), b"first");
     #[cfg(unix)]
     {
@@ -228,11 +196,7 @@ fn rename_noreplace_never_replaces() {
             let fails = move |op: Op, _: &Path| lacks.contains(&op);
             fail_when(unsupported, fails, || rename_noreplace(&from, &to)).0
         };
-        assert!(
-            attempt(from.clone(), to.clone())
-                .unwrap_err()
-                .is_already_exists()
-        );
+        assert!(attempt(from.clone(), to.clone()).unwrap_err().is_already_exists());
         assert_eq!(read(&to).unwrap(), b"old");
         fs::remove_file(&to).unwrap();
         attempt(from, to.clone()).unwrap();
@@ -249,10 +213,7 @@ fn without_links_a_look_guards_the_rename() {
     fs::write(&to, "old").unwrap();
     let attempt = |from: PathBuf, to: PathBuf| {
         let fails = |op: Op, _: &Path| op == Op::Link;
-        fail_when(io::ErrorKind::PermissionDenied, fails, || {
-            link_and_remove(&from, &to)
-        })
-        .0
+        fail_when(io::ErrorKind::PermissionDenied, fails, || link_and_remove(&from, &to)).0
     };
     let error = attempt(from.clone(), to.clone()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
@@ -270,10 +231,7 @@ fn exchanges_or_says_that_it_cannot() {
     assert!(exchange(&a, &b).unwrap_err().is_not_found());
     fs::write(&b, "b").unwrap();
     assert_eq!(exchange(&a, &b).unwrap(), Exchange::Done);
-    assert_eq!(
-        (read(&a).unwrap(), read(&b).unwrap()),
-        (b"b".to_vec(), b"a".to_vec())
-    );
+    assert_eq!((read(&a).unwrap(), read(&b).unwrap()), (b"b".to_vec(), b"a".to_vec()));
     use rustix::io::Errno;
     for errno in [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP] {
         let (answer, _) = fail_at(0, errno.into(), || exchange(&a, &b));
@@ -293,11 +251,7 @@ fn staged_files_go_unless_kept() {
     let b = stage(dir.path(), "draft-", b"text", None).unwrap().keep();
     assert_ne!(a, b);
     assert_eq!(names(dir.path()).len(), 2);
-    assert!(
-        names(dir.path())
-            .iter()
-            .all(|name| name.starts_with("draft-"))
-    );
+    assert!(names(dir.path()).iter().all(|name| name.starts_with("draft-")));
     let none = stage(&dir.path().join("none"), "draft-", b"", None);
     assert!(none.unwrap_err().is_not_found());
 }
@@ -305,9 +259,7 @@ fn staged_files_go_unless_kept() {
 #[test]
 fn a_death_keeps_what_was_staged() {
     let dir = tempfile::tempdir().unwrap();
-    crash_at(2, Crash::After, || {
-        drop(stage(dir.path(), "draft-", b"text", None).unwrap())
-    });
+    crash_at(2, Crash::After, || drop(stage(dir.path(), "draft-", b"text", None).unwrap()));
     assert_eq!(names(dir.path()).len(), 1);
 }
 
@@ -316,10 +268,7 @@ fn appends_at_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
     let (_, points) = count(|| append(&path, b"one\n", Durability::Synced).unwrap());
-    assert_eq!(
-        ops(&points),
-        [Op::Create, Op::Append, Op::SyncFile, Op::SyncDir]
-    );
+    assert_eq!(ops(&points), [Op::Create, Op::Append, Op::SyncFile, Op::SyncDir]);
     let (_, points) = count(|| append(&path, b"two\n", Durability::Synced).unwrap());
     assert_eq!(ops(&points), [Op::Append, Op::SyncFile]);
     let (_, points) = count(|| append(&path, b"six\n", Durability::Buffered).unwrap());
@@ -336,9 +285,8 @@ fn removes_what_is_there() {
     assert!(remove(&path).unwrap_err().is_not_found());
     fs::write(&path, "").unwrap();
     assert!(remove_if_exists(&path).unwrap());
-    let (result, _) = fail_at(0, io::ErrorKind::ReadOnlyFilesystem.into(), || {
-        remove_if_exists(&path)
-    });
+    let (result, _) =
+        fail_at(0, io::ErrorKind::ReadOnlyFilesystem.into(), || remove_if_exists(&path));
     assert!(result.unwrap_err().is_denied());
 }
 

@@ -185,19 +185,13 @@ fn explain(error: ChangeError, context: &Context<'_>) -> ChangeError {
 fn carry_out(draft: &mut Draft<'_>, change: &Change) -> Result<(), ChangeError> {
     match change {
         Change::AssignIds => assign_ids(draft),
-        Change::Add(item) => add(draft, item.clone()),
-        Change::Ingest {
-            items,
-            skip_known_titles,
-        } => ingest(draft, items.clone(), *skip_known_titles),
+        Change::Add(items) => items.iter().try_for_each(|item| add(draft, item.clone())),
+        Change::Ingest { items, skip_known_titles } => {
+            ingest(draft, items.clone(), *skip_known_titles)
+        }
         Change::TakeNumbers { count } => take_numbers(draft, *count),
         Change::Update { item, patch } => patch::update(draft, item, patch.clone()),
-        Change::Replace {
-            id,
-            before,
-            after,
-            text,
-        } => {
+        Change::Replace { id, before, after, text } => {
             let index = draft.find(&IdQuery::new(id))?;
             if draft.file.items[index] != *before {
                 return Err(ChangeError::ChangedMeanwhile { id: id.clone() });
@@ -227,14 +221,8 @@ fn carry_out(draft: &mut Draft<'_>, change: &Change) -> Result<(), ChangeError> 
             Ok(())
         }
         Change::Restore { item, text } => {
-            if item
-                .id
-                .as_deref()
-                .is_some_and(|id| draft.file.get(id).is_some())
-            {
-                return Err(ChangeError::AlreadyThere {
-                    id: item.id_or_dash().to_owned(),
-                });
+            if item.id.as_deref().is_some_and(|id| draft.file.get(id).is_some()) {
+                return Err(ChangeError::AlreadyThere { id: item.id_or_dash().to_owned() });
             }
             draft.push(Arc::clone(item), Some(text.clone()));
             Ok(())
@@ -301,10 +289,7 @@ pub(super) fn ingest(
         match twin {
             Some(twin) if skip_known => {
                 let existing = twin.id_or_dash().to_owned();
-                draft.applied.skipped.push(Skipped {
-                    title: item.title,
-                    existing,
-                });
+                draft.applied.skipped.push(Skipped { title: item.title, existing });
             }
             _ => push_new(draft, item)?,
         }
@@ -332,10 +317,7 @@ fn archive(
             (ItemStatus::Done, _) => Ended::Done,
             (_, Some(_)) => Ended::Dropped,
             (status, None) => {
-                return Err(ChangeError::NotDone {
-                    id: item.id_or_dash().to_owned(),
-                    status,
-                });
+                return Err(ChangeError::NotDone { id: item.id_or_dash().to_owned(), status });
             }
         };
         draft.remove(index, ended, reason.map(str::to_owned));
@@ -353,9 +335,10 @@ fn renumber(draft: &mut Draft<'_>) -> Result<(), ChangeError> {
             continue;
         }
         let id = draft.take_id()?;
-        draft.applied.notes.push(format!(
-            "the later {old} is {id} now; dependencies on {old} mean the first"
-        ));
+        draft
+            .applied
+            .notes
+            .push(format!("the later {old} is {id} now; dependencies on {old} mean the first"));
         seen.insert(ItemId::key(&id));
         draft.edit(index, |item| item.id = Some(id));
     }

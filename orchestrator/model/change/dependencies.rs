@@ -24,10 +24,7 @@ pub fn would_close_cycle(
         if !seen.insert(here.clone()) {
             continue;
         }
-        let next = by_id
-            .get(&here)
-            .map(|&i| items[i].dependencies.as_slice())
-            .unwrap_or_default();
+        let next = by_id.get(&here).map(|&i| items[i].dependencies.as_slice()).unwrap_or_default();
         for dependency in next {
             let mut longer = way.clone();
             longer.push(dependency.clone());
@@ -107,16 +104,9 @@ mod tests {
 
     #[test]
     fn finds_the_way_round() {
-        let items = items(&[
-            ("A-1", &["A-2"]),
-            ("A-2", &["A-03"]),
-            ("A-3", &[]),
-            ("A-4", &["A-4"]),
-        ]);
-        assert_eq!(
-            would_close_cycle(&items, "A-3", "A-1").unwrap(),
-            ["A-1", "A-2", "A-03"]
-        );
+        let items =
+            items(&[("A-1", &["A-2"]), ("A-2", &["A-03"]), ("A-3", &[]), ("A-4", &["A-4"])]);
+        assert_eq!(would_close_cycle(&items, "A-3", "A-1").unwrap(), ["A-1", "A-2", "A-03"]);
         assert_eq!(would_close_cycle(&items, "A-1", "A-3"), None);
         assert_eq!(would_close_cycle(&items, "A-1", "A-1").unwrap(), ["A-1"]);
         assert_eq!(find_cycles(&items), [[3]]);
@@ -130,11 +120,7 @@ mod tests {
         let items: Vec<Arc<BacklogItem>> = rows
             .into_iter()
             .map(|(id, dependencies)| {
-                Arc::new(BacklogItem {
-                    id: Some(id),
-                    dependencies,
-                    ..BacklogItem::default()
-                })
+                Arc::new(BacklogItem { id: Some(id), dependencies, ..BacklogItem::default() })
             })
             .collect();
         let cycles = find_cycles(&items);

@@ -6,28 +6,27 @@ use std::sync::Arc;
 use super::apply::{ChangeError, Context};
 use crate::model::{BacklogFile, BacklogItem, Ended, IdQuery, generate_next_id};
 
-/// One touch of a file, in the order in which they were made.
+/// One touch of a file, in the order in which they were made. Where the text of an
+/// entry is given, its dash is at column 0.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Delta {
     /// An item was appended.
-    Added,
-    /// An item was appended, and its text is given (dash at column 0).
-    AddedText(String),
+    Added {
+        /// The item.
+        item: Arc<BacklogItem>,
+        /// Its text, where it has one already.
+        text: Option<String>,
+    },
     /// The item at this index has another content now.
     Replaced {
         /// Where it stands.
         index: usize,
         /// What it was.
         before: Arc<BacklogItem>,
-    },
-    /// The item at this index has another content now, and its text is given.
-    ReplacedText {
-        /// Where it stands.
-        index: usize,
-        /// What it was.
-        before: Arc<BacklogItem>,
-        /// The entry (dash at column 0).
-        text: String,
+        /// What it is.
+        after: Arc<BacklogItem>,
+        /// A text that a person wrote for it; our own fields may differ from it.
+        text: Option<String>,
     },
     /// The item that stood at this index is gone.
     Removed {
@@ -93,12 +92,7 @@ pub(super) struct Draft<'a> {
 impl<'a> Draft<'a> {
     pub(super) fn new(file: &'a mut BacklogFile, context: &'a Context<'a>) -> Self {
         let now = context.now.to_string();
-        Self {
-            file,
-            context,
-            applied: Applied::default(),
-            now,
-        }
+        Self { file, context, applied: Applied::default(), now }
     }
 
     /// Returns the moment of the change, RFC 3339.
@@ -114,17 +108,10 @@ impl<'a> Draft<'a> {
             crate::model::ItemId::has_prefix(id, &self.context.rules.prefix)
         };
         match found.as_slice() {
-            [] => Err(ChangeError::NoSuchItem {
-                id: query.text().to_owned(),
-            }),
+            [] => Err(ChangeError::NoSuchItem { id: query.text().to_owned() }),
             [index] => Ok(*index),
             // A bare number may fit several prefixes: the configured one goes first.
-            many => match many
-                .iter()
-                .filter(own_prefix)
-                .collect::<Vec<_>>()
-                .as_slice()
-            {
+            many => match many.iter().filter(own_prefix).collect::<Vec<_>>().as_slice() {
                 [index] if !query.text().contains('-') => Ok(**index),
                 _ => Err(ChangeError::DuplicateId {
                     id: query.text().to_owned(),
@@ -149,49 +136,29 @@ impl<'a> Draft<'a> {
     pub(super) fn replace(&mut self, index: usize, after: BacklogItem, text: Option<String>) {
         let after = Arc::new(after);
         let before = std::mem::replace(&mut self.file.items[index], Arc::clone(&after));
-        self.applied
-            .changed
-            .retain(|item| !Arc::ptr_eq(item, &before));
-        self.applied.changed.push(after);
-        self.applied.deltas.push(match text {
-            None => Delta::Replaced { index, before },
-            Some(text) => Delta::ReplacedText {
-                index,
-                before,
-                text,
-            },
-        });
+        self.applied.changed.retain(|item| !Arc::ptr_eq(item, &before));
+        self.applied.changed.push(Arc::clone(&after));
+        self.applied.deltas.push(Delta::Replaced { index, before, after, text });
     }
 
     /// Appends an item, with its text where that is given.
     pub(super) fn push(&mut self, item: Arc<BacklogItem>, text: Option<String>) {
         self.file.items.push(Arc::clone(&item));
-        self.applied.added.push(item);
-        self.applied
-            .deltas
-            .push(text.map_or(Delta::Added, Delta::AddedText));
+        self.applied.added.push(Arc::clone(&item));
+        self.applied.deltas.push(Delta::Added { item, text });
     }
 
     /// Takes an item out of the file.
     pub(super) fn remove(&mut self, index: usize, ended: Ended, reason: Option<String>) {
         let item = self.file.items.remove(index);
-        self.applied.deltas.push(Delta::Removed {
-            index,
-            before: Arc::clone(&item),
-        });
-        self.applied.removed.push(Removal {
-            item,
-            ended,
-            reason,
-        });
+        self.applied.deltas.push(Delta::Removed { index, before: Arc::clone(&item) });
+        self.applied.removed.push(Removal { item, ended, reason });
     }
 
     /// Issues the next number of the configured prefix.
     pub(super) fn take_id(&mut self) -> Result<String, ChangeError> {
         let (id, number) = generate_next_id(self.file, &self.context.rules.prefix)?;
-        self.applied.deltas.push(Delta::Mark {
-            before: self.file.next_item_id,
-        });
+        self.applied.deltas.push(Delta::Mark { before: self.file.next_item_id });
         self.file.next_item_id = number;
         Ok(id)
     }
@@ -215,10 +182,10 @@ impl<'a> Draft<'a> {
 pub fn revert(file: &mut BacklogFile, deltas: &[Delta]) {
     for delta in deltas.iter().rev() {
         match delta {
-            Delta::Added | Delta::AddedText(_) => {
+            Delta::Added { .. } => {
                 file.items.pop();
             }
-            Delta::Replaced { index, before } | Delta::ReplacedText { index, before, .. } => {
+            Delta::Replaced { index, before, .. } => {
                 file.items[*index] = Arc::clone(before);
             }
             Delta::Removed { index, before } => file.items.insert(*index, Arc::clone(before)),

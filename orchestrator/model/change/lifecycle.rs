@@ -43,21 +43,14 @@ impl Rules {
     /// # Errors
     /// [`ChangeError::UnknownPipeline`] where it names one that is not configured.
     pub fn pipeline_of(&self, item: &BacklogItem) -> Result<&Pipeline, ChangeError> {
-        self.check_pipeline(
-            item.pipeline_type
-                .as_deref()
-                .unwrap_or(&self.default_pipeline),
-        )
+        self.check_pipeline(item.pipeline_type.as_deref().unwrap_or(&self.default_pipeline))
     }
 
     pub(super) fn check_pipeline(&self, name: &str) -> Result<&Pipeline, ChangeError> {
-        self.pipelines
-            .get(name)
-            .ok_or_else(|| ChangeError::UnknownPipeline {
-                name: name.to_owned(),
-                near: did_you_mean(name, self.pipelines.keys().map(String::as_str))
-                    .map(str::to_owned),
-            })
+        self.pipelines.get(name).ok_or_else(|| ChangeError::UnknownPipeline {
+            name: name.to_owned(),
+            near: did_you_mean(name, self.pipelines.keys().map(String::as_str)).map(str::to_owned),
+        })
     }
 
     pub(super) fn check_phase(
@@ -66,21 +59,15 @@ impl Rules {
         phase: &str,
     ) -> Result<PhasePool, ChangeError> {
         let pipeline = self.check_pipeline(pipeline.unwrap_or(&self.default_pipeline))?;
-        pipeline
-            .position(phase)
-            .map(|(pool, _)| pool)
-            .ok_or_else(|| {
-                let names = pipeline
-                    .pre_phases
-                    .iter()
-                    .chain(&pipeline.phases)
-                    .map(|spec| spec.name.as_str());
-                ChangeError::UnknownPhase {
-                    phase: phase.to_owned(),
-                    pipeline: pipeline.name.clone(),
-                    near: did_you_mean(phase, names).map(str::to_owned),
-                }
-            })
+        pipeline.position(phase).map(|(pool, _)| pool).ok_or_else(|| {
+            let names =
+                pipeline.pre_phases.iter().chain(&pipeline.phases).map(|spec| spec.name.as_str());
+            ChangeError::UnknownPhase {
+                phase: phase.to_owned(),
+                pipeline: pipeline.name.clone(),
+                near: did_you_mean(phase, names).map(str::to_owned),
+            }
+        })
     }
 }
 
@@ -102,14 +89,7 @@ pub(super) fn set_status(
         }
     }
     let place = Place::entering(draft, &item, to);
-    let place = if force {
-        place.unwrap_or(Place {
-            status: to,
-            phase: None,
-        })
-    } else {
-        place?
-    };
+    let place = if force { place.unwrap_or(Place { status: to, phase: None }) } else { place? };
     draft.edit(index, |item| place.enter(item));
     Ok(())
 }
@@ -173,10 +153,7 @@ pub(super) fn unblock(
         });
     }
     let back = item.blocked_from_status.unwrap_or_else(|| {
-        let note = format!(
-            "{} was blocked by hand, and goes back to new",
-            item.id_or_dash()
-        );
+        let note = format!("{} was blocked by hand, and goes back to new", item.id_or_dash());
         draft.applied.notes.push(note);
         ItemStatus::New
     });
@@ -186,10 +163,7 @@ pub(super) fn unblock(
         ItemStatus::New | ItemStatus::Ready => None,
         _ => item.phase.clone().zip(item.phase_pool),
     };
-    let place = Place {
-        status: back,
-        phase,
-    };
+    let place = Place { status: back, phase };
     draft.edit(index, |item| {
         place.enter(item);
         if let Some(notes) = notes {
@@ -206,11 +180,7 @@ pub(super) fn done(draft: &mut Draft<'_>, item: &IdQuery) -> Result<(), ChangeEr
     let index = draft.find(item)?;
     let item = &draft.file.items[index];
     if item.status == ItemStatus::Done {
-        return Err(IllegalTransition {
-            from: ItemStatus::Done,
-            to: ItemStatus::Done,
-        }
-        .into());
+        return Err(IllegalTransition { from: ItemStatus::Done, to: ItemStatus::Done }.into());
     }
     set_status(draft, index, ItemStatus::Done, false)
 }
@@ -220,10 +190,7 @@ fn check_guardrails(draft: &Draft<'_>, item: &BacklogItem) -> Result<(), ChangeE
     if reasons.is_empty() {
         return Ok(());
     }
-    Err(ChangeError::Guardrail {
-        id: item.id_or_dash().to_owned(),
-        reasons,
-    })
+    Err(ChangeError::Guardrail { id: item.id_or_dash().to_owned(), reasons })
 }
 
 /// A place in a pipeline: a status, and the phase that goes with it.
@@ -242,16 +209,10 @@ impl Place {
         let keep = || item.phase.clone().zip(item.phase_pool);
         let pool = match to {
             ItemStatus::New | ItemStatus::Ready => {
-                return Ok(Self {
-                    status: to,
-                    phase: None,
-                });
+                return Ok(Self { status: to, phase: None });
             }
             ItemStatus::Blocked | ItemStatus::Done => {
-                return Ok(Self {
-                    status: to,
-                    phase: keep(),
-                });
+                return Ok(Self { status: to, phase: keep() });
             }
             ItemStatus::Scoping => PhasePool::Pre,
             ItemStatus::InProgress => PhasePool::Main,
@@ -261,42 +222,25 @@ impl Place {
             && let Some((own, _)) = pipeline.position(phase)
             && own == pool
         {
-            return Ok(Self {
-                status: to,
-                phase: Some((phase.clone(), pool)),
-            });
+            return Ok(Self { status: to, phase: Some((phase.clone(), pool)) });
         }
         match pipeline.pool(pool).first() {
-            Some(first) => Ok(Self {
-                status: to,
-                phase: Some((first.name.clone(), pool)),
-            }),
-            None => Err(ChangeError::NoPhases {
-                pipeline: pipeline.name.clone(),
-                pool,
-            }),
+            Some(first) => Ok(Self { status: to, phase: Some((first.name.clone(), pool)) }),
+            None => Err(ChangeError::NoPhases { pipeline: pipeline.name.clone(), pool }),
         }
     }
 
     /// Returns the place after the one where an item stands.
     pub(super) fn after(draft: &Draft<'_>, item: &BacklogItem) -> Result<Self, ChangeError> {
         let pipeline = draft.context.rules.pipeline_of(item)?;
-        let first = |pool: PhasePool| {
-            pipeline
-                .pool(pool)
-                .first()
-                .map(|spec| (spec.name.clone(), pool))
-        };
+        let first =
+            |pool: PhasePool| pipeline.pool(pool).first().map(|spec| (spec.name.clone(), pool));
         let next_in = |pool: PhasePool| {
-            let place = item
-                .phase
-                .as_deref()
-                .and_then(|phase| pipeline.position(phase));
+            let place = item.phase.as_deref().and_then(|phase| pipeline.position(phase));
             match place {
-                Some((own, index)) if own == pool => pipeline
-                    .pool(pool)
-                    .get(index + 1)
-                    .map(|spec| (spec.name.clone(), pool)),
+                Some((own, index)) if own == pool => {
+                    pipeline.pool(pool).get(index + 1).map(|spec| (spec.name.clone(), pool))
+                }
                 // A phase that the pool does not have: begin with its first.
                 _ => first(pool),
             }
@@ -330,10 +274,7 @@ impl Place {
 
     /// Returns the place at a phase, where the item's status allows it.
     fn at_phase(draft: &Draft<'_>, item: &BacklogItem, phase: &str) -> Result<Self, ChangeError> {
-        let pool = draft
-            .context
-            .rules
-            .check_phase(item.pipeline_type.as_deref(), phase)?;
+        let pool = draft.context.rules.check_phase(item.pipeline_type.as_deref(), phase)?;
         let status = match pool {
             PhasePool::Pre => ItemStatus::Scoping,
             PhasePool::Main => ItemStatus::InProgress,
@@ -347,10 +288,7 @@ impl Place {
                 status: item.status,
             });
         }
-        Ok(Self {
-            status,
-            phase: Some((phase.to_owned(), pool)),
-        })
+        Ok(Self { status, phase: Some((phase.to_owned(), pool)) })
     }
 
     /// Puts an item here; what belonged to a block goes.

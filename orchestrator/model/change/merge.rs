@@ -16,9 +16,7 @@ pub(super) fn merge(
 ) -> Result<(), ChangeError> {
     let (from, into) = (draft.find(source)?, draft.find(target)?);
     if from == into {
-        return Err(ChangeError::SameItem {
-            id: target.text().to_owned(),
-        });
+        return Err(ChangeError::SameItem { id: target.text().to_owned() });
     }
     let gone = draft.file.items[from].clone();
     let stays = draft.file.items[into].id_or_dash().to_owned();
@@ -27,14 +25,9 @@ pub(super) fn merge(
         let item = &draft.file.items[index];
         if index != from
             && index != into
-            && item
-                .dependencies
-                .iter()
-                .any(|id| ItemId::same(id, &gone_id))
+            && item.dependencies.iter().any(|id| ItemId::same(id, &gone_id))
         {
-            draft.edit(index, |item| {
-                repoint(&mut item.dependencies, &gone_id, &stays)
-            });
+            draft.edit(index, |item| repoint(&mut item.dependencies, &gone_id, &stays));
         }
     }
     draft.edit(into, |item| take_over(item, &gone));
@@ -80,10 +73,7 @@ fn take_over(target: &mut BacklogItem, source: &BacklogItem) {
     target.dependencies.retain(|id| !ItemId::same(id, gone));
     for id in &source.dependencies {
         if !ItemId::same(id, &own)
-            && !target
-                .dependencies
-                .iter()
-                .any(|known| ItemId::same(known, id))
+            && !target.dependencies.iter().any(|known| ItemId::same(known, id))
         {
             target.dependencies.push(id.clone());
         }

@@ -35,10 +35,7 @@ pub struct NewItem {
 impl NewItem {
     /// Makes an item that only has a title.
     pub fn titled(title: &str) -> Self {
-        Self {
-            title: title.to_owned(),
-            ..Self::default()
-        }
+        Self { title: title.to_owned(), ..Self::default() }
     }
 
     /// Makes an item of a follow-up; its context becomes the description.

@@ -137,17 +137,11 @@ fn edited_dependencies(
             }
             ListEdit::Add(typed) => {
                 let id = resolve_dependency(draft, typed)?;
-                if list
-                    .iter()
-                    .any(|known| crate::model::ItemId::same(known, &id))
-                {
+                if list.iter().any(|known| crate::model::ItemId::same(known, &id)) {
                     continue;
                 }
                 if let Some(way) = would_close_cycle(&draft.file.items, own.id_or_dash(), &id) {
-                    return Err(ChangeError::Cycle {
-                        id: own.id_or_dash().to_owned(),
-                        way,
-                    });
+                    return Err(ChangeError::Cycle { id: own.id_or_dash().to_owned(), way });
                 }
                 list.push(id);
             }

@@ -110,20 +110,16 @@ fn stands_at(item: &BacklogItem, phase: &str) -> bool {
 fn take_effects(draft: &mut Draft<'_>, index: usize, done: &PhaseCompletion) {
     let item = &draft.file.items[index];
     let early = matches!(item.status, ItemStatus::New | ItemStatus::Scoping);
-    let pipeline = done
-        .pipeline_type
-        .as_ref()
-        .filter(|_| early)
-        .filter(|name| {
-            let known = draft.context.rules.pipelines.contains_key(*name);
-            if !known {
-                draft.applied.notes.push(format!(
-                    "pipeline `{name}` is not configured: {} keeps its own",
-                    done.id
-                ));
-            }
-            known
-        });
+    let pipeline = done.pipeline_type.as_ref().filter(|_| early).filter(|name| {
+        let known = draft.context.rules.pipelines.contains_key(*name);
+        if !known {
+            draft
+                .applied
+                .notes
+                .push(format!("pipeline `{name}` is not configured: {} keeps its own", done.id));
+        }
+        known
+    });
     draft.edit(index, |item| {
         item.size = done.assessments.size.or(item.size);
         item.complexity = done.assessments.complexity.or(item.complexity);
@@ -149,14 +145,12 @@ fn move_on(draft: &mut Draft<'_>, index: usize, done: &PhaseCompletion) -> Resul
     let item = draft.file.items[index].clone();
     match done.result {
         ResultCode::SubphaseComplete => {}
-        ResultCode::Failed => draft.edit(index, |item| {
-            set_blocked(item, item.status, &done.summary, None)
-        }),
+        ResultCode::Failed => {
+            draft.edit(index, |item| set_blocked(item, item.status, &done.summary, None))
+        }
         ResultCode::Blocked => {
             let kind = Some(BlockType::Clarification);
-            draft.edit(index, |item| {
-                set_blocked(item, item.status, &done.summary, kind)
-            });
+            draft.edit(index, |item| set_blocked(item, item.status, &done.summary, kind));
         }
         ResultCode::PhaseComplete => {
             let place = Place::after(draft, &item)?;
@@ -178,9 +172,7 @@ fn move_on(draft: &mut Draft<'_>, index: usize, done: &PhaseCompletion) -> Resul
 fn merge_duplicates(draft: &mut Draft<'_>, done: &PhaseCompletion) {
     for other in &done.duplicates {
         let (own, twin) = (IdQuery::new(&done.id), IdQuery::new(other));
-        let pair = draft
-            .find(&own)
-            .and_then(|a| draft.find(&twin).map(|b| (a, b)));
+        let pair = draft.find(&own).and_then(|a| draft.find(&twin).map(|b| (a, b)));
         let outcome = pair.and_then(|(a, b)| {
             let items = &draft.file.items;
             if a == b || !items[a].status.is_open() || !items[b].status.is_open() {
@@ -188,11 +180,7 @@ fn merge_duplicates(draft: &mut Draft<'_>, done: &PhaseCompletion) {
             }
             let number =
                 |index: usize| ItemId::number_of(items[index].id_or_dash()).unwrap_or(u32::MAX);
-            let (stays, goes) = if number(a) <= number(b) {
-                (own, twin)
-            } else {
-                (twin, own)
-            };
+            let (stays, goes) = if number(a) <= number(b) { (own, twin) } else { (twin, own) };
             draft.attempt(|draft| merge(draft, &goes, &stays))
         });
         if let Err(error) = outcome {

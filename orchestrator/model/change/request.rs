@@ -10,8 +10,8 @@ use crate::model::{BacklogItem, BlockType, IdQuery};
 pub enum Change {
     /// Gives every item without an ID the next one, in file order.
     AssignIds,
-    /// Adds an item as a person asked for it: its dependencies must exist.
-    Add(NewItem),
+    /// Adds items as a person asked for them: their dependencies must exist.
+    Add(Vec<NewItem>),
     /// Adds proposed items: dependencies are kept as written.
     Ingest {
         /// What is to be added, in order.
@@ -98,4 +98,29 @@ pub enum Change {
     Renumber,
     /// Applies all that a finished phase brought.
     CompletePhase(Box<PhaseCompletion>),
+}
+
+impl Change {
+    /// Returns whether the change can issue numbers, so that the mark must be held
+    /// while it is made.
+    pub fn may_take_numbers(&self) -> bool {
+        match self {
+            Self::AssignIds
+            | Self::Add(_)
+            | Self::Ingest { .. }
+            | Self::TakeNumbers { .. }
+            | Self::Renumber => true,
+            Self::CompletePhase(completion) => !completion.follow_ups.is_empty(),
+            Self::Update { .. }
+            | Self::Replace { .. }
+            | Self::Advance { .. }
+            | Self::Block { .. }
+            | Self::Unblock { .. }
+            | Self::Done { .. }
+            | Self::Archive { .. }
+            | Self::ArchiveDone
+            | Self::Restore { .. }
+            | Self::Merge { .. } => false,
+        }
+    }
 }

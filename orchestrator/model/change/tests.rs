@@ -21,10 +21,7 @@ fn item(id: &str, status: ItemStatus) -> BacklogItem {
 
 fn file(items: impl IntoIterator<Item = BacklogItem>) -> BacklogFile {
     let items: Vec<_> = items.into_iter().map(Arc::new).collect();
-    let mut file = BacklogFile {
-        items,
-        ..BacklogFile::default()
-    };
+    let mut file = BacklogFile { items, ..BacklogFile::default() };
     file.next_item_id = file.highest_number();
     file
 }
@@ -32,11 +29,7 @@ fn file(items: impl IntoIterator<Item = BacklogItem>) -> BacklogFile {
 fn run(file: &mut BacklogFile, change: Change) -> Result<Applied, ChangeError> {
     let rules = Rules::default();
     let archived = |id: &str| (id == "WRK-900").then_some(Ended::Done);
-    let context = Context {
-        rules: &rules,
-        now: Timestamp::UNIX_EPOCH,
-        archived: &archived,
-    };
+    let context = Context { rules: &rules, now: Timestamp::UNIX_EPOCH, archived: &archived };
     let before = file.clone();
     let outcome = apply(file, &change, &context);
     match &outcome {
@@ -58,7 +51,7 @@ fn q(id: &str) -> IdQuery {
 fn archiving_the_highest_item_does_not_bring_its_number_back() {
     let mut file = file([item("WRK-001", ItemStatus::Done)]);
     run(&mut file, Change::ArchiveDone).unwrap();
-    let added = run(&mut file, Change::Add(NewItem::titled("next"))).unwrap();
+    let added = run(&mut file, Change::Add(vec![NewItem::titled("next")])).unwrap();
     assert_eq!(added.added[0].id.as_deref(), Some("WRK-002"));
     assert_eq!(file.next_item_id, 2);
 }
@@ -70,10 +63,7 @@ fn open_items_are_archived_only_with_a_reason() {
         items: vec![q("1")],
         reason: reason.map(Into::into),
     };
-    assert!(matches!(
-        run(&mut file, change(None)),
-        Err(ChangeError::NotDone { .. })
-    ));
+    assert!(matches!(run(&mut file, change(None)), Err(ChangeError::NotDone { .. })));
     let applied = run(&mut file, change(Some("not wanted"))).unwrap();
     assert_eq!(applied.removed[0].ended, Ended::Dropped);
     assert!(file.items.is_empty());
@@ -84,19 +74,13 @@ fn an_archived_item_is_told_as_archived() {
     let change = Change::Done { item: q("WRK-900") };
     assert!(matches!(
         run(&mut file([]), change),
-        Err(ChangeError::Archived {
-            ended: Ended::Done,
-            ..
-        })
+        Err(ChangeError::Archived { ended: Ended::Done, .. })
     ));
 }
 
 #[test]
 fn duplicates_are_refused_and_renumbered() {
-    let mut file = file([
-        item("WRK-001", ItemStatus::New),
-        item("WRK-1", ItemStatus::New),
-    ]);
+    let mut file = file([item("WRK-001", ItemStatus::New), item("WRK-1", ItemStatus::New)]);
     let error = run(&mut file, Change::Done { item: q("WRK-001") }).unwrap_err();
     assert!(matches!(error, ChangeError::DuplicateId { indexes, .. } if indexes == [0, 1]));
     run(&mut file, Change::Renumber).unwrap();
@@ -107,17 +91,8 @@ fn duplicates_are_refused_and_renumbered() {
 #[test]
 fn hand_written_items_get_their_ids_in_file_order() {
     let mut file = file([item("WRK-004", ItemStatus::New)]);
-    file.items.insert(
-        0,
-        Arc::new(BacklogItem {
-            title: "a".into(),
-            ..BacklogItem::default()
-        }),
-    );
-    file.items.push(Arc::new(BacklogItem {
-        title: "b".into(),
-        ..BacklogItem::default()
-    }));
+    file.items.insert(0, Arc::new(BacklogItem { title: "a".into(), ..BacklogItem::default() }));
+    file.items.push(Arc::new(BacklogItem { title: "b".into(), ..BacklogItem::default() }));
     run(&mut file, Change::AssignIds).unwrap();
     let ids: Vec<_> = file.items.iter().map(|item| item.id_or_dash()).collect();
     assert_eq!(ids, ["WRK-005", "WRK-004", "WRK-006"]);
@@ -127,44 +102,22 @@ fn hand_written_items_get_their_ids_in_file_order() {
 #[test]
 fn an_untouched_item_keeps_its_date() {
     let mut file = file([item("WRK-001", ItemStatus::New)]);
-    let patch = ItemPatch {
-        title: Some("Title of WRK-001".into()),
-        ..ItemPatch::default()
-    };
-    let applied = run(
-        &mut file,
-        Change::Update {
-            item: q("1"),
-            patch,
-        },
-    )
-    .unwrap();
+    let patch = ItemPatch { title: Some("Title of WRK-001".into()), ..ItemPatch::default() };
+    let applied = run(&mut file, Change::Update { item: q("1"), patch }).unwrap();
     assert!(applied.deltas.is_empty() && file.items[0].updated.is_none());
 }
 
 #[test]
 fn dependencies_must_exist_and_go_in_no_circle() {
-    let mut file = file([
-        item("WRK-001", ItemStatus::New),
-        item("WRK-002", ItemStatus::New),
-    ]);
+    let mut file = file([item("WRK-001", ItemStatus::New), item("WRK-002", ItemStatus::New)]);
     let update = |id: &str, dep: &str| Change::Update {
         item: q(id),
-        patch: ItemPatch {
-            dependencies: vec![ListEdit::Add(dep.into())],
-            ..ItemPatch::default()
-        },
+        patch: ItemPatch { dependencies: vec![ListEdit::Add(dep.into())], ..ItemPatch::default() },
     };
     run(&mut file, update("1", "wrk-2")).unwrap();
     assert_eq!(file.items[0].dependencies, ["WRK-002"]);
-    assert!(matches!(
-        run(&mut file, update("2", "1")),
-        Err(ChangeError::Cycle { .. })
-    ));
-    assert!(matches!(
-        run(&mut file, update("2", "77")),
-        Err(ChangeError::NoSuchItem { .. })
-    ));
+    assert!(matches!(run(&mut file, update("2", "1")), Err(ChangeError::Cycle { .. })));
+    assert!(matches!(run(&mut file, update("2", "77")), Err(ChangeError::NoSuchItem { .. })));
     run(&mut file, update("2", "WRK-900")).unwrap();
 }
 
@@ -187,20 +140,10 @@ fn merging_keeps_everything_of_the_source() {
         item("WRK-003", ItemStatus::New),
         dependent,
     ]);
-    let applied = run(
-        &mut file,
-        Change::Merge {
-            source: q("2"),
-            target: q("1"),
-        },
-    )
-    .unwrap();
+    let applied = run(&mut file, Change::Merge { source: q("2"), target: q("1") }).unwrap();
     assert_eq!(applied.removed[0].item.id.as_deref(), Some("WRK-002"));
     let target = file.get("WRK-001").unwrap();
-    assert_eq!(
-        (target.impact, target.tags.as_slice()),
-        (Some(Level::High), &["x".to_owned()][..])
-    );
+    assert_eq!((target.impact, target.tags.as_slice()), (Some(Level::High), &["x".to_owned()][..]));
     assert_eq!(target.dependencies, ["WRK-003"]);
     let text = target.description.as_ref().unwrap().to_text();
     assert!(
@@ -217,28 +160,15 @@ fn a_merge_that_closes_a_circle_is_refused() {
     let mut between = item("WRK-003", ItemStatus::New);
     between.dependencies = vec!["WRK-002".into()];
     let mut file = file([target, item("WRK-002", ItemStatus::New), between]);
-    let error = run(
-        &mut file,
-        Change::Merge {
-            source: q("2"),
-            target: q("1"),
-        },
-    )
-    .unwrap_err();
+    let error = run(&mut file, Change::Merge { source: q("2"), target: q("1") }).unwrap_err();
     assert!(matches!(error, ChangeError::Cycle { .. }));
 }
 
 #[test]
 fn a_hand_blocked_item_can_be_unblocked() {
     let mut file = file([item("WRK-001", ItemStatus::Blocked)]);
-    let applied = run(
-        &mut file,
-        Change::Unblock {
-            item: q("1"),
-            notes: Some("go".into()),
-        },
-    )
-    .unwrap();
+    let applied =
+        run(&mut file, Change::Unblock { item: q("1"), notes: Some("go".into()) }).unwrap();
     assert_eq!(file.items[0].status, ItemStatus::New);
     assert_eq!(applied.notes.len(), 1);
     assert_eq!(file.items[0].unblock_context.as_deref(), Some("go"));
@@ -267,45 +197,19 @@ fn complete(file: &mut BacklogFile, completion: PhaseCompletion) -> Applied {
 #[test]
 fn an_item_goes_through_its_pipeline() {
     let mut file = file([item("WRK-001", ItemStatus::New)]);
-    complete(
-        &mut file,
-        completion(
-            "WRK-001",
-            PhaseCompletion::TRIAGE,
-            ResultCode::PhaseComplete,
-        ),
-    );
+    complete(&mut file, completion("WRK-001", PhaseCompletion::TRIAGE, ResultCode::PhaseComplete));
     assert_eq!(file.items[0].status, ItemStatus::Scoping);
     assert_eq!(file.items[0].phase_pool, Some(PhasePool::Pre));
-    complete(
-        &mut file,
-        completion("WRK-001", "research", ResultCode::PhaseComplete),
-    );
-    assert_eq!(
-        (file.items[0].status, file.items[0].phase.as_deref()),
-        (ItemStatus::Ready, None)
-    );
-    run(
-        &mut file,
-        Change::Advance {
-            item: q("1"),
-            to: None,
-        },
-    )
-    .unwrap();
+    complete(&mut file, completion("WRK-001", "research", ResultCode::PhaseComplete));
+    assert_eq!((file.items[0].status, file.items[0].phase.as_deref()), (ItemStatus::Ready, None));
+    run(&mut file, Change::Advance { item: q("1"), to: None }).unwrap();
     for phase in ["prd", "tech-research", "design", "spec", "build", "review"] {
         assert_eq!(
             (file.items[0].status, file.items[0].phase.as_deref()),
             (ItemStatus::InProgress, Some(phase))
         );
-        complete(
-            &mut file,
-            completion("WRK-001", phase, ResultCode::SubphaseComplete),
-        );
-        complete(
-            &mut file,
-            completion("WRK-001", phase, ResultCode::PhaseComplete),
-        );
+        complete(&mut file, completion("WRK-001", phase, ResultCode::SubphaseComplete));
+        complete(&mut file, completion("WRK-001", phase, ResultCode::PhaseComplete));
     }
     assert_eq!(file.items[0].status, ItemStatus::Done);
 }
@@ -313,58 +217,26 @@ fn an_item_goes_through_its_pipeline() {
 #[test]
 fn guardrails_block_and_consent_lasts() {
     let mut file = file([item("WRK-001", ItemStatus::New)]);
-    run(
-        &mut file,
-        Change::Advance {
-            item: q("1"),
-            to: None,
-        },
-    )
-    .unwrap();
+    run(&mut file, Change::Advance { item: q("1"), to: None }).unwrap();
     let mut risky = completion("WRK-001", "research", ResultCode::PhaseComplete);
     risky.assessments.risk = Some(Level::High);
     complete(&mut file, risky);
     assert_eq!(file.items[0].status, ItemStatus::Blocked);
-    assert!(
-        file.items[0]
-            .blocked_reason
-            .as_ref()
-            .unwrap()
-            .contains("risk high is above low")
-    );
-    run(
-        &mut file,
-        Change::Unblock {
-            item: q("1"),
-            notes: None,
-        },
-    )
-    .unwrap();
+    assert!(file.items[0].blocked_reason.as_ref().unwrap().contains("risk high is above low"));
+    run(&mut file, Change::Unblock { item: q("1"), notes: None }).unwrap();
     assert_eq!(file.items[0].status, ItemStatus::Ready);
     assert!(file.items[0].approved.is_some());
 }
 
 #[test]
 fn a_phase_of_an_item_that_is_gone_or_moved_loses_no_follow_up() {
-    let mut file = file([
-        item("WRK-001", ItemStatus::Blocked),
-        item("WRK-002", ItemStatus::New),
-    ]);
+    let mut file = file([item("WRK-001", ItemStatus::Blocked), item("WRK-002", ItemStatus::New)]);
     for id in ["WRK-001", "WRK-077"] {
         let mut done = completion(id, "build", ResultCode::PhaseComplete);
-        done.follow_ups = vec![
-            NewItem::titled(&format!("after {id}")),
-            NewItem::titled(" title  OF wrk-002"),
-        ];
+        done.follow_ups =
+            vec![NewItem::titled(&format!("after {id}")), NewItem::titled(" title  OF wrk-002")];
         let applied = complete(&mut file, done);
-        assert_eq!(
-            (
-                applied.added.len(),
-                applied.skipped.len(),
-                applied.notes.len()
-            ),
-            (1, 1, 1)
-        );
+        assert_eq!((applied.added.len(), applied.skipped.len(), applied.notes.len()), (1, 1, 1));
         assert_eq!(applied.skipped[0].existing, "WRK-002");
     }
     assert_eq!(file.items[0].status, ItemStatus::Blocked);
@@ -372,15 +244,8 @@ fn a_phase_of_an_item_that_is_gone_or_moved_loses_no_follow_up() {
 
 #[test]
 fn duplicates_named_by_a_phase_are_merged_into_the_lower_number() {
-    let mut file = file([
-        item("WRK-001", ItemStatus::New),
-        item("WRK-002", ItemStatus::New),
-    ]);
-    let mut done = completion(
-        "WRK-002",
-        PhaseCompletion::TRIAGE,
-        ResultCode::PhaseComplete,
-    );
+    let mut file = file([item("WRK-001", ItemStatus::New), item("WRK-002", ItemStatus::New)]);
+    let mut done = completion("WRK-002", PhaseCompletion::TRIAGE, ResultCode::PhaseComplete);
     done.duplicates = vec!["WRK-001".into(), "WRK-050".into()];
     let applied = complete(&mut file, done);
     assert_eq!(applied.removed[0].item.id.as_deref(), Some("WRK-002"));
@@ -393,7 +258,7 @@ fn the_end_of_numbers_refuses_adds_and_nothing_else() {
     let mut file = file([item("WRK-001", ItemStatus::New)]);
     file.next_item_id = u32::MAX;
     assert!(matches!(
-        run(&mut file, Change::Add(NewItem::titled("x"))),
+        run(&mut file, Change::Add(vec![NewItem::titled("x")])),
         Err(ChangeError::IdSpace(_))
     ));
     run(&mut file, Change::Done { item: q("1") }).unwrap();

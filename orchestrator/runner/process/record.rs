@@ -99,10 +99,7 @@ mod tests {
         assert_eq!(Record::read(&path).unwrap(), None);
         let record = Record {
             boot: Some("b".to_owned()),
-            supervisor: Some(Process {
-                pid: 7,
-                start: Some(3),
-            }),
+            supervisor: Some(Process { pid: 7, start: Some(3) }),
             exit: Some(Exit::Signal(9)),
             survivors: vec![4],
             ..Record::default()

@@ -93,12 +93,7 @@ impl Plan {
             _ => return Err(RunnerError::Arguments),
         };
         let program = next()?;
-        Ok(Self {
-            folder,
-            reads_prompt,
-            program,
-            args: args.collect(),
-        })
+        Ok(Self { folder, reads_prompt, program, args: args.collect() })
     }
 
     /// Starts the agent. The handle is let go: whoever reaps orphans reaps all.
@@ -178,12 +173,7 @@ enum Stage {
 
 impl Tree {
     fn new(agent: Pid) -> Self {
-        Self {
-            agent,
-            exit: None,
-            stage: Stage::Running,
-            wakes_at: Instant::now(),
-        }
+        Self { agent, exit: None, stage: Stage::Running, wakes_at: Instant::now() }
     }
 
     /// Reaps what has ended, and tells whether nothing is left to be done. An
@@ -324,8 +314,6 @@ fn orders() -> Result<mpsc::Receiver<Order>, RunnerError> {
         }
     };
     let thread = std::thread::Builder::new().name("orders".to_owned());
-    thread
-        .spawn(listen)
-        .map_err(RunnerError::system("start a thread"))?;
+    thread.spawn(listen).map_err(RunnerError::system("start a thread"))?;
     Ok(orders)
 }

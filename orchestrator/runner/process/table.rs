@@ -80,9 +80,7 @@ fn all() -> Result<BTreeMap<i32, Entry>, FsError> {
     }
     let names = fs::list(Path::new("/proc"))?.into_iter();
     let pids = names.filter_map(|entry| entry.name.to_str()?.parse().ok());
-    Ok(pids
-        .filter_map(|pid| Some((pid, Entry::read(pid)?)))
-        .collect())
+    Ok(pids.filter_map(|pid| Some((pid, Entry::read(pid)?))).collect())
 }
 
 /// Returns the living processes that descend from `roots`, those not included.
@@ -114,18 +112,11 @@ pub(crate) fn with_variable(name: &str, value: &Path) -> Result<Vec<Process>, Fs
     wanted.extend_from_slice(value.as_os_str().as_encoded_bytes());
     let carries = |pid: i32| {
         let environment = fs::read(&path_of(pid).join("environ")).unwrap_or_default();
-        environment
-            .split(|byte| *byte == 0)
-            .any(|set| set == wanted)
+        environment.split(|byte| *byte == 0).any(|set| set == wanted)
     };
     let living = all()?.into_iter().filter(|(_, entry)| !entry.is_dead);
     let found = living.filter(|(pid, _)| carries(*pid));
-    Ok(found
-        .map(|(pid, entry)| Process {
-            pid,
-            start: Some(entry.start),
-        })
-        .collect())
+    Ok(found.map(|(pid, entry)| Process { pid, start: Some(entry.start) }).collect())
 }
 
 /// Returns what names the time since the system was started, where it has one.
@@ -154,20 +145,8 @@ mod tests {
     fn a_child_is_found_until_it_is_gone() {
         let me = Process::of(rustix::process::getpid());
         assert!(me.is_alive());
-        assert!(
-            !Process {
-                pid: me.pid,
-                start: Some(1)
-            }
-            .is_alive()
-        );
-        assert!(
-            !Process {
-                pid: me.pid,
-                start: None
-            }
-            .is_alive()
-        );
+        assert!(!Process { pid: me.pid, start: Some(1) }.is_alive());
+        assert!(!Process { pid: me.pid, start: None }.is_alive());
         let mark = tempfile::tempdir().unwrap();
         let mut child = std::process::Command::new("sleep")
             .arg("100")

@@ -1,0 +1,48 @@
+//! What can be asked for, and what is answered.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::model::{Applied, BacklogItem};
+use crate::store::events::Event;
+use crate::store::worklog::PhaseEntry;
+use crate::store::{Ingested, Request, RequestError};
+
+/// A command to the writer.
+#[derive(Debug)]
+pub enum Command {
+    /// Makes changes, each by itself: one that is refused leaves the others alone.
+    Change(Vec<Request>),
+    /// Takes in an inbox.
+    Ingest(PathBuf),
+    /// Appends a finished phase to the worklog.
+    LogPhase(Box<PhaseEntry>),
+    /// Appends events.
+    Tell(Vec<Event>),
+    /// Makes the copies of the mark anew.
+    RebuildMark,
+}
+
+/// What came of a command.
+#[derive(Debug)]
+pub enum Reply {
+    /// Of [`Command::Change`].
+    Changed(Changed),
+    /// Of [`Command::Ingest`]; a malformed inbox is an error of this command alone.
+    Ingested(Ingested),
+    /// Of [`Command::RebuildMark`]: the mark.
+    Mark(u32),
+    /// Of the others.
+    Done,
+}
+
+/// What came of changes.
+#[derive(Debug, Default)]
+pub struct Changed {
+    /// What each did, or why it was refused.
+    pub outcomes: Vec<Result<Applied, RequestError>>,
+    /// Hand-written items that got their IDs on the way.
+    pub named: Vec<Arc<BacklogItem>>,
+    /// What a person should be told.
+    pub warnings: Vec<String>,
+}

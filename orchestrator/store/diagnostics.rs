@@ -1,0 +1,293 @@
+//! Everything that is wrong with a backlog, with its place in the text.
+
+use std::collections::HashMap;
+
+use super::load::{Loaded, RootProblem};
+use super::{Paths, StoreError};
+use crate::model::change::find_cycles;
+use crate::model::{Code, Diagnostic, Ended, ItemId, ItemStatus, Rules, Segment};
+use crate::yaml::{Document, Location, Problem, ProblemKind, Step};
+
+/// What is known beside the file.
+pub(super) struct Around<'a> {
+    pub paths: &'a Paths,
+    pub rules: &'a Rules,
+    /// How archived items ended, by [`ItemId::key`].
+    pub archived: &'a std::collections::BTreeMap<String, Ended>,
+    /// The highest number known anywhere.
+    pub floor: u32,
+    /// IDs of items that were told and are nowhere.
+    pub lost: &'a [String],
+}
+
+/// Makes the error of a text that is no backlog.
+pub(super) fn unreadable(paths: &Paths, text: String, problems: Vec<Problem>) -> StoreError {
+    let diagnostics = problems.into_iter().map(|problem| of_problem(paths, problem)).collect();
+    StoreError::Invalid { diagnostics, text }
+}
+
+fn of_problem(paths: &Paths, problem: Problem) -> Diagnostic {
+    let code = match problem.kind {
+        ProblemKind::Syntax => Code::Syntax,
+        ProblemKind::EmptyFile => Code::EmptyFile,
+        ProblemKind::MultipleDocuments => Code::MultipleDocuments,
+        ProblemKind::DuplicateKey => Code::DuplicateKey,
+        ProblemKind::WrongShape => Code::WrongShape,
+        ProblemKind::MergeKey => Code::MergeKey,
+    };
+    let hint = match code {
+        Code::EmptyFile => Some(
+            "run `orchestrator init`: it completes the file and keeps what is in it".to_owned(),
+        ),
+        _ => problem.hint,
+    };
+    Diagnostic {
+        code,
+        message: problem.message,
+        file: paths.shown.clone(),
+        line: problem.line,
+        column: problem.column,
+        span: Some(problem.offset..problem.offset + problem.len),
+        item: None,
+        hint,
+    }
+}
+
+/// Makes the error of a file that is not UTF-8.
+pub(super) fn not_utf8(paths: &Paths, bytes: &[u8]) -> StoreError {
+    let valid =
+        std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), |_| bytes.len());
+    let text = String::from_utf8_lossy(&bytes[..valid]).into_owned();
+    let line = text.matches('\n').count() + 1;
+    let column = text.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let diagnostic = Diagnostic {
+        code: Code::NotUtf8,
+        message: "the file is not UTF-8".into(),
+        file: paths.shown.clone(),
+        line: u32::try_from(line).unwrap_or(u32::MAX),
+        column: u32::try_from(column).unwrap_or(u32::MAX),
+        span: None,
+        item: None,
+        hint: Some("save it as UTF-8".into()),
+    };
+    StoreError::Invalid { diagnostics: vec![diagnostic], text }
+}
+
+/// Returns every problem of a file, errors and warnings, in the order of the text.
+pub(super) fn diagnose(loaded: &Loaded, around: &Around<'_>) -> Vec<Diagnostic> {
+    let mut all = Collector { loaded, around, found: Vec::new() };
+    for problem in &loaded.root_problems {
+        all.root(problem);
+    }
+    for index in 0..loaded.problems.len() {
+        all.fields(index);
+    }
+    all.mark();
+    all.ids();
+    all.dependencies();
+    all.pipelines();
+    for id in around.lost {
+        let message = format!("{id} was added, and left the file without being archived");
+        let hint = format!("`orchestrator restore {id}` brings it back");
+        all.push(Code::LostItem, message, None, Some(id.clone()), Some(hint));
+    }
+    for note in &loaded.notes {
+        all.push(Code::UnknownPhase, note.clone(), None, None, None);
+    }
+    all.found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+    all.found
+}
+
+struct Collector<'a> {
+    loaded: &'a Loaded,
+    around: &'a Around<'a>,
+    found: Vec<Diagnostic>,
+}
+
+impl Collector<'_> {
+    fn push(
+        &mut self,
+        code: Code,
+        message: String,
+        at: Option<Location>,
+        item: Option<String>,
+        hint: Option<String>,
+    ) {
+        self.found.push(Diagnostic {
+            code,
+            message,
+            file: self.around.paths.shown.clone(),
+            line: at.as_ref().map_or(0, |at| at.line),
+            column: at.as_ref().map_or(0, |at| at.column),
+            span: at.map(|at| at.offset..at.offset + at.len),
+            item,
+            hint,
+        });
+    }
+
+    fn name(&self, index: usize) -> String {
+        let item = &self.loaded.file.items[index];
+        item.id.clone().unwrap_or_else(|| item.title.clone())
+    }
+
+    fn root(&mut self, problem: &RootProblem) {
+        let doc = &self.loaded.doc;
+        let is_value = problem.code != Code::UnknownKey;
+        let at = problem.key.as_deref().and_then(|key| {
+            let path = [Step::Key(key.to_owned())];
+            if is_value { doc.locate(None, &path) } else { doc.locate_key(None, key) }
+        });
+        self.push(problem.code, problem.message.clone(), at, None, problem.hint.clone());
+    }
+
+    fn fields(&mut self, index: usize) {
+        let loaded = self.loaded;
+        for problem in &loaded.problems[index] {
+            let at = locate(&loaded.doc, index, &problem.path, problem.code == Code::UnknownKey);
+            let name = self.name(index);
+            self.push(
+                problem.code,
+                problem.message.clone(),
+                Some(at),
+                Some(name),
+                problem.hint.clone(),
+            );
+        }
+    }
+
+    fn mark(&mut self) {
+        let file = &self.loaded.file;
+        let highest = file.highest_number().max(self.around.floor);
+        if self.loaded.has_mark && file.next_item_id < highest {
+            let at = self.loaded.doc.locate(None, &[Step::Key("next_item_id".into())]);
+            let message = format!("the mark is {}, but {highest} was issued", file.next_item_id);
+            self.push(Code::MarkBehind, message, at, None, Some("the next write raises it".into()));
+        }
+    }
+
+    fn ids(&mut self) {
+        let loaded = self.loaded;
+        let mut first: HashMap<String, usize> = HashMap::new();
+        for (index, item) in loaded.file.items.iter().enumerate() {
+            let Some(id) = &item.id else {
+                let at = locate(&loaded.doc, index, &[], false);
+                let message = format!("`{}` has no ID yet", item.title);
+                let hint = Some("the next write assigns one".to_owned());
+                self.push(Code::MissingId, message, Some(at), Some(item.title.clone()), hint);
+                continue;
+            };
+            match first.entry(ItemId::key(id)) {
+                std::collections::hash_map::Entry::Vacant(entry) => {
+                    entry.insert(index);
+                }
+                std::collections::hash_map::Entry::Occupied(entry) => {
+                    let (line, _) = loaded.doc.record_lines(*entry.get());
+                    let at = locate(&loaded.doc, index, &[Segment::Key("id".into())], false);
+                    let message = format!("{id} names two items; the first is in line {line}");
+                    let hint =
+                        Some("`orchestrator check --fix` gives the later one a new ID".to_owned());
+                    self.push(Code::DuplicateId, message, Some(at), Some(id.clone()), hint);
+                }
+            }
+        }
+        self.unknown_dependencies(&first);
+    }
+
+    fn unknown_dependencies(&mut self, known: &HashMap<String, usize>) {
+        let loaded = self.loaded;
+        for (index, item) in loaded.file.items.iter().enumerate() {
+            for (place, dependency) in item.dependencies.iter().enumerate() {
+                let key = ItemId::key(dependency);
+                if known.contains_key(&key) || self.around.archived.contains_key(&key) {
+                    continue;
+                }
+                let path = [Segment::Key("dependencies".into()), Segment::Index(place)];
+                let at = locate(&loaded.doc, index, &path, false);
+                let message =
+                    format!("{} depends on {dependency}, which exists nowhere", item.id_or_dash());
+                let hint =
+                    Some("correct it, or take it out; until then it counts as unmet".to_owned());
+                self.push(Code::UnknownDependency, message, Some(at), item.id.clone(), hint);
+            }
+        }
+    }
+
+    fn dependencies(&mut self) {
+        let loaded = self.loaded;
+        for cycle in find_cycles(&loaded.file.items) {
+            let mut names: Vec<String> =
+                cycle.iter().take(8).map(|index| self.name(*index)).collect();
+            if cycle.len() > names.len() {
+                names.push("…".to_owned());
+            }
+            names.extend(cycle.first().map(|index| self.name(*index)));
+            let Some(&index) = cycle.first() else {
+                continue;
+            };
+            let at = locate(&loaded.doc, index, &[Segment::Key("dependencies".into())], false);
+            let message = format!("items wait for each other: {}", names.join(" → "));
+            let hint = Some("take one of these dependencies out".to_owned());
+            self.push(Code::DependencyCycle, message, Some(at), Some(self.name(index)), hint);
+        }
+    }
+
+    fn pipelines(&mut self) {
+        let loaded = self.loaded;
+        for (index, item) in loaded.file.items.iter().enumerate() {
+            if item.status == ItemStatus::Done {
+                continue;
+            }
+            let key = |key: &str| [Segment::Key(key.to_owned())];
+            let pipeline = match self.around.rules.pipeline_of(item) {
+                Ok(pipeline) => pipeline,
+                Err(error) => {
+                    let at = locate(&loaded.doc, index, &key("pipeline_type"), false);
+                    let hint =
+                        Some("configure it in orchestrator.toml, or name another".to_owned());
+                    self.push(
+                        Code::UnknownPipeline,
+                        error.to_string(),
+                        Some(at),
+                        item.id.clone(),
+                        hint,
+                    );
+                    continue;
+                }
+            };
+            if let Some(phase) =
+                item.phase.as_deref().filter(|phase| pipeline.position(phase).is_none())
+            {
+                let at = locate(&loaded.doc, index, &key("phase"), false);
+                let message = format!("pipeline `{}` has no phase `{phase}`", pipeline.name);
+                let hint = Some("the item goes on with the first phase of its pool".to_owned());
+                self.push(Code::UnknownPhase, message, Some(at), item.id.clone(), hint);
+            }
+        }
+    }
+}
+
+/// Returns the place of a value in an item: as near as the text has one.
+fn locate(doc: &Document, index: usize, path: &[Segment], of_key: bool) -> Location {
+    let mut steps: Vec<Step> = path
+        .iter()
+        .map(|segment| match segment {
+            Segment::Key(key) => Step::Key(key.clone()),
+            Segment::Index(index) => Step::Index(*index),
+        })
+        .collect();
+    if of_key
+        && let [Step::Key(key)] = steps.as_slice()
+        && let Some(at) = doc.locate_key(Some(index), key)
+    {
+        return at;
+    }
+    while !steps.is_empty() {
+        if let Some(at) = doc.locate(Some(index), &steps) {
+            return at;
+        }
+        steps.pop();
+    }
+    let offset = doc.record_offset(index);
+    let (line, column) = doc.line_column(offset);
+    Location { offset, len: 1, line, column }
+}

@@ -1,0 +1,116 @@
+//! The story of a backlog: `events.jsonl`, a line an event, append-only.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Paths, StoreError};
+use crate::fs::{self, Durability};
+use crate::model::{Applied, Delta, Ended};
+
+/// The event of a finished phase; its detail is the phase.
+pub const PHASE_DONE: &str = "phase_done";
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, RFC 3339.
+    pub time: String,
+    /// What happened: `added`, `updated`, `moved`, `archived` …
+    pub event: String,
+    /// The item's ID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// What else there is to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Appends events. A crash of the machine may lose the last ones.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn append(paths: &Paths, events: &[Event]) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mut text = Vec::new();
+    for event in events {
+        text.extend(serde_json::to_vec(event)?);
+        text.push(b'\n');
+    }
+    fs::append(&paths.events(), &text, Durability::Buffered)?;
+    Ok(())
+}
+
+/// Reads the events of one item, or all, oldest first. Lines that cannot be read
+/// are passed over.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn read(paths: &Paths, item: Option<&str>) -> Result<Vec<Event>, StoreError> {
+    let bytes = fs::read_if_exists(&paths.events())?.unwrap_or_default();
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let events = lines.filter_map(|line| serde_json::from_slice::<Event>(line).ok());
+    Ok(events.filter(|event| item.is_none_or(|id| event.item.as_deref() == Some(id))).collect())
+}
+
+/// Returns the phases that an item went through, in order.
+pub(super) fn phases_of(paths: &Paths, item: &str) -> Result<Vec<String>, StoreError> {
+    let events = read(paths, Some(item))?;
+    Ok(events
+        .into_iter()
+        .filter(|event| event.event == PHASE_DONE)
+        .filter_map(|event| event.detail)
+        .collect())
+}
+
+/// Tells what a change did, as events.
+pub(super) fn of(applied: &Applied, time: &str) -> Vec<Event> {
+    let event = |event: &str, item: Option<&str>, detail: Option<String>| Event {
+        time: time.to_owned(),
+        event: event.to_owned(),
+        item: item.map(str::to_owned),
+        detail,
+    };
+    let mut events = Vec::new();
+    for delta in &applied.deltas {
+        match delta {
+            Delta::Added { item, text } => {
+                let what = if text.is_some() { "restored" } else { "added" };
+                events.push(event(what, item.id.as_deref(), Some(item.title.clone())));
+            }
+            Delta::Replaced { before, after, .. } if before.status != after.status => {
+                let mut detail = format!("{} → {}", before.status, after.status);
+                if let Some(reason) =
+                    after.blocked_reason.as_ref().filter(|_| before.blocked_reason.is_none())
+                {
+                    detail = format!("{detail}: {reason}");
+                }
+                events.push(event("moved", after.id.as_deref(), Some(detail)));
+            }
+            Delta::Replaced { before, after, .. } => {
+                let detail = (before.phase != after.phase).then(|| after.phase.clone()).flatten();
+                let what = if before.id == after.id { "updated" } else { "named" };
+                events.push(event(
+                    what,
+                    after.id.as_deref(),
+                    detail.map(|phase| format!("phase {phase}")),
+                ));
+            }
+            Delta::Removed { .. } | Delta::Mark { .. } => {}
+        }
+    }
+    for removal in &applied.removed {
+        let (what, detail) = match (removal.ended, &removal.reason) {
+            (Ended::Merged, into) => ("merged", into.as_ref().map(|into| format!("into {into}"))),
+            (Ended::Done, reason) => {
+                ("archived", Some(reason.clone().unwrap_or_else(|| "done".to_owned())))
+            }
+            (Ended::Dropped, reason) => ("dropped", reason.clone()),
+        };
+        events.push(event(what, removal.item.id.as_deref(), detail));
+    }
+    for id in &applied.numbers {
+        events.push(event("numbered", Some(id), None));
+    }
+    events
+}

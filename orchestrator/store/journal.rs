@@ -1,0 +1,116 @@
+//! What each save touched, a line a save: so that an item that a stale editor
+//! dropped can be found and put back, and a text that was written into a file just
+//! displaced can be carried forward.
+//!
+//! Written before the save, and not fsynced: what it guards against is other
+//! programs, and for them the page cache is as good as the disk. A line that cannot
+//! be read is passed over.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Paths, StoreError};
+use crate::fs::{self, Durability};
+use crate::model::ItemId;
+
+/// After how many bytes the journal is rewritten without what nobody needs.
+const COMPACT_EVERY: u64 = 1 << 20;
+
+/// One save.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Save {
+    /// When, RFC 3339.
+    pub at: String,
+    /// The hash of the text that was written.
+    pub ours: String,
+    /// The mark that was written.
+    pub mark: u32,
+    /// Items that were added, with their text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<Entry>,
+    /// Items that were altered: their text before and after.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<Altered>,
+    /// IDs of items that left the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
+}
+
+/// An item and its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub id: String,
+    pub text: String,
+}
+
+/// An item that was altered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Altered {
+    pub id: String,
+    pub before: String,
+    pub after: String,
+}
+
+/// Appends a save.
+pub(super) fn append(paths: &Paths, save: &Save) -> Result<(), StoreError> {
+    let mut line = serde_json::to_vec(save)?;
+    line.push(b'\n');
+    // A line that a kill cut short must not swallow this one.
+    line.insert(0, b'\n');
+    let before = fs::stamp(&paths.journal())?.map_or(0, |stamp| stamp.len);
+    fs::append(&paths.journal(), &line, Durability::Buffered)?;
+    compact(paths, before)
+}
+
+/// Reads all saves that can be read, oldest first.
+pub(super) fn read(paths: &Paths) -> Result<Vec<Save>, StoreError> {
+    let bytes = fs::read_if_exists(&paths.journal())?.unwrap_or_default();
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+}
+
+/// Returns the items that were added and, as far as the journal knows, are in the
+/// file still: by [`ItemId::key`].
+pub(super) fn live(saves: &[Save]) -> BTreeMap<String, Entry> {
+    let mut live = BTreeMap::new();
+    for save in saves {
+        for entry in &save.added {
+            live.insert(ItemId::key(&entry.id), entry.clone());
+        }
+        for altered in &save.changed {
+            if let Some(entry) = live.get_mut(&ItemId::key(&altered.id)) {
+                entry.text.clone_from(&altered.after);
+            }
+        }
+        for id in &save.removed {
+            live.remove(&ItemId::key(id));
+        }
+    }
+    live
+}
+
+/// Shortens the journal to what is still needed, the items that are live and the
+/// last save, whenever it has grown by another piece.
+fn compact(paths: &Paths, before: u64) -> Result<(), StoreError> {
+    let len = fs::stamp(&paths.journal())?.map_or(0, |stamp| stamp.len);
+    if before / COMPACT_EVERY == len / COMPACT_EVERY {
+        return Ok(());
+    }
+    let mut saves = read(paths)?;
+    let Some(last) = saves.pop() else {
+        return Ok(());
+    };
+    let kept = Save {
+        added: live(&saves).into_values().collect(),
+        at: last.at.clone(),
+        ..Save::default()
+    };
+    let mut text = Vec::new();
+    for save in [&kept, &last] {
+        text.extend(serde_json::to_vec(save)?);
+        text.push(b'\n');
+    }
+    fs::replace(&paths.journal(), &text)?;
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Texts that came too late: written by a program that had the file open when a
+//! save displaced it.
+//!
+//! Such a text is what a person saved last. It is carried forward: the saves made
+//! since are made to it again, from the journal. Where that cannot be done safely,
+//! it goes into the backup, with a warning that names it.
+
+use super::backlog_store::BacklogStore;
+use super::journal::{self, Save};
+use super::load::{self, Loaded};
+use super::replace::{self, Put, Swap};
+use super::settle::read_settled;
+use super::{StoreError, edits};
+use crate::fs;
+use crate::model::{BacklogItem, IdQuery};
+use crate::yaml::{Edit, parse_record};
+
+/// Looks at every displaced text that is kept, and carries forward what was written
+/// into one. Under the lock, with the file read.
+pub(super) fn carry_forward(
+    store: &mut BacklogStore,
+    kept: &mut Vec<Swap>,
+) -> Result<(), StoreError> {
+    let mut late = Vec::new();
+    for swap in kept.iter() {
+        if is_late(swap)? {
+            late.push(swap.clone());
+        }
+    }
+    // The last one is what the person means; earlier ones are theirs all the same.
+    while let Some(swap) = late.pop() {
+        kept.retain(|other| *other != swap);
+        if late.is_empty() && take_forward(store, &swap)? {
+            fs::remove_if_exists(&swap.path)?;
+            continue;
+        }
+        if fs::stamp(&swap.path)?.is_none_or(|stamp| stamp.len == 0) {
+            fs::remove_if_exists(&swap.path)?;
+            continue;
+        }
+        let backup = replace::back_up(&store.paths, &swap.path, &store.options.clock)?;
+        store.warnings.push(format!(
+            "a text that was saved into {} while it was replaced lies in {}",
+            store.paths.shown.display(),
+            backup.display()
+        ));
+    }
+    Ok(())
+}
+
+fn is_late(swap: &Swap) -> Result<bool, StoreError> {
+    match fs::hash_file(&swap.path) {
+        Err(error) if error.is_not_found() => Ok(false),
+        hash => Ok(hash? != swap.base),
+    }
+}
+
+/// Puts a late text, with the saves since made to it, in the place of the file.
+/// Returns whether that was possible.
+fn take_forward(store: &mut BacklogStore, swap: &Swap) -> Result<bool, StoreError> {
+    let saves = journal::read(&store.paths)?;
+    let Some(first) = saves.iter().rposition(|save| save.ours == swap.ours) else {
+        return Ok(false);
+    };
+    let state = store.state()?;
+    if saves.last().is_none_or(|save| save.ours != state.hash) {
+        // Somebody wrote the file since: two texts, of which one must give way.
+        return Ok(false);
+    }
+    let base = state.hash.clone();
+    let rules = store.options.rules.clone();
+    let looks_whole = |bytes: &[u8]| {
+        std::str::from_utf8(bytes).is_ok_and(|text| load::load(text.into(), &rules).is_ok())
+    };
+    let settled = match read_settled(&swap.path, &store.options.clock, |_| false, looks_whole) {
+        Ok(settled) => settled,
+        Err(StoreError::Unsettled { .. }) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let Some(mut loaded) =
+        String::from_utf8(settled.bytes).ok().and_then(|text| load::load(text, &rules).ok())
+    else {
+        return Ok(false);
+    };
+    if loaded.has_errors() || loaded.original.is_some() || !replay(&mut loaded, &saves[first..]) {
+        return Ok(false);
+    }
+    let text = loaded.doc.text().as_bytes();
+    let line = Save { ours: fs::hash(text), ..saves[saves.len() - 1].clone() };
+    journal::append(&store.paths, &line)?;
+    let swap = Swap::new(&base, &line.ours, loaded.file.items.len(), &store.options.clock);
+    match replace::put(&store.paths, text, swap)? {
+        Put::Done => {
+            store.state = None;
+            store.read_again()?;
+            Ok(true)
+        }
+        Put::SlippedIn { path, exchanged } => {
+            if exchanged {
+                replace::put_back(&store.paths, &path, &line.ours, &store.options.clock)?;
+            }
+            store.state = None;
+            store.read_again()?;
+            Ok(false)
+        }
+    }
+}
+
+/// Makes the saves to another text again. Returns whether all could be made.
+fn replay(loaded: &mut Loaded, saves: &[Save]) -> bool {
+    saves.iter().all(|save| replay_one(loaded, save))
+}
+
+fn replay_one(loaded: &mut Loaded, save: &Save) -> bool {
+    let mut mark = loaded.file.next_item_id.max(save.mark);
+    for entry in &save.added {
+        if loaded.file.get(&entry.id).is_none() {
+            let edit = Edit::AppendText { text: entry.text.clone() };
+            if loaded.doc.apply(&[edit]).is_err() || !read_back(loaded) {
+                return false;
+            }
+        }
+    }
+    for altered in &save.changed {
+        let (Some(before), Some(after)) = (item(&altered.before), item(&altered.after)) else {
+            return false;
+        };
+        // By the ID it had, for one that got its ID by that save.
+        let Some(index) = index_of(loaded, &before, &after) else {
+            continue;
+        };
+        let has_id = loaded.doc.locate_key(Some(index), "id").is_some();
+        let edits = edits::item_edits(index, &before, &after, has_id);
+        if loaded.doc.apply(&edits).is_err() || !read_back(loaded) {
+            return false;
+        }
+    }
+    for id in &save.removed {
+        if let [index] = loaded.file.find(&IdQuery::new(id)).as_slice() {
+            let edit = Edit::RemoveRecord { record: *index };
+            if loaded.doc.apply(&[edit]).is_err() || !read_back(loaded) {
+                return false;
+            }
+        }
+    }
+    mark = mark.max(loaded.file.highest_number());
+    let is_set = loaded.has_mark && loaded.file.next_item_id == mark;
+    is_set || (loaded.doc.apply(&[edits::set_mark(mark)]).is_ok() && read_back(loaded))
+}
+
+/// Reads the model from the text again: rare enough not to be clever about.
+fn read_back(loaded: &mut Loaded) -> bool {
+    let text = loaded.doc.text().to_owned();
+    match load::load(text, &crate::model::Rules::default()) {
+        Ok(again) => {
+            *loaded = again;
+            !loaded.has_errors()
+        }
+        Err(_) => false,
+    }
+}
+
+fn item(text: &str) -> Option<BacklogItem> {
+    parse_record(text).ok().map(|mapping| BacklogItem::from_mapping(mapping).0)
+}
+
+fn index_of(loaded: &Loaded, before: &BacklogItem, after: &BacklogItem) -> Option<usize> {
+    let items = &loaded.file.items;
+    match &before.id {
+        Some(id) => items.iter().position(|item| item.is(id)),
+        None => {
+            let named = after.id.as_ref().and_then(|id| items.iter().position(|item| item.is(id)));
+            named.or_else(|| {
+                items.iter().position(|item| item.id.is_none() && item.title == before.title)
+            })
+        }
+    }
+}

@@ -1,0 +1,465 @@
+//! The locked state: the only place from which a backlog is saved.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::backlog_store::{BacklogStore, State, floor_of, is_firm};
+use super::error::RequestError;
+use super::journal::{self, Save};
+use super::load::Loaded;
+use super::mark::MarkLock;
+use super::replace::{self, Put, Swap};
+use super::settle::read_settled;
+use super::touched::{self, Touched};
+use super::worklog::ArchiveEntry;
+use super::{Paths, StoreError, edits, events, late, lost};
+use crate::fs::{self, FileLock};
+use crate::model::{Applied, BacklogItem, Change, Code, Context, Diagnostic, FieldProblem, revert};
+use crate::yaml::Refused;
+
+/// How often a save goes forward over edits that slip in, before it gives up.
+const FORWARD: usize = 50;
+
+/// One change that is asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The change.
+    pub change: Change,
+    /// Where the IDs that it takes are written, durably, before the save: so that
+    /// whoever repeats it after a crash can tell whether it was made.
+    pub record: Option<PathBuf>,
+}
+
+impl From<Change> for Request {
+    fn from(change: Change) -> Self {
+        Self { change, record: None }
+    }
+}
+
+/// What a [`Request::record`] holds.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TakenIds {
+    /// The IDs, in order.
+    pub ids: Vec<String>,
+    /// The `updated` that was written, RFC 3339.
+    pub updated: String,
+}
+
+/// What a save did.
+#[derive(Debug)]
+pub struct Saved {
+    /// What each request did, or why it was refused.
+    pub outcomes: Vec<Result<Applied, RequestError>>,
+    /// Hand-written items that got their IDs on the way.
+    pub named: Vec<Arc<BacklogItem>>,
+    /// Whether the file was written: not where nothing changed.
+    pub is_written: bool,
+}
+
+/// A backlog under its lock, as fresh as the file.
+pub struct LockedBacklog<'a> {
+    store: &'a mut BacklogStore,
+    _lock: FileLock,
+    kept: Vec<Swap>,
+}
+
+/// Numbers that are ours already, though nobody was told: from above the first, to
+/// the second.
+#[derive(Clone, Copy)]
+struct Taken {
+    above: u32,
+    to: u32,
+}
+
+impl<'a> LockedBacklog<'a> {
+    pub(super) fn take(store: &'a mut BacklogStore) -> Result<Self, StoreError> {
+        store.paths.prepare()?;
+        let lock = FileLock::acquire(
+            &store.paths.lock(),
+            store.options.lock_timeout,
+            &store.options.holder,
+        )?;
+        let leftovers = replace::recover(&store.paths, &store.options.clock)?;
+        store.warnings.extend(leftovers.warnings);
+        if !store.is_unchanged()? {
+            store.read_again()?;
+        }
+        let mut locked = Self { store, _lock: lock, kept: leftovers.kept };
+        late::carry_forward(locked.store, &mut locked.kept)?;
+        locked.check_writable()?;
+        locked.note_lost()?;
+        Ok(locked)
+    }
+
+    fn check_writable(&mut self) -> Result<(), StoreError> {
+        if self.store.state()?.loaded.has_errors() { Err(self.store.invalid()?) } else { Ok(()) }
+    }
+
+    /// Writes down what a stale editor dropped, before our next save makes its text
+    /// the one that we know.
+    fn note_lost(&mut self) -> Result<(), StoreError> {
+        if !self.store.state()?.is_foreign {
+            return Ok(());
+        }
+        let lost = self.store.lost(true)?;
+        lost::note(&self.store.paths, &lost)
+    }
+
+    /// Returns the store, for what reads under the lock.
+    pub fn store(&mut self) -> &mut BacklogStore {
+        self.store
+    }
+
+    /// Makes the changes and saves once; a change that is refused is left out, and
+    /// the others are made. Where nothing changed, nothing is written, unless a
+    /// migration waits to be persisted.
+    ///
+    /// Hand-written items get their IDs first. An edit that slips in while we save
+    /// is carried forward: the same changes are made to it. IDs are durable in the
+    /// mark before this returns.
+    ///
+    /// # Errors
+    /// Where the disk refuses: then the outcome is unknown rather than undone, and
+    /// the file is the old one or the new one.
+    pub fn save(mut self, requests: &[Request]) -> Result<Saved, StoreError> {
+        let result = self.try_save(requests);
+        if result.is_err() {
+            // Memory is what the file has: read it again.
+            self.store.state = None;
+        }
+        result
+    }
+
+    fn try_save(&mut self, requests: &[Request]) -> Result<Saved, StoreError> {
+        let now = to_millis(self.store.options.clock.now());
+        let mut displaced: Vec<PathBuf> = Vec::new();
+        let mut taken = None;
+        for _ in 0..FORWARD {
+            let mut made = self.make_all(requests, now, &mut taken)?;
+            if !made.is_needed {
+                return Ok(made.outcome);
+            }
+            let touched = std::mem::take(&mut made.touched);
+            self.before_save(requests, &made, touched, now)?;
+            match self.put(&made.ours)? {
+                Put::Done => {
+                    for path in displaced {
+                        fs::remove_if_exists(&path)?;
+                    }
+                    self.after_save(&made, now)?;
+                    return Ok(made.outcome);
+                }
+                Put::SlippedIn { path, exchanged } => {
+                    self.read_slipped_in(&path, exchanged, made.ours)?;
+                    if exchanged {
+                        displaced.push(path);
+                    }
+                }
+            }
+        }
+        let waited = std::time::Duration::ZERO;
+        Err(StoreError::Unsettled { path: self.store.paths.shown.clone(), waited })
+    }
+
+    /// Makes every change, in memory, with numbers that are durable in the mark.
+    fn make_all(
+        &mut self,
+        requests: &[Request],
+        now: Timestamp,
+        taken: &mut Option<Taken>,
+    ) -> Result<Made, StoreError> {
+        self.store.worklog.refresh()?;
+        let copy = self.store.marks.read()?.unwrap_or(0);
+        let worklog = self.store.worklog.highest();
+        let own = floor_of(&self.store.state()?.loaded).max(worklog);
+        // Numbers taken for an earlier try are ours still, where the text that
+        // slipped in has none of them.
+        if let Some(taken) = taken.filter(|taken| own <= taken.above) {
+            let made = self.make(requests, now, taken.above)?;
+            if made.mark <= taken.to {
+                return Ok(made);
+            }
+            self.unmake(made);
+        }
+        let takes = requests.iter().any(|request| request.change.may_take_numbers());
+        let names = self.store.state()?.loaded.file.items.iter().any(|item| item.id.is_none());
+        if !takes && !names && copy >= own {
+            return self.make(requests, now, copy.max(own));
+        }
+        let lock = self.lock_mark()?;
+        let above = self.store.marks.read()?.unwrap_or(0).max(own);
+        let made = self.make(requests, now, above)?;
+        if made.mark > copy {
+            lock.write(made.mark)?;
+        }
+        *taken = Some(Taken { above, to: made.mark });
+        Ok(made)
+    }
+
+    fn lock_mark(&mut self) -> Result<MarkLock, StoreError> {
+        let options = &self.store.options;
+        let lock = self.store.marks.lock(options.lock_timeout, &options.holder)?;
+        if lock.fell_back {
+            self.store.warnings.push(format!(
+                "git's folder cannot be written: the high-water mark is kept in {}, which other worktrees do not see",
+                self.store.paths.mark().display()
+            ));
+        }
+        Ok(lock)
+    }
+
+    /// Takes back what [`Self::make`] did, latest change first.
+    fn unmake(&mut self, made: Made) {
+        let Some(State { loaded, .. }) = &mut self.store.state else {
+            return;
+        };
+        for undo in made.touched.undo.into_iter().rev() {
+            loaded.doc.undo(undo);
+        }
+        let outcomes = made.outcome.outcomes.iter().flatten().rev();
+        for applied in outcomes.chain(&made.naming) {
+            revert(&mut loaded.file, &applied.deltas);
+        }
+        (loaded.has_mark, loaded.file.next_item_id) = made.had;
+        loaded.problems = made.problems;
+    }
+
+    fn make(
+        &mut self,
+        requests: &[Request],
+        now: Timestamp,
+        floor: u32,
+    ) -> Result<Made, StoreError> {
+        let store = &mut *self.store;
+        let worklog = &store.worklog;
+        let archived = |id: &str| worklog.ended_of(id);
+        let context = Context { rules: &store.options.rules, now, archived: &archived };
+        let Some(State { loaded, .. }) = &mut store.state else {
+            return Err(StoreError::NotInitialised { path: store.options.path.clone() });
+        };
+        let had = (loaded.has_mark, loaded.file.next_item_id);
+        let problems = loaded.problems.clone();
+        loaded.file.next_item_id = floor;
+        let mut touched = Touched::default();
+        let naming = name_items(loaded, &context, &mut touched, &mut store.warnings);
+        let outcomes: Vec<_> = requests
+            .iter()
+            .map(|request| touched::make(loaded, &request.change, &context, &mut touched))
+            .collect();
+        let mark = loaded.file.next_item_id;
+        let mut applied = naming.iter().chain(outcomes.iter().flatten());
+        let is_needed = applied.any(|applied| !applied.deltas.is_empty())
+            || loaded.original.is_some()
+            || (had.0 && had.1 < mark);
+        if !is_needed {
+            loaded.file.next_item_id = had.1;
+        } else if had != (true, mark) {
+            let undo = loaded
+                .doc
+                .apply(&[edits::set_mark(mark)])
+                .map_err(|refused| no_mark(&store.paths, loaded, &refused))?;
+            touched.undo.push(undo);
+            loaded.has_mark = true;
+        }
+        let named = naming.as_ref().map(|applied| applied.changed.clone()).unwrap_or_default();
+        let ours = if is_needed { fs::hash(loaded.doc.text().as_bytes()) } else { String::new() };
+        let outcome = Saved { outcomes, named, is_written: is_needed };
+        Ok(Made { outcome, touched, naming, had, problems, mark, is_needed, ours })
+    }
+
+    /// Does what must be durable, or at least there, before the file changes.
+    fn before_save(
+        &mut self,
+        requests: &[Request],
+        made: &Made,
+        touched: Touched,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let store = &mut *self.store;
+        for (request, outcome) in requests.iter().zip(&made.outcome.outcomes) {
+            if let (Some(path), Ok(applied)) = (&request.record, outcome) {
+                let ids = applied.added.iter().filter_map(|item| item.id.clone()).collect();
+                let record = TakenIds { ids, updated: now.to_string() };
+                fs::replace(path, &serde_json::to_vec(&record)?)?;
+            }
+        }
+        for (removal, text) in &touched.removed {
+            let id = removal.item.id_or_dash();
+            store.worklog.append_archive(&ArchiveEntry {
+                id: id.to_owned(),
+                title: removal.item.title.clone(),
+                ended: removal.ended,
+                reason: removal.reason.clone(),
+                phases: events::phases_of(&store.paths, id)?,
+                text: text.clone(),
+                at: now,
+            })?;
+        }
+        let Some(state) = &store.state else {
+            return Ok(());
+        };
+        if let Some(original) = &state.loaded.original {
+            let backup = replace::backup_path(&store.paths, &store.options.clock)?;
+            fs::create_new(&backup, original.as_bytes())?;
+        }
+        let removed =
+            touched.removed.iter().filter_map(|(removal, _)| removal.item.id.clone()).collect();
+        let save = Save {
+            at: now.to_string(),
+            ours: made.ours.clone(),
+            mark: made.mark,
+            added: touched.added,
+            changed: touched.changed,
+            removed,
+        };
+        journal::append(&store.paths, &save)
+    }
+
+    fn put(&mut self, ours: &str) -> Result<Put, StoreError> {
+        let store = &*self.store;
+        let Some(state) = &store.state else {
+            return Err(StoreError::NotInitialised { path: store.options.path.clone() });
+        };
+        let loaded = &state.loaded;
+        let text = loaded.doc.text().as_bytes();
+        let swap = Swap::new(&state.hash, ours, loaded.file.items.len(), &store.options.clock);
+        replace::put(&store.paths, text, swap)
+    }
+
+    /// Makes a text that slipped in the state, and ours what is to be displaced
+    /// next. A text that is no backlog goes back where it was.
+    fn read_slipped_in(
+        &mut self,
+        path: &Path,
+        exchanged: bool,
+        ours: String,
+    ) -> Result<(), StoreError> {
+        let store = &mut *self.store;
+        let read = read_settled(
+            path,
+            &store.options.clock,
+            |_| false,
+            |bytes| {
+                std::str::from_utf8(bytes).is_ok_and(|text| {
+                    super::load::load(text.to_owned(), &store.options.rules).is_ok()
+                })
+            },
+        );
+        let result = read
+            .and_then(|settled| store.take_in(settled, None, true))
+            .and_then(|()| self.check_writable());
+        let store = &mut *self.store;
+        if let Err(error) = result {
+            if exchanged
+                && let Some(backup) =
+                    replace::put_back(&store.paths, path, &ours, &store.options.clock)?
+            {
+                store
+                    .warnings
+                    .push(format!("an edit that was saved over lies in {}", backup.display()));
+            }
+            return Err(error);
+        }
+        if exchanged && let Some(state) = &mut store.state {
+            // What our next exchange must bring out is what we put in now.
+            state.hash = ours;
+        }
+        Ok(())
+    }
+
+    /// Takes in what was just written; what fails here undoes nothing.
+    fn after_save(&mut self, made: &Made, now: Timestamp) -> Result<(), StoreError> {
+        let store = &mut *self.store;
+        let stamp = fs::stamp(&store.paths.file)?;
+        if let (Some(state), Some(stamp)) = (&mut store.state, stamp) {
+            state.hash.clone_from(&made.ours);
+            state.stamp = stamp;
+            state.is_firm = is_firm(&stamp, &store.options.clock);
+            state.is_foreign = false;
+            state.loaded.original = None;
+            state.loaded.notes.clear();
+            state.loaded.read_root();
+        }
+        let time = now.to_string();
+        let mut story = Vec::new();
+        for applied in made.naming.iter().chain(made.outcome.outcomes.iter().flatten()) {
+            story.extend(events::of(applied, &time));
+        }
+        let rest = events::append(&store.paths, &story)
+            .and_then(|()| replace::forget_old(&self.kept, &store.options.clock));
+        if let Err(error) = rest {
+            // The save stands and must be told as what it is.
+            store.warnings.push(format!("after the save: {}", chain(&error)));
+        }
+        Ok(())
+    }
+}
+
+/// Gives hand-written items their IDs; where the text cannot be edited so, they stay
+/// without, and nothing else is held up.
+fn name_items(
+    loaded: &mut Loaded,
+    context: &Context<'_>,
+    touched: &mut Touched,
+    warnings: &mut Vec<String>,
+) -> Option<Applied> {
+    if loaded.file.items.iter().all(|item| item.id.is_some()) {
+        return None;
+    }
+    touched::make(loaded, &Change::AssignIds, context, touched)
+        .inspect_err(|error| {
+            warnings.push(format!("items without an ID stay so: {}", chain(error)));
+        })
+        .ok()
+}
+
+fn no_mark(paths: &Paths, loaded: &Loaded, refused: &Refused) -> StoreError {
+    let problem = Diagnostic {
+        code: Code::WrongShape,
+        message: format!("the high-water mark cannot be written: {refused}"),
+        file: paths.shown.clone(),
+        line: 0,
+        column: 0,
+        span: None,
+        item: None,
+        hint: Some("write `next_item_id: 0` on a line of its own above `items:`".into()),
+    };
+    StoreError::Invalid { diagnostics: vec![problem], text: loaded.doc.text().to_owned() }
+}
+
+/// Dates are written to the millisecond: more tells a person nothing.
+fn to_millis(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
+}
+
+/// Changes that were made in memory.
+struct Made {
+    outcome: Saved,
+    touched: Touched,
+    /// What gave hand-written items their IDs.
+    naming: Option<Applied>,
+    /// Whether there was a mark before, and which.
+    had: (bool, u32),
+    /// The problems of the fields before.
+    problems: Vec<Box<[FieldProblem]>>,
+    /// The hash of the text after them.
+    ours: String,
+    /// The mark after them.
+    mark: u32,
+    /// Whether there is anything to save.
+    is_needed: bool,
+}
+
+/// Returns an error with everything that caused it, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

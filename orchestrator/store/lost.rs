@@ -1,0 +1,80 @@
+//! Items that were told and are nowhere: a stale editor saved over them.
+//!
+//! The journal has their text. Once a writer has noticed one, its text lies in
+//! `.orchestrator/lost/`, until it is back in the backlog or archived.
+
+use std::path::PathBuf;
+
+use super::journal::{self, Entry};
+use super::worklog::Worklog;
+use super::{Paths, StoreError};
+use crate::fs;
+use crate::model::{BacklogFile, IdQuery, ItemId};
+
+fn folder(paths: &Paths) -> PathBuf {
+    paths.state.join("lost")
+}
+
+/// Returns the IDs of lost items. With `look`, the journal is asked too: do that
+/// where somebody else wrote the file since we did.
+pub(super) fn find(
+    paths: &Paths,
+    file: &BacklogFile,
+    worklog: &Worklog,
+    look: bool,
+) -> Result<Vec<Entry>, StoreError> {
+    let mut entries = noted(paths)?;
+    if look {
+        for (_, entry) in journal::live(&journal::read(paths)?) {
+            if !entries.iter().any(|known| ItemId::same(&known.id, &entry.id)) {
+                entries.push(entry);
+            }
+        }
+    }
+    let there: std::collections::HashSet<String> =
+        file.items.iter().filter_map(|item| item.id.as_deref()).map(ItemId::key).collect();
+    entries.retain(|entry| {
+        let key = ItemId::key(&entry.id);
+        !there.contains(&key) && !worklog.ended().contains_key(&key)
+    });
+    entries.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(entries)
+}
+
+fn noted(paths: &Paths) -> Result<Vec<Entry>, StoreError> {
+    let list = match fs::list(&folder(paths)) {
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut entries = Vec::new();
+    for entry in list {
+        if let Some(bytes) = fs::read_if_exists(&entry.path)?
+            && let Ok(entry) = serde_json::from_slice(&bytes)
+        {
+            entries.push(entry);
+        }
+    }
+    Ok(entries)
+}
+
+/// Writes down the lost items that are not yet, and forgets those that are found.
+pub(super) fn note(paths: &Paths, lost: &[Entry]) -> Result<(), StoreError> {
+    let known = noted(paths)?;
+    for entry in lost.iter().filter(|entry| !known.contains(entry)) {
+        fs::create_dir_all(&folder(paths))?;
+        fs::replace(&file_of(paths, &entry.id), &serde_json::to_vec(entry)?)?;
+    }
+    for entry in known.iter().filter(|entry| !lost.contains(entry)) {
+        fs::remove_if_exists(&file_of(paths, &entry.id))?;
+    }
+    Ok(())
+}
+
+fn file_of(paths: &Paths, id: &str) -> PathBuf {
+    folder(paths).join(format!("{}.json", fs::hash(ItemId::key(id).as_bytes())))
+}
+
+/// Returns the lost item that a query names.
+pub(super) fn named<'a>(lost: &'a [Entry], query: &IdQuery) -> Option<&'a Entry> {
+    lost.iter().find(|entry| query.names(&entry.id))
+}

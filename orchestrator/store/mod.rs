@@ -1,0 +1,43 @@
+//! The backlog on disk: the file, its high-water mark, what is archived, what is
+//! proposed, and what is wrong with it.
+//!
+//! Guarantees: items and mark are saved in one atomic replace, under a lock, and
+//! only from [`LockedBacklog::save`], which works on what the file holds at that
+//! moment. Not one byte changes that need not. An ID is durable in the mark before
+//! it is told. An edit that somebody makes while we save is carried forward. A
+//! file that cannot be read is never written. Archived items are in the worklog
+//! before they leave the file.
+//!
+//! Leaves to others: when to save (`coordinator`), and how to say what went wrong.
+
+mod backlog_store;
+mod clock;
+mod diagnostics;
+mod edits;
+mod error;
+pub mod events;
+mod inbox;
+mod init;
+mod journal;
+mod late;
+mod load;
+mod locked;
+mod lost;
+mod mark;
+mod migration;
+mod options;
+mod paths;
+mod replace;
+mod schema;
+mod settle;
+mod touched;
+pub mod worklog;
+
+pub use backlog_store::BacklogStore;
+pub use clock::Clock;
+pub use error::{RequestError, StoreError};
+pub use inbox::Ingested;
+pub use init::{Initialised, init};
+pub use locked::{LockedBacklog, Request, Saved, TakenIds};
+pub use options::{LOCK_TIMEOUT, StoreOptions};
+pub use paths::{Paths, STATE_DIR};

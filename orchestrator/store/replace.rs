@@ -1,0 +1,277 @@
+//! Putting a new text in the place of the old one while editors, which take no
+//! lock, may be writing too.
+//!
+//! The new text is staged under a name that says what it replaces and what it is
+//! (`swap-BASE-OURS-ITEMS-MILLIS-…`): that name is the intent. Then both are
+//! exchanged in one step, and what came out is looked at: our own base, or an edit
+//! that slipped in, which the caller then carries forward. After a kill the names
+//! and hashes tell how far it got. What came out is kept for a while (`kept-…`),
+//! since a program that had the file open may still write into it.
+
+use std::path::{Path, PathBuf};
+
+use super::{Clock, Paths, StoreError};
+use crate::fs::{self, Exchange, FsError};
+
+const SWAP: &str = "swap-";
+const KEPT: &str = "kept-";
+
+/// How long a displaced text is kept, in milliseconds.
+const KEEP_MILLIS: i64 = 2_000;
+/// How many displaced texts are kept at most.
+const KEEP_FILES: usize = 64;
+/// How many bytes of displaced texts are kept at most, beside the last one.
+const KEEP_BYTES: u64 = 32 << 20;
+
+/// One exchange, as its file's name tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Swap {
+    /// Where the displaced text lies, or the staged one.
+    pub path: PathBuf,
+    /// The hash of the text that was to be displaced.
+    pub base: String,
+    /// The hash of the text that took its place.
+    pub ours: String,
+    /// How many items that text has.
+    pub items: usize,
+    /// When, in milliseconds since 1970.
+    pub millis: i64,
+}
+
+impl Swap {
+    /// Makes the intent of putting `ours` in the place of `base`.
+    pub(super) fn new(base: &str, ours: &str, items: usize, clock: &Clock) -> Self {
+        let (base, ours) = (base.to_owned(), ours.to_owned());
+        Self { path: PathBuf::new(), base, ours, items, millis: clock.now().as_millisecond() }
+    }
+
+    fn parse(path: &Path, prefix: &str) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.strip_prefix(prefix)?;
+        let mut parts = name.split('-');
+        Some(Self {
+            path: path.to_owned(),
+            base: parts.next()?.to_owned(),
+            ours: parts.next()?.to_owned(),
+            items: parts.next()?.parse().ok()?,
+            millis: parts.next()?.parse().ok()?,
+        })
+    }
+
+    fn prefix(&self) -> String {
+        format!("{SWAP}{}-{}-{}-{}-", self.base, self.ours, self.items, self.millis)
+    }
+}
+
+/// What came of putting a text in its place.
+#[derive(Debug)]
+pub(super) enum Put {
+    /// It stands, durable, and what came out was what it replaces.
+    Done,
+    /// Somebody else's text came out, or stood in the way: it lies here now. With
+    /// `exchanged`, ours stands in the file.
+    SlippedIn {
+        /// Where the other text lies.
+        path: PathBuf,
+        /// Whether it was taken out of the file.
+        exchanged: bool,
+    },
+}
+
+/// Puts `text` in the place of the file, where that still holds `base`.
+///
+/// # Errors
+/// Where the disk refuses. Before the exchange the file is as it was; after it the
+/// new text stands, but may not survive a crash of the machine.
+pub(super) fn put(paths: &Paths, text: &[u8], swap: Swap) -> Result<Put, StoreError> {
+    let base = swap.base.as_str();
+    let dir = staging_folder(paths)?;
+    let staged = fs::stage(&dir, &swap.prefix(), text, Some(&paths.file))?;
+    match fs::exchange(staged.path(), &paths.file) {
+        Ok(Exchange::Done) => {}
+        Ok(Exchange::Unsupported) => return put_by_rename(paths, staged, base),
+        Err(error) => return Err(error.into()),
+    }
+    let path = staged.keep();
+    fs::sync_dir(&paths.root)?;
+    if fs::hash_file(&path)? == base {
+        keep(&path)?;
+        return Ok(Put::Done);
+    }
+    Ok(Put::SlippedIn { path, exchanged: true })
+}
+
+/// Where names cannot be exchanged: compare, then rename. An edit between the two
+/// is lost; the window is as small as we can make it.
+fn put_by_rename(paths: &Paths, staged: fs::Staged, base: &str) -> Result<Put, StoreError> {
+    if fs::hash_file(&paths.file)? != base {
+        return Ok(Put::SlippedIn { path: paths.file.clone(), exchanged: false });
+    }
+    fs::rename(staged.path(), &paths.file)?;
+    staged.keep();
+    fs::sync_dir(&paths.root)?;
+    Ok(Put::Done)
+}
+
+/// Returns the folder for staged texts: ours, or the file's own where that is
+/// another mount, between which nothing can be exchanged.
+fn staging_folder(paths: &Paths) -> Result<PathBuf, StoreError> {
+    let tmp = paths.tmp();
+    Ok(if fs::is_same_mount(&tmp, &paths.root)? { tmp } else { paths.root.clone() })
+}
+
+fn keep(path: &Path) -> Result<(), FsError> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let kept = path.with_file_name(name.replacen(SWAP, KEPT, 1));
+    fs::rename(path, &kept)
+}
+
+/// Puts a displaced text back, where ours must not stay: it does not parse, or we
+/// cannot carry it forward. What came out in turn is ours and goes, or is a still
+/// later edit, which then stays in the file, and the earlier one goes into the
+/// backup.
+///
+/// Returns where a text was put that is not in the file any more.
+pub(super) fn put_back(
+    paths: &Paths,
+    displaced: &Path,
+    ours: &str,
+    clock: &Clock,
+) -> Result<Option<PathBuf>, StoreError> {
+    fs::exchange(displaced, &paths.file)?;
+    fs::sync_dir(&paths.root)?;
+    if fs::hash_file(displaced)? == ours {
+        fs::remove(displaced)?;
+        return Ok(None);
+    }
+    fs::exchange(displaced, &paths.file)?;
+    fs::sync_dir(&paths.root)?;
+    back_up(paths, displaced, clock).map(Some)
+}
+
+/// Moves a text into the backup folder.
+pub(super) fn back_up(paths: &Paths, text: &Path, clock: &Clock) -> Result<PathBuf, StoreError> {
+    let to = backup_path(paths, clock)?;
+    match fs::rename_noreplace(text, &to) {
+        Err(error) if error.is_cross_device() => {
+            fs::create_new(&to, &fs::read(text)?)?;
+            fs::remove(text)?;
+        }
+        other => other?,
+    }
+    fs::sync_dir(&paths.backup())?;
+    Ok(to)
+}
+
+/// Returns a new name in the backup folder, which is made where missing.
+pub(super) fn backup_path(paths: &Paths, clock: &Clock) -> Result<PathBuf, StoreError> {
+    fs::create_dir_all(&paths.backup())?;
+    let name = paths
+        .file
+        .file_name()
+        .map_or_else(Default::default, |name| name.to_string_lossy().into_owned());
+    let stamp = clock.now().as_millisecond();
+    let mut nth = 0;
+    loop {
+        let path = paths.backup().join(format!("{stamp}-{nth}-{name}"));
+        if fs::stamp(&path)?.is_none() {
+            return Ok(path);
+        }
+        nth += 1;
+    }
+}
+
+/// What was found in the staging folder.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers {
+    /// The displaced texts that are kept, oldest first.
+    pub kept: Vec<Swap>,
+    /// What a person must be told.
+    pub warnings: Vec<String>,
+}
+
+/// Finds the kept texts without changing anything: for readers, and to know what
+/// was written last.
+pub(super) fn kept(paths: &Paths) -> Result<Vec<Swap>, StoreError> {
+    let mut kept: Vec<Swap> =
+        entries(paths)?.iter().filter_map(|path| Swap::parse(path, KEPT)).collect();
+    kept.sort_by_key(|swap| swap.millis);
+    Ok(kept)
+}
+
+fn entries(paths: &Paths) -> Result<Vec<PathBuf>, StoreError> {
+    let mut found = Vec::new();
+    let tmp = paths.tmp();
+    if fs::stamp(&tmp)?.is_none() {
+        return Ok(found);
+    }
+    let staging = staging_folder(paths)?;
+    let dirs = if staging == tmp { vec![tmp] } else { vec![tmp, staging] };
+    for dir in dirs {
+        match fs::list(&dir) {
+            Ok(list) => found.extend(list.into_iter().map(|entry| entry.path)),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(found)
+}
+
+/// Finishes or undoes what a killed process left, under the lock.
+pub(super) fn recover(paths: &Paths, clock: &Clock) -> Result<Leftovers, StoreError> {
+    let mut leftovers = Leftovers::default();
+    for path in entries(paths)? {
+        let name =
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if let Some(swap) = Swap::parse(&path, SWAP) {
+            if let Some(lost) = finish(paths, &swap, clock)? {
+                leftovers.warnings.push(format!(
+                    "a text that a save had displaced lies in {}; compare it with {}",
+                    lost.display(),
+                    paths.shown.display()
+                ));
+            }
+        } else if name.starts_with(fs::TEMP_PREFIX) && path.starts_with(paths.tmp()) {
+            // Staged and never put in place: nobody was told of it.
+            fs::remove_if_exists(&path)?;
+        }
+    }
+    leftovers.kept = kept(paths)?;
+    Ok(leftovers)
+}
+
+/// Returns where a text was put that is not in the file any more.
+fn finish(paths: &Paths, swap: &Swap, clock: &Clock) -> Result<Option<PathBuf>, StoreError> {
+    let file = match fs::hash_file(&paths.file) {
+        Err(error) if error.is_not_found() => String::new(),
+        other => other?,
+    };
+    let staged = fs::hash_file(&swap.path)?;
+    if file == swap.ours && staged == swap.base {
+        // All done but the answer.
+        keep(&swap.path)?;
+    } else if file == swap.base || staged == swap.ours || staged == swap.base {
+        // Not exchanged yet, and perhaps cut short; or nothing in it that is lost.
+        fs::remove(&swap.path)?;
+    } else if file == swap.ours {
+        // An edit that slipped in. Nothing was answered yet: it goes back.
+        return put_back(paths, &swap.path, &swap.ours, clock);
+    } else {
+        return back_up(paths, &swap.path, clock).map(Some);
+    }
+    Ok(None)
+}
+
+/// Removes what needs no longer be kept. The last one stays: its name tells what we
+/// wrote last.
+pub(super) fn forget_old(kept: &[Swap], clock: &Clock) -> Result<(), StoreError> {
+    let now = clock.now().as_millisecond();
+    let mut bytes = 0;
+    for (age, swap) in kept.iter().rev().enumerate() {
+        bytes += fs::stamp(&swap.path)?.map_or(0, |stamp| stamp.len);
+        let is_old = now - swap.millis > KEEP_MILLIS || age >= KEEP_FILES || bytes > KEEP_BYTES;
+        if age > 0 && is_old {
+            fs::remove_if_exists(&swap.path)?;
+        }
+    }
+    Ok(())
+}

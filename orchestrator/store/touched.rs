@@ -1,0 +1,114 @@
+//! Carrying a change out on model and text together, and what is to be remembered
+//! of it.
+
+use super::edits;
+use super::error::RequestError;
+use super::journal::{Altered, Entry};
+use super::load::Loaded;
+use crate::model::change::Removal;
+use crate::model::{Applied, Change, Context, Delta, apply, revert};
+use crate::yaml::Undo;
+
+/// What the changes of one save touched.
+#[derive(Default)]
+pub(super) struct Touched {
+    pub added: Vec<Entry>,
+    pub changed: Vec<Altered>,
+    pub removed: Vec<(Removal, String)>,
+    /// How to take it all back, latest last.
+    pub undo: Vec<Undo>,
+}
+
+impl Touched {
+    fn append(&mut self, other: Self) {
+        self.added.extend(other.added);
+        self.changed.extend(other.changed);
+        self.removed.extend(other.removed);
+        self.undo.extend(other.undo);
+    }
+}
+
+/// Makes one change, in the model and in the text, or none.
+pub(super) fn make(
+    loaded: &mut Loaded,
+    change: &Change,
+    context: &Context<'_>,
+    touched: &mut Touched,
+) -> Result<Applied, RequestError> {
+    let applied = apply(&mut loaded.file, change, context)?;
+    let mut own = Touched::default();
+    for delta in &applied.deltas {
+        // Texts are taken here, where the indexes are those of this moment.
+        let before = match delta {
+            Delta::Replaced { index, .. } | Delta::Removed { index, .. } => {
+                Some(loaded.doc.record_text(*index))
+            }
+            Delta::Added { .. } | Delta::Mark { .. } => None,
+        };
+        let has_id_key = |index: usize| loaded.doc.locate_key(Some(index), "id").is_some();
+        let edits = edits::edits(std::slice::from_ref(delta), has_id_key);
+        match loaded.doc.apply(&edits) {
+            Ok(undo) => own.undo.push(undo),
+            Err(refused) => {
+                undo_all(loaded, own.undo);
+                revert(&mut loaded.file, &applied.deltas);
+                return Err(refused.into());
+            }
+        }
+        own.remember(loaded, delta, before, &applied.removed);
+    }
+    follow(&mut loaded.problems, &applied.deltas);
+    touched.append(own);
+    Ok(applied)
+}
+
+fn undo_all(loaded: &mut Loaded, undone: Vec<Undo>) {
+    for undo in undone.into_iter().rev() {
+        loaded.doc.undo(undo);
+    }
+}
+
+/// Keeps the problems of the fields beside their items.
+fn follow(problems: &mut Vec<Box<[crate::model::FieldProblem]>>, deltas: &[Delta]) {
+    for delta in deltas {
+        match delta {
+            Delta::Added { .. } => problems.push(Box::default()),
+            Delta::Removed { index, .. } => {
+                problems.remove(*index);
+            }
+            Delta::Replaced { .. } | Delta::Mark { .. } => {}
+        }
+    }
+}
+
+impl Touched {
+    fn remember(
+        &mut self,
+        loaded: &Loaded,
+        delta: &Delta,
+        before: Option<String>,
+        removals: &[Removal],
+    ) {
+        let before = before.unwrap_or_default();
+        match delta {
+            Delta::Added { item, .. } => {
+                let text = loaded.doc.record_text(loaded.doc.len() - 1);
+                self.added.push(Entry { id: item.id_or_dash().to_owned(), text });
+            }
+            Delta::Replaced { index, after, .. } => {
+                let after_text = loaded.doc.record_text(*index);
+                self.changed.push(Altered {
+                    id: after.id_or_dash().to_owned(),
+                    before,
+                    after: after_text,
+                });
+            }
+            Delta::Removed { before: item, .. } => {
+                let same = |removal: &&Removal| std::sync::Arc::ptr_eq(&removal.item, item);
+                self.removed
+                    .extend(removals.iter().find(same).map(|removal| (removal.clone(), before)));
+            }
+            Delta::Mark { .. } => {}
+        }
+    }
+}

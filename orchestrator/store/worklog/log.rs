@@ -1,0 +1,214 @@
+//! All months together: how an item ended, its text, and the next entry.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::entry::{ArchiveEntry, PhaseEntry};
+use super::month::{self, Block, Month};
+use crate::fs::{self, Durability};
+use crate::model::{Ended, IdQuery, ItemId};
+use crate::store::{Paths, StoreError};
+
+/// How many bytes must have been read for the index to be worth writing.
+const INDEX_FROM: u64 = 64 * 1024;
+
+/// The worklog of one backlog, with what is known of its months.
+#[derive(Debug, Clone)]
+pub struct Worklog {
+    dir: PathBuf,
+    index: PathBuf,
+    months: BTreeMap<String, Known>,
+    ended: Arc<BTreeMap<String, Ended>>,
+    is_loaded: bool,
+}
+
+/// A month as it was when it was read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Known {
+    len: u64,
+    mtime_ns: i128,
+    month: Month,
+}
+
+/// An archived item, from the worklog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archived {
+    /// Its ID, as the heading has it.
+    pub id: String,
+    /// How it ended.
+    pub ended: Ended,
+    /// Its text, dash at column 0.
+    pub text: String,
+    /// The month's file.
+    pub path: PathBuf,
+}
+
+impl Worklog {
+    /// Makes the worklog of a backlog; nothing is read yet.
+    pub fn new(paths: &Paths) -> Self {
+        Self {
+            dir: paths.worklog.clone(),
+            index: paths.state.join("worklog-index.json"),
+            months: BTreeMap::new(),
+            ended: Arc::default(),
+            is_loaded: false,
+        }
+    }
+
+    /// Reads the months that changed since they were last read.
+    ///
+    /// # Errors
+    /// Where the folder or a month cannot be read.
+    pub fn refresh(&mut self) -> Result<(), StoreError> {
+        if !self.is_loaded {
+            self.is_loaded = true;
+            self.months = self.read_index();
+        }
+        let entries = match fs::list(&self.dir) {
+            Err(error) if error.is_not_found() => Vec::new(),
+            other => other?,
+        };
+        let mut names = Vec::new();
+        let mut changed = false;
+        for entry in entries {
+            let name = entry.name.to_string_lossy().into_owned();
+            if !name.ends_with(".md") {
+                continue;
+            }
+            let Some(stamp) = fs::stamp(&entry.path)? else {
+                continue;
+            };
+            let is_known =
+                |known: &Known| known.len == stamp.len && known.mtime_ns == stamp.mtime_ns;
+            if !self.months.get(&name).is_some_and(is_known) {
+                let bytes = fs::read(&entry.path)?;
+                let month = month::parse(&String::from_utf8_lossy(&bytes));
+                self.months.insert(
+                    name.clone(),
+                    Known { len: stamp.len, mtime_ns: stamp.mtime_ns, month },
+                );
+                changed = true;
+            }
+            names.push(name);
+        }
+        let before = self.months.len();
+        self.months.retain(|name, _| names.contains(name));
+        if changed
+            || self.months.len() != before
+            || (self.ended.is_empty() && !self.months.is_empty())
+        {
+            self.ended = Arc::new(
+                self.blocks()
+                    .map(|(_, block)| (ItemId::key(&block.id), block.ended.into()))
+                    .collect(),
+            );
+        }
+        Ok(())
+    }
+
+    fn blocks(&self) -> impl DoubleEndedIterator<Item = (&String, &Block)> {
+        self.months
+            .iter()
+            .flat_map(|(name, known)| known.month.blocks.iter().map(move |block| (name, block)))
+    }
+
+    fn read_index(&self) -> BTreeMap<String, Known> {
+        // Deletable and rebuilt: anything wrong with it only costs a reading.
+        fs::read_if_exists(&self.index)
+            .ok()
+            .flatten()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
+    }
+
+    /// Writes the index, where the months are long enough for it to save time.
+    ///
+    /// # Errors
+    /// Where it cannot be written; nothing depends on it.
+    pub fn write_index(&self) -> Result<(), StoreError> {
+        if self.months.values().map(|known| known.len).sum::<u64>() >= INDEX_FROM {
+            fs::replace(&self.index, &serde_json::to_vec(&self.months)?)?;
+        }
+        Ok(())
+    }
+
+    /// Returns how each archived item ended, by [`ItemId::key`].
+    pub fn ended(&self) -> &Arc<BTreeMap<String, Ended>> {
+        &self.ended
+    }
+
+    /// Returns how the item ended that was asked for, where it is archived.
+    pub fn ended_of(&self, id: &str) -> Option<Ended> {
+        self.ended.get(&ItemId::key(id)).copied().or_else(|| {
+            let query = IdQuery::new(id);
+            self.blocks()
+                .rev()
+                .find(|(_, block)| query.names(&block.id))
+                .map(|(_, block)| block.ended.into())
+        })
+    }
+
+    /// Returns the highest number in any entry.
+    pub fn highest(&self) -> u32 {
+        self.months.values().map(|known| known.month.highest).max().unwrap_or(0)
+    }
+
+    /// Returns the last entry of an item.
+    ///
+    /// # Errors
+    /// Where the month cannot be read.
+    pub fn find(&self, query: &IdQuery) -> Result<Option<Archived>, StoreError> {
+        let Some((name, block)) = self.blocks().rev().find(|(_, block)| query.names(&block.id))
+        else {
+            return Ok(None);
+        };
+        let path = self.dir.join(name);
+        let bytes = fs::read(&path)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let damaged = || StoreError::DamagedEntry { id: block.id.clone(), path: path.clone() };
+        let text = text.get(block.start..block.start + block.len).ok_or_else(damaged)?.to_owned();
+        Ok(Some(Archived { id: block.id.clone(), ended: block.ended.into(), text, path }))
+    }
+
+    /// Appends the entry of an archived item, durably; not again where the last
+    /// entry of that ID holds the same text.
+    ///
+    /// # Errors
+    /// Where it cannot be written: then the item must stay in the backlog.
+    pub fn append_archive(&mut self, entry: &ArchiveEntry) -> Result<(), StoreError> {
+        self.refresh()?;
+        if let Some(last) = self.find(&IdQuery::new(&entry.id))?
+            && last.text.trim_end() == entry.text.trim_end()
+            && last.ended == entry.ended
+        {
+            return Ok(());
+        }
+        self.append(entry.at, &entry.to_markdown())
+    }
+
+    /// Appends the entry of a finished phase, durably.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn append_phase(&mut self, entry: &PhaseEntry) -> Result<(), StoreError> {
+        self.refresh()?;
+        self.append(entry.at, &entry.to_markdown())
+    }
+
+    fn append(&mut self, at: Timestamp, entry: &str) -> Result<(), StoreError> {
+        let name = format!("{}.md", at.strftime("%Y-%m"));
+        let path = self.dir.join(&name);
+        fs::create_dir_all(&self.dir)?;
+        let closing = self.months.get(&name).map_or("", |known| known.month.closing.as_str());
+        let text = format!("{closing}{entry}");
+        fs::append(&path, text.as_bytes(), Durability::Synced).inspect_err(|_| {
+            // A part may be there: look again before the next entry.
+            self.months.remove(&name);
+        })?;
+        self.refresh()
+    }
+}

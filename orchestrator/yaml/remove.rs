@@ -1,0 +1,228 @@
+//! Removing and replacing whole records.
+//!
+//! A record goes from its dash to its last line of content, comments in between
+//! included; what comes after stays, except blank lines that would become part of
+//! a block scalar before it. The list that loses its last record becomes `[]`.
+
+use serde_yaml::{Mapping, Value};
+
+use super::apply::{Blocked, Made, Reindex};
+use super::document::Document;
+use super::entry::{entry, indented, mapping};
+use super::index::{List, Record, is_text};
+use super::lines::{break_before, is_blank_line, line_end, next_line};
+use super::node::{Kind, colon_after, read};
+use super::plan::{Parent, Sheet, Splice};
+use super::plan_flow;
+use super::refused::Reason;
+use super::render::{Style, flow_pairs};
+use super::verify::{Model, reads_as, second_reads_as};
+
+impl Document {
+    /// Removes a record.
+    pub(super) fn remove_record(&mut self, number: usize) -> Result<Made, Blocked> {
+        let Some(found) = self.record_at(number) else {
+            return Err(Blocked::new(Reason::NoSuchRecord { record: number }, self.text.len()));
+        };
+        let plans = match self.index.root.list {
+            List::Block { .. } if self.len() > 1 => self.without_lines(number, found),
+            List::Block { .. } => self.without_last(found)?,
+            List::Flow => self.without_member(number)?,
+            _ => {
+                let what = "a list in an unusual layout";
+                return Err(Blocked::new(Reason::Layout { what }, found.start));
+            }
+        };
+        let at = found.start + found.dash;
+        if self.stands_alone() && self.len() > 1 {
+            return self.try_removal(number, plans);
+        }
+        let made = self.try_whole(plans, at, |_| {
+            |model: &Model| {
+                let mut model = model.clone();
+                (number < model.records.len()).then(|| model.records.remove(number))?;
+                Some(model)
+            }
+        });
+        made.and_then(|made| made.ok_or_else(|| Blocked::new(Reason::Unsafe, at)))
+    }
+
+    /// Plans the removal of a record's lines, with the blank lines below or not.
+    fn without_lines(&self, number: usize, found: Record) -> Vec<Splice> {
+        let text = &self.text;
+        let mut start = found.start;
+        let end = found.end();
+        if end == text.len() && break_before(text, end) == 0 {
+            // The text goes on having no line break at its end.
+            start -= break_before(text, start);
+        }
+        let slice_end = self.slice(number).end;
+        let mut blanks = end;
+        while blanks < slice_end && is_blank_line(&text[blanks..line_end(text, blanks)]) {
+            blanks = next_line(text, blanks);
+        }
+        let mut plans = vec![Splice::new(start..end, "")];
+        if blanks > end {
+            plans.push(Splice::new(start..blanks, ""));
+        }
+        plans
+    }
+
+    /// Makes the first of the splices that leaves the record before as it is.
+    fn try_removal(&mut self, number: usize, plans: Vec<Splice>) -> Result<Made, Blocked> {
+        let found = self.slice(number);
+        let at = found.start;
+        let odd =
+            || Blocked::new(Reason::Layout { what: "a record that cannot be read by itself" }, at);
+        for splice in plans {
+            let (gone, new) = match number.checked_sub(1) {
+                // Only comments can be left above the first record that remains.
+                None => (number..number + 1, Vec::new()),
+                Some(before) => {
+                    let slice = self.slice(before).start..found.end;
+                    let text = &self.text[slice.clone()];
+                    let old_slice = &self.text[self.slice(before)];
+                    let old = entry(old_slice).map_err(|_| odd())?;
+                    let dash = old.dash;
+                    let old = mapping(&old.node).map_err(|_| odd())?;
+                    let local = splice.range.start - slice.start..splice.range.end - slice.start;
+                    let changed = Splice::new(local, splice.text.clone()).applied(text);
+                    let Some(kept) = reads_as(&changed, dash, &old) else {
+                        continue;
+                    };
+                    match second_reads_as(&changed, &old, old_slice, |old| Some(old.clone())) {
+                        Ok(()) | Err(Reason::Unreadable { .. }) => {}
+                        Err(_) => continue,
+                    }
+                    let kept = Record { start: slice.start, len: kept.end, dash };
+                    (before..number + 1, vec![kept])
+                }
+            };
+            let reindex = Reindex { gone, new, root: None };
+            return Ok(self.commit(splice.range, &splice.text, reindex));
+        }
+        Err(Blocked::new(Reason::Unsafe, at))
+    }
+
+    /// Plans the removal of the only record of a block list.
+    fn without_last(&self, found: Record) -> Result<Vec<Splice>, Blocked> {
+        let base = self.base();
+        let odd = || Blocked::new(Reason::Layout { what: "this root" }, base);
+        let text = &self.text[base..];
+        let root = read(text).ok().and_then(|parsed| parsed.root).ok_or_else(odd)?;
+        let Kind::Map { pairs, .. } = &root.kind else {
+            return Err(odd());
+        };
+        let (key, value) =
+            pairs.iter().find(|(key, _)| is_text(key, &self.list)).ok_or_else(odd)?;
+        // An anchor or a tag stays before the brackets.
+        let after = if value.outer < value.start { line_end(text, value.outer) } else { key.end };
+        let colon = colon_after(text, key.end).ok_or_else(odd)?;
+        let gap = if after == key.end { colon } else { text[..after].trim_end().len() };
+        let above = self.text[gap + base..found.start].trim_end_matches(['\n', '\r']);
+        let mut end = found.end();
+        let rest_begins = &self.text[end..];
+        let mut kept = format!(" []{above}");
+        if end == self.text.len() && break_before(&self.text, end) == 0 {
+            // The text goes on having no line break at its end.
+        } else {
+            kept.push_str(self.break_at(end));
+        }
+        if rest_begins.is_empty() {
+            end = self.text.len();
+        }
+        Ok(vec![Splice::new(gap + base..end, kept)])
+    }
+
+    /// Plans the removal of a record from a list in brackets.
+    fn without_member(&self, number: usize) -> Result<Vec<Splice>, Blocked> {
+        let base = self.base();
+        let odd = || Blocked::new(Reason::Layout { what: "this root" }, base);
+        let text = &self.text[base..];
+        let root = read(text).ok().and_then(|parsed| parsed.root).ok_or_else(odd)?;
+        let Kind::Map { pairs, .. } = &root.kind else {
+            return Err(odd());
+        };
+        let (_, value) = pairs.iter().find(|(key, _)| is_text(key, &self.list)).ok_or_else(odd)?;
+        let style = Style::of(&root, text, self.break_at(0));
+        let sheet = Sheet { text, style, before: None };
+        let parent = Parent { node: value, gap: value.start, owner: None, in_flow: true };
+        let plans = plan_flow::remove(sheet, parent, number)
+            .map_err(|obstacle| Blocked::new(obstacle.reason, obstacle.at + base))?;
+        Ok(plans.into_iter().map(|splice| splice.moved(base)).collect())
+    }
+
+    /// Replaces a record by a text that was given.
+    pub(super) fn replace_text(
+        &mut self,
+        number: usize,
+        text: &str,
+    ) -> Result<Option<Made>, Blocked> {
+        let Some(found) = self.record_at(number) else {
+            return Err(Blocked::new(Reason::NoSuchRecord { record: number }, self.text.len()));
+        };
+        let (new, anchors) = self.given(text)?;
+        let at = found.start + found.dash;
+        let plans = match self.index.root.list {
+            List::Block { dash } => {
+                let nl = self.break_at(found.start + 1);
+                let lines = indented(text, dash, nl);
+                let ended = Splice::new(found.start..found.end(), format!("{lines}{nl}"));
+                let open = Splice::new(found.start..found.end(), lines);
+                // A block scalar as the last value needs the line break.
+                if break_before(&self.text, found.end()) > 0 {
+                    vec![ended]
+                } else {
+                    vec![open, ended]
+                }
+            }
+            List::Flow => {
+                let pairs = flow_pairs(&new).map_err(|reason| Blocked::new(reason, at))?;
+                vec![Splice::new(found.start..found.end(), format!("{{{pairs}}}"))]
+            }
+            _ => {
+                let what = "a list in an unusual layout";
+                return Err(Blocked::new(Reason::Layout { what }, at));
+            }
+        };
+        if plans.iter().any(|splice| self.text[splice.range.clone()] == splice.text) {
+            return Ok(None);
+        }
+        if anchors || !self.stands_alone() {
+            return self.try_replacement(number, plans, &new, at);
+        }
+        let slice = self.slice(number);
+        let mut reason = Reason::Unsafe;
+        for splice in plans {
+            let mut changed = splice.text.clone();
+            changed.push_str(&self.text[found.end()..slice.end]);
+            let Some(entry) = reads_as(&changed, found.dash, &new) else {
+                continue;
+            };
+            if let Err(error) = second_reads_as(&changed, &new, &changed, |_| None) {
+                reason = error;
+                continue;
+            }
+            let record = Record { len: entry.end, ..found };
+            let reindex = Reindex { gone: number..number + 1, new: vec![record], root: None };
+            return Ok(Some(self.commit(splice.range, &splice.text, reindex)));
+        }
+        Err(Blocked::new(reason, at))
+    }
+
+    fn try_replacement(
+        &mut self,
+        number: usize,
+        plans: Vec<Splice>,
+        new: &Mapping,
+        at: usize,
+    ) -> Result<Option<Made>, Blocked> {
+        self.try_whole(plans, at, |_| {
+            |model: &Model| {
+                let mut model = model.clone();
+                *model.records.get_mut(number)? = Value::Mapping(new.clone());
+                Some(model)
+            }
+        })
+    }
+}

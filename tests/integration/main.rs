@@ -1,0 +1,5 @@
+//! All integration tests, as one program: a folder per module.
+#![expect(clippy::disallowed_methods, reason = "tests look at files as other programs would")]
+
+mod store;
+mod support;

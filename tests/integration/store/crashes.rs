@@ -1,0 +1,163 @@
+//! A failure or a crash at every single write, fsync, rename and exchange: the
+//! backlog is the old one or the new one, and no number that was told comes back.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+
+use orchestrator::fs::fault::{self, Crash};
+use orchestrator::model::change::{ItemPatch, NewItem};
+use orchestrator::model::{Change, IdQuery, ItemId};
+use orchestrator::store::BacklogStore;
+
+use crate::support::Project;
+
+const START: &str = "\
+schema_version: 2
+next_item_id: 2
+items:
+  # a comment
+  - id: WRK-001
+    title: One
+  - id: WRK-002
+    title: Two
+    status: done
+";
+
+const V1: &str = "\
+schema_version: 1
+items:
+  - id: WRK-001
+    title: One # stays
+    status: researching
+  - id: WRK-002
+    title: Two
+    status: done
+";
+
+fn actions() -> Vec<(&'static str, &'static str, Change)> {
+    let patch = ItemPatch { title: Some("Uno".into()), ..ItemPatch::default() };
+    vec![
+        ("add", START, Change::Add(vec![NewItem::titled("Three")])),
+        ("update", START, Change::Update { item: IdQuery::new("1"), patch }),
+        ("archive", START, Change::ArchiveDone),
+        ("merge", START, Change::Merge { source: IdQuery::new("2"), target: IdQuery::new("1") }),
+        ("migrate", V1, Change::ArchiveDone),
+    ]
+}
+
+/// What holds whatever happened: the file is one of two, what is told is durable,
+/// and the next writer cleans up and goes on.
+fn check(project: &Project, old: &str, new: &str, told: &BTreeSet<u32>, what: &str) {
+    let text = project.text();
+    assert!(text == old || text == new, "{what}: a third state:\n{text}");
+    if !told.is_empty() {
+        assert_eq!(text, new, "{what}: told, and not in the file");
+        assert!(!new.is_empty(), "{what}: told, and not in the file");
+    }
+    let next = project.add("after");
+    let number = ItemId::number_of(&next).unwrap();
+    assert!(told.iter().all(|told| *told < number), "{what}: {next} after {told:?}");
+    let mut store = project.store();
+    let ids: Vec<String> =
+        store.file().unwrap().items.iter().filter_map(|item| item.id.clone()).collect();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{what}");
+    // An item that left the file is in the worklog.
+    if !ids.contains(&"WRK-002".to_owned()) {
+        assert!(store.find_archived(&IdQuery::new("WRK-002")).is_ok(), "{what}");
+    }
+    assert_no_leftovers(project.root(), what);
+}
+
+fn assert_no_leftovers(root: &Path, what: &str) {
+    let expected = ["BACKLOG.yaml", "worklog", ".orchestrator"];
+    for entry in std::fs::read_dir(root).unwrap() {
+        let name = entry.unwrap().file_name();
+        assert!(expected.iter().any(|own| *own == name), "{what}: {} is left over", name.display());
+    }
+    for entry in std::fs::read_dir(root.join(".orchestrator/tmp")).unwrap() {
+        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        assert!(name.starts_with("kept-"), "{what}: {name} is left over");
+    }
+}
+
+/// Runs one action in a store of its own; returns the numbers that it told.
+fn run(project: &Project, change: &Change) -> BTreeSet<u32> {
+    let Ok(mut store) = BacklogStore::open(project.options()) else {
+        return BTreeSet::new();
+    };
+    let saved = store.lock().and_then(|locked| locked.save(&[change.clone().into()]));
+    let applied = saved.into_iter().flat_map(|saved| saved.outcomes).flatten();
+    applied
+        .flat_map(|applied| applied.added)
+        .filter_map(|item| ItemId::number_of(item.id_or_dash()).ok())
+        .collect()
+}
+
+fn settle(project: &Project) {
+    // Old enough to be believed at once: the settle rule is tested elsewhere.
+    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let file = std::fs::File::options().write(true).open(project.file()).unwrap();
+    file.set_modified(hour_ago).unwrap();
+}
+
+/// The text that the action makes, with the dates as they are in `like`.
+fn same_but_dates(text: &str) -> String {
+    text.lines()
+        .filter(|line| !line.contains("updated:") && !line.contains("created:"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn a_failure_at_any_point_leaves_the_old_file_or_the_new_one() {
+    for (name, start, change) in actions() {
+        for n in 0.. {
+            let project = Project::with(start);
+            settle(&project);
+            let error = io::Error::from(io::ErrorKind::StorageFull);
+            let (told, struck) = fault::fail_at(n, error, || run(&project, &change));
+            let Some(point) = struck else {
+                assert!(n > 10, "{name}: only {n} points");
+                break;
+            };
+            let what = format!("{name}, failure {n} at {point:?}");
+            let text = project.text();
+            let new = if text == start { String::new() } else { text.clone() };
+            if !new.is_empty() {
+                assert_is_new(start, &change, &new, &what);
+            }
+            settle(&project);
+            check(&project, start, &new, &told, &what);
+        }
+    }
+}
+
+#[test]
+fn a_crash_at_any_point_leaves_the_old_file_or_the_new_one() {
+    for (name, start, change) in actions() {
+        for crash in [Crash::Before, Crash::Torn, Crash::After] {
+            for n in 0.. {
+                let project = Project::with(start);
+                settle(&project);
+                let (told, struck) = fault::crash_at(n, crash, || run(&project, &change));
+                let Some(point) = struck else { break };
+                let what = format!("{name}, {crash:?} {n} at {point:?}");
+                let text = project.text();
+                let new = if text == start { String::new() } else { text.clone() };
+                if !new.is_empty() {
+                    assert_is_new(start, &change, &new, &what);
+                }
+                settle(&project);
+                check(&project, start, &new, &told, &what);
+            }
+        }
+    }
+}
+
+fn assert_is_new(start: &str, change: &Change, text: &str, what: &str) {
+    let whole = Project::with(start);
+    settle(&whole);
+    run(&whole, change);
+    assert_eq!(same_but_dates(text), same_but_dates(&whole.text()), "{what}");
+}

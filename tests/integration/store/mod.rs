@@ -1,0 +1,5 @@
+//! The store on a real disk.
+
+mod crashes;
+mod ids;
+mod saving;
