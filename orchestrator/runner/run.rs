@@ -150,7 +150,9 @@ fn outcome_of(
         (Outcome::NoResult { reason }, None) if record.exit.is_some() => {
             Ok(Outcome::NoResult { reason: explain(reason, record.exit, log)? })
         }
-        (Outcome::NoResult { reason }, None) => without_end(reason, ended.supervisor, record, log),
+        (Outcome::NoResult { reason }, None) => {
+            without_end(job.attempt, reason, ended.supervisor, record, log)
+        }
         (outcome, Some(by_us)) => {
             warnings.push(format!("a result was there, although {by_us}"));
             Ok(outcome)
@@ -173,12 +175,18 @@ fn explain(reason: String, exit: Option<Exit>, log: &OutputLog) -> Result<String
 
 /// Returns the outcome where the supervisor did not live to tell the end.
 fn without_end(
-    reason: String,
+    attempt: &Attempt,
+    mut reason: String,
     supervisor: ExitStatus,
     record: &Record,
     log: &OutputLog,
 ) -> Result<Outcome, RunnerError> {
-    if record.agent.is_some() {
+    // An agent may clean up more than it should, the record included.
+    let is_folder_gone = fs::stamp(attempt.folder())?.is_none();
+    if is_folder_gone {
+        reason = "the folder of the attempt is gone".to_owned();
+    }
+    if record.agent.is_some() || is_folder_gone {
         let reason = format!("the agent's supervisor ended with {supervisor}; {reason}");
         return Ok(Outcome::NoResult { reason });
     }
