@@ -9,10 +9,15 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "runtime")]
 pub mod coordinator;
+#[cfg(all(unix, feature = "runtime"))]
+pub mod engine;
 pub mod fs;
 pub mod git;
 pub mod ingest;
 pub mod model;
+#[cfg(all(unix, feature = "runtime"))]
+pub mod runner;
+pub mod scheduler;
 pub mod store;
 #[cfg(feature = "cli")]
 pub mod wire;

@@ -273,6 +273,14 @@ pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
     }
 }
 
+/// Creates a folder that must not exist yet, durably; something at `path` is the
+/// error [`FsError::is_already_exists`].
+pub fn create_dir(path: &Path) -> Result<(), FsError> {
+    point(Op::CreateDir, path, || fs::create_dir(path))
+        .map_err(FsError::one("create folder", path))?;
+    sync_dir(folder_of(path))
+}
+
 /// Fsyncs a folder, so that the names in it survive a crash.
 ///
 /// Does nothing outside Unix, nor on a file system that cannot (EINVAL).

@@ -14,13 +14,16 @@ mod atomic;
 mod error;
 mod lock;
 mod read;
+mod stream;
 
 pub use atomic::{
-    Durability, Exchange, Staged, TEMP_PREFIX, append, create_dir_all, create_new, exchange,
-    remove, remove_if_exists, rename, rename_noreplace, replace, set_mode, stage, sync_dir,
+    Durability, Exchange, Staged, TEMP_PREFIX, append, create_dir, create_dir_all, create_new,
+    exchange, remove, remove_if_exists, rename, rename_noreplace, replace, set_mode, stage,
+    sync_dir,
 };
 pub use error::FsError;
 pub use lock::{FileLock, HeldBy, Holder, LockError};
 pub use read::{
     Entry, Kind, Stamp, hash, hash_file, is_same_mount, list, read, read_if_exists, resolve, stamp,
 };
+pub use stream::{OutputFile, open};

@@ -316,3 +316,14 @@ fn creates_folders_durably() {
         assert!(deep.parent().unwrap().join("c").is_dir());
     }
 }
+
+#[test]
+fn one_folder_is_made_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("new");
+    let (made, points) = count(|| create_dir(&path));
+    made.unwrap();
+    assert_eq!(ops(&points), [Op::CreateDir, Op::SyncDir]);
+    assert!(create_dir(&path).unwrap_err().is_already_exists());
+    assert!(create_dir(&path.join("a/b")).unwrap_err().is_not_found());
+}

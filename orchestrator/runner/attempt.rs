@@ -1,0 +1,265 @@
+//! Attempts: the folder `runs/ITEM/PHASE/N/` that holds all of one try.
+//!
+//! Owns the numbers, the names of the files, and how an item and a phase become
+//! parts of a path: whatever they hold, the folder lies inside `runs`, and two of
+//! them never share one. A number is used once, as the folder is made by whoever
+//! takes it. What the files hold is known to those who write them.
+
+use std::path::{Path, PathBuf};
+
+use super::error::RunnerError;
+use crate::fs::{self, Kind};
+
+/// One try at one phase of one item.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Attempt {
+    item: String,
+    phase: String,
+    number: u32,
+    folder: PathBuf,
+}
+
+impl Attempt {
+    /// Makes the folder of the next attempt, `runs/ITEM/PHASE/N`, with N one
+    /// above the highest that is there. `runs` is made where it is missing.
+    ///
+    /// # Errors
+    /// Where a folder cannot be made or listed, or N would be above `u32::MAX`.
+    pub fn create(runs: &Path, item: &str, phase: &str) -> Result<Self, RunnerError> {
+        let above = runs.join(escape(item)).join(escape(phase));
+        fs::create_dir_all(&above)?;
+        // The agent gets paths into it, and its working folder is another one.
+        let above = fs::resolve(&above)?;
+        let mut highest = numbers(&above)?.into_iter().max().unwrap_or(0);
+        loop {
+            highest = highest
+                .checked_add(1)
+                .ok_or_else(|| RunnerError::NoAttemptLeft { folder: above.clone() })?;
+            let folder = above.join(highest.to_string());
+            match fs::create_dir(&folder) {
+                Ok(()) => {
+                    return Ok(Self {
+                        item: item.to_owned(),
+                        phase: phase.to_owned(),
+                        number: highest,
+                        folder,
+                    });
+                }
+                Err(error) if error.is_already_exists() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Returns the attempts below `runs` that were not finished: those with a
+    /// result that nobody took, or with a recorded process. None where there is
+    /// no such folder; in order of item, phase and number.
+    ///
+    /// # Errors
+    /// Where a folder cannot be listed.
+    pub fn unfinished(runs: &Path) -> Result<Vec<Self>, RunnerError> {
+        if fs::stamp(runs)?.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for (item, folder) in folders(&fs::resolve(runs)?)? {
+            for (phase, folder) in folders(&folder)? {
+                for number in numbers(&folder)? {
+                    found.push(Self {
+                        item: item.clone(),
+                        phase: phase.clone(),
+                        number,
+                        folder: folder.join(number.to_string()),
+                    });
+                }
+            }
+        }
+        found.sort_unstable();
+        let mut unfinished = Vec::new();
+        for attempt in found {
+            if fs::stamp(&attempt.result_file())?.is_some()
+                || fs::stamp(&attempt.pid_file())?.is_some()
+            {
+                unfinished.push(attempt);
+            }
+        }
+        Ok(unfinished)
+    }
+
+    /// Returns the item's ID.
+    pub fn item(&self) -> &str {
+        &self.item
+    }
+
+    /// Returns the phase's name.
+    pub fn phase(&self) -> &str {
+        &self.phase
+    }
+
+    /// Returns the number, from 1.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Returns the folder, as an absolute path.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns where the agent's result is expected.
+    pub fn result_file(&self) -> PathBuf {
+        self.folder.join("result.json")
+    }
+
+    /// Returns where the prompt lies.
+    pub fn prompt_file(&self) -> PathBuf {
+        prompt_file(&self.folder)
+    }
+
+    /// Returns where the agent's standard output goes.
+    pub(super) fn output_file(&self) -> PathBuf {
+        self.folder.join("stdout")
+    }
+
+    /// Returns where the agent's standard error goes.
+    pub(super) fn error_file(&self) -> PathBuf {
+        self.folder.join("stderr")
+    }
+
+    /// Returns where the processes are recorded, as long as they may live.
+    pub(super) fn pid_file(&self) -> PathBuf {
+        pid_file(&self.folder)
+    }
+}
+
+/// Returns where the prompt of the attempt in a folder lies.
+pub(super) fn prompt_file(folder: &Path) -> PathBuf {
+    folder.join("prompt.md")
+}
+
+/// Returns where the processes of the attempt in a folder are recorded.
+pub(super) fn pid_file(folder: &Path) -> PathBuf {
+    folder.join("pid")
+}
+
+/// Returns the subfolders of a folder: what their names stand for, and the path.
+fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, RunnerError> {
+    let entries = fs::list(folder)?.into_iter();
+    let named = entries.filter(|entry| entry.kind == Kind::Dir);
+    let named = named.filter_map(|entry| Some((unescape(entry.name.to_str()?)?, entry.path)));
+    Ok(named.collect())
+}
+
+/// Returns the numbers that name subfolders.
+fn numbers(folder: &Path) -> Result<Vec<u32>, RunnerError> {
+    let names = fs::list(folder)?.into_iter();
+    let number = |entry: fs::Entry| {
+        let name = entry.name.to_str()?;
+        // `01` and `+1` would be read as a number whose folder is another one.
+        name.parse().ok().filter(|n: &u32| n.to_string() == name)
+    };
+    Ok(names.filter_map(number).collect())
+}
+
+/// Turns a name into a part of a path: letters, digits, `-`, `_` and inner dots
+/// stay, any other byte becomes `%XX`. Different names stay different.
+fn escape(name: &str) -> String {
+    if name.is_empty() {
+        return "%".to_owned();
+    }
+    let mut escaped = String::new();
+    for (index, byte) in name.bytes().enumerate() {
+        let is_plain = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'_')
+            || byte == b'.' && index > 0 && index + 1 < name.len();
+        if is_plain {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+/// Undoes [`escape`]; `None` for what it never writes.
+fn unescape(escaped: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut parts = escaped.split('%');
+    bytes.extend_from_slice(parts.next()?.as_bytes());
+    for part in parts.filter(|_| escaped != "%") {
+        let digits = part.get(..2)?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    let name = String::from_utf8(bytes).ok()?;
+    (escape(&name) == escaped).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn numbers_go_up_and_are_never_shared() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = dir.path().join("runs");
+        let next = || Attempt::create(&runs, "WRK-001", "build").unwrap();
+        assert_eq!(next().number(), 1);
+        assert_eq!(next().number(), 2);
+        for odd in ["7", "08", "+9", "x"] {
+            fs::create_dir(&runs.join("WRK-001/build").join(odd)).unwrap();
+        }
+        let attempt = next();
+        assert_eq!(attempt.number(), 8);
+        assert!(attempt.folder().is_absolute());
+        assert!(attempt.folder().ends_with("runs/WRK-001/build/8"));
+        let last = runs.join("WRK-001/build").join(u32::MAX.to_string());
+        fs::create_dir(&last).unwrap();
+        let error = Attempt::create(&runs, "WRK-001", "build").unwrap_err();
+        assert!(matches!(error, RunnerError::NoAttemptLeft { .. }), "{error}");
+    }
+
+    #[test]
+    fn odd_names_stay_inside() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = fs::resolve(&dir.path().join("runs")).unwrap();
+        for odd in ["..", ".", "", "../../etc", "a/b", "/", "a\\b", "é ", "%2E", "x\0"] {
+            let attempt = Attempt::create(&runs, odd, odd).unwrap();
+            let inner = attempt.folder().strip_prefix(&runs).unwrap();
+            assert_eq!(inner.components().count(), 3, "{odd}: {inner:?}");
+            assert_eq!((attempt.item(), attempt.number()), (odd, 1));
+        }
+    }
+
+    #[test]
+    fn what_was_left_open_is_found_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = dir.path().join("runs");
+        assert_eq!(Attempt::unfinished(&runs).unwrap(), []);
+        let recorded = Attempt::create(&runs, "a/b", "design").unwrap();
+        fs::create_new(&recorded.pid_file(), b"{}").unwrap();
+        Attempt::create(&runs, "WRK-002", "build").unwrap();
+        let answered = Attempt::create(&runs, "WRK-002", "build").unwrap();
+        fs::create_new(&answered.result_file(), b"{}").unwrap();
+        fs::create_new(&runs.join("note"), b"").unwrap();
+        assert_eq!(Attempt::unfinished(&runs).unwrap(), [answered, recorded]);
+    }
+
+    proptest! {
+        #[test]
+        fn names_survive(name in any::<String>()) {
+            let escaped = escape(&name);
+            prop_assert!(!escaped.contains(['/', '\\', '\0']) && !escaped.starts_with('.'));
+            prop_assert_eq!(unescape(&escaped), Some(name));
+        }
+
+        #[test]
+        fn no_folder_name_makes_trouble(name in any::<String>()) {
+            if let Some(found) = unescape(&name) {
+                prop_assert_eq!(escape(&found), name);
+            }
+        }
+    }
+}

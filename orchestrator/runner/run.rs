@@ -1,0 +1,201 @@
+//! Running a phase from its prompt to its report.
+//!
+//! The order matters: prompt and output files first, then the supervisor, then
+//! nothing until it has ended; what it recorded is read, what it may have left is
+//! ended, and only then the result is read, when nobody writes it any more.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use tokio::sync::watch::Receiver;
+use tokio::time::Instant;
+
+use super::attempt::Attempt;
+use super::error::RunnerError;
+use super::job::{PhaseJob, Progress, Stop};
+use super::process::{Ended, EndedBy, Exit, OutputLog, Patience, Record, end_leftovers, watch};
+use super::report::{Outcome, Report, Timeout, read_result};
+use super::{agent, prompt, transcript};
+use crate::fs;
+
+/// How much of standard error goes into a report.
+const STDERR_TAIL: usize = 4 * 1024;
+
+/// Runs one phase of one item with its agent, and reports what came of it.
+///
+/// The agent, and all it started, has ended when this returns, and is made to end
+/// where this is dropped. `stop` may change at any time; a sender that is gone
+/// changes nothing. `progress` is called in between and must not block.
+///
+/// # Errors
+/// Where the agent cannot be started, or a file of the attempt cannot be written.
+/// An agent that fails is no error, but an [`Outcome`].
+pub async fn run(
+    job: PhaseJob<'_>,
+    stop: Receiver<Stop>,
+    mut progress: impl FnMut(Progress) + Send,
+) -> Result<Report, RunnerError> {
+    let started = Instant::now();
+    let attempt = job.attempt;
+    let root = fs::resolve(job.root)?;
+    let mut warnings = prompt::missing_workflows(&job, &root)?;
+    let text = prompt::text(&job, &root);
+    fs::create_new(&attempt.prompt_file(), text.as_bytes())?;
+    let mut log = OutputLog::create(&attempt.output_file(), &attempt.error_file())?;
+    let [stdout, stderr] = log.handles()?;
+    let mut command = agent::command(&job, &root, &text);
+    let (reader, pipe) = io::pipe().map_err(RunnerError::system("make a pipe"))?;
+    command.stdin(reader).stdout(stdout).stderr(stderr);
+    let mut child = command.spawn().map_err(|error| not_started(&job, error))?;
+    progress(Progress::Started { attempt: attempt.number(), folder: attempt.folder().to_owned() });
+    let patience = Patience { total: job.timeout, idle: job.agent.idle_timeout };
+    let mut on_line = |line: &str| {
+        let line = line.to_owned();
+        progress(Progress::Output { line });
+    };
+    let ended = watch(&mut child, pipe, patience, stop, &mut log, &mut on_line).await?;
+    let record = settle(attempt, &mut warnings).await?;
+    let outcome = outcome_of(&job, ended, &record, &log, &mut warnings)?;
+    Ok(Report {
+        outcome,
+        exit: record.exit,
+        last_line: log.last_line().map(str::to_owned),
+        stderr_tail: log.stderr_tail(STDERR_TAIL)?,
+        duration: started.elapsed(),
+        attempt: attempt.number(),
+        folder: attempt.folder().to_owned(),
+        warnings,
+    })
+}
+
+/// Makes sure that nothing of an attempt runs any more, which the orchestrator was
+/// killed in the middle of, and returns what it came to:
+/// [`Outcome::Result`], [`Outcome::NoResult`] or one about another item or phase.
+///
+/// Blocks, for half a minute at worst. Outside Linux no process is looked for.
+///
+/// # Errors
+/// [`RunnerError::StillRunning`] where a process could not be ended.
+pub fn end_leftover(attempt: &Attempt) -> Result<Outcome, RunnerError> {
+    let record = Record::read(&attempt.pid_file())?;
+    let survivors = end_leftovers(record.as_ref(), &attempt.result_file())?;
+    if !survivors.is_empty() {
+        return Err(RunnerError::StillRunning { pids: survivors });
+    }
+    fs::remove_if_exists(&attempt.pid_file())?;
+    Ok(read_result(attempt))
+}
+
+/// Returns the error of a supervisor that did not start. What the system says of
+/// the arguments concerns the agent's, which they contain.
+fn not_started(job: &PhaseJob<'_>, source: io::Error) -> RunnerError {
+    match source.kind() {
+        io::ErrorKind::ArgumentListTooLong | io::ErrorKind::InvalidInput => {
+            RunnerError::Agent { program: program_of(job), source }
+        }
+        _ => RunnerError::Supervisor { exe: job.supervisor.exe.clone(), source },
+    }
+}
+
+fn program_of(job: &PhaseJob<'_>) -> String {
+    job.agent.command.first().cloned().unwrap_or_default()
+}
+
+/// Reads what the supervisor recorded, and ends what it did not.
+async fn settle(attempt: &Attempt, warnings: &mut Vec<String>) -> Result<Record, RunnerError> {
+    let record = Record::read(&attempt.pid_file())?;
+    let is_whole = |record: &Record| record.exit.is_some() || record.start_error.is_some();
+    let survivors = match &record {
+        Some(record) if is_whole(record) => record.survivors.clone(),
+        // It was killed, or could not write; its tree may be there still.
+        _ => {
+            let (record, result_file) = (record.clone(), attempt.result_file());
+            let end = move || end_leftovers(record.as_ref(), &result_file);
+            let ended = tokio::task::spawn_blocking(end).await;
+            ended.map_err(RunnerError::system("end processes"))??
+        }
+    };
+    if survivors.is_empty() {
+        fs::remove_if_exists(&attempt.pid_file())?;
+    } else {
+        warnings.push(format!("processes that nothing ends: {survivors:?}"));
+    }
+    Ok(record.unwrap_or_default())
+}
+
+/// Returns how the phase ended: by its result, else by what ended it.
+fn outcome_of(
+    job: &PhaseJob<'_>,
+    ended: Ended,
+    record: &Record,
+    log: &OutputLog,
+    warnings: &mut Vec<String>,
+) -> Result<Outcome, RunnerError> {
+    if let Some(code) = record.start_error {
+        return Err(RunnerError::Agent {
+            program: program_of(job),
+            source: io::Error::from_raw_os_error(code),
+        });
+    }
+    let idle = job.agent.idle_timeout;
+    let ended_by_us = match ended.by {
+        EndedBy::Itself => None,
+        EndedBy::Stop => Some(Outcome::Interrupted),
+        EndedBy::Idle => Some(Outcome::TimedOut(Timeout::Idle(idle))),
+        EndedBy::Total => Some(Outcome::TimedOut(Timeout::Total(job.timeout))),
+    };
+    match (read_result(job.attempt), ended_by_us) {
+        (Outcome::NoResult { .. }, Some(outcome)) => Ok(outcome),
+        (Outcome::NoResult { reason }, None) if record.exit.is_some() => {
+            Ok(Outcome::NoResult { reason: explain(reason, record.exit, log)? })
+        }
+        (Outcome::NoResult { reason }, None) => {
+            without_end(job.attempt, reason, ended.supervisor, record, log)
+        }
+        (outcome, Some(by_us)) => {
+            warnings.push(format!("a result was there, although {by_us}"));
+            Ok(outcome)
+        }
+        (outcome, None) => Ok(outcome),
+    }
+}
+
+/// Adds to the reason what the agent itself has to say.
+fn explain(reason: String, exit: Option<Exit>, log: &OutputLog) -> Result<String, RunnerError> {
+    let mut reason = match exit {
+        Some(exit) => format!("the agent ended with {exit}; {reason}"),
+        None => reason,
+    };
+    if let Some(message) = transcript::error_message(&log.stdout_tail()?) {
+        reason.push_str(&format!("; it reports an error: {message}"));
+    }
+    Ok(reason)
+}
+
+/// Returns the outcome where the supervisor did not live to tell the end.
+fn without_end(
+    attempt: &Attempt,
+    mut reason: String,
+    supervisor: ExitStatus,
+    record: &Record,
+    log: &OutputLog,
+) -> Result<Outcome, RunnerError> {
+    // An agent may clean up more than it should, the record included.
+    let is_folder_gone = fs::stamp(attempt.folder())?.is_none();
+    if is_folder_gone {
+        reason = "the folder of the attempt is gone".to_owned();
+    }
+    if record.agent.is_some() || is_folder_gone {
+        let reason = format!("the agent's supervisor ended with {supervisor}; {reason}");
+        return Ok(Outcome::NoResult { reason });
+    }
+    // Until it has left our terminal, it shares the Ctrl-C that is meant for us.
+    if supervisor.signal() == Some(rustix::process::Signal::INT.as_raw()) {
+        return Ok(Outcome::Interrupted);
+    }
+    Err(RunnerError::SupervisorEnded {
+        status: supervisor.to_string(),
+        stderr: log.stderr_tail(STDERR_TAIL)?,
+    })
+}
