@@ -144,15 +144,17 @@ impl CliError {
         }
     }
 
-    /// Returns the problems of a file that it is about, with that file's text.
-    pub(crate) fn diagnostics(&self) -> Option<(Vec<Diagnostic>, &str)> {
+    /// Returns the problems of a file that it is about, where there are any.
+    pub(crate) fn problems(&self) -> Option<Problems<'_>> {
         match self {
-            Self::Config(ConfigError::Invalid { problems, text, .. }) => {
-                Some((problems.iter().cloned().map(Diagnostic::from).collect(), text))
+            Self::Config(error) => Problems::of_config(error),
+            Self::EditRefused { problems, text, .. } => {
+                Some(Problems { found: problems.clone(), text, are_all_errors: true })
             }
-            Self::EditRefused { problems, text, .. } => Some((problems.clone(), text)),
             Self::Store(error) | Self::Save(error) => match &**error {
-                StoreError::Invalid { diagnostics, text } => Some((diagnostics.clone(), text)),
+                StoreError::Invalid { diagnostics, text } => {
+                    Some(Problems { found: diagnostics.clone(), text, are_all_errors: false })
+                }
                 _ => None,
             },
             _ => None,
@@ -165,10 +167,9 @@ impl CliError {
         if let Self::Usage(error) = self {
             return usage(error);
         }
-        if let Some((found, _)) = self.diagnostics()
-            && let Some(first) = found.iter().find(|found| found.is_error()).or(found.first())
+        if let Some(problems) = self.problems()
+            && let Some(first) = problems.found.iter().find(|found| problems.is_error(found))
         {
-            let code = if code == EDIT_REFUSED.0 { code } else { first.code.as_str() };
             return ErrorReport { code, ..ErrorReport::from(first) };
         }
         let (file, line, column) = self.place();
@@ -206,6 +207,34 @@ impl CliError {
             },
             _ => (None, None, None),
         }
+    }
+}
+
+/// What is wrong with one file.
+pub(crate) struct Problems<'a> {
+    pub(crate) found: Vec<Diagnostic>,
+    /// The text that they speak of.
+    pub(crate) text: &'a str,
+    /// Whether none of them is a warning, whatever its code is: a backlog goes on
+    /// with an unknown key, a configuration does not.
+    pub(crate) are_all_errors: bool,
+}
+
+impl<'a> Problems<'a> {
+    /// Returns what is wrong with a configuration that was read.
+    pub(crate) fn of_config(error: &'a ConfigError) -> Option<Self> {
+        match error {
+            ConfigError::Invalid { problems, text, .. } => {
+                let found = problems.iter().cloned().map(Diagnostic::from).collect();
+                Some(Self { found, text, are_all_errors: true })
+            }
+            ConfigError::Read(_) => None,
+        }
+    }
+
+    /// Returns whether one of them is an error.
+    pub(crate) fn is_error(&self, found: &Diagnostic) -> bool {
+        self.are_all_errors || found.is_error()
     }
 }
 

@@ -161,6 +161,9 @@ impl Session<'_> {
         let found: Vec<Diagnostic> = self.store.diagnostics()?;
         let shown: Vec<&Diagnostic> =
             found.iter().filter(|found| !is_mended.contains(&found.code)).collect();
+        if shown.is_empty() {
+            return Ok(());
+        }
         let text = self.diagnosed_text()?;
         self.output.warnings(shown.iter().take(SHOWN_WARNINGS).copied(), Some(&text));
         if let Some(more) = shown.len().checked_sub(SHOWN_WARNINGS).filter(|more| *more > 0) {

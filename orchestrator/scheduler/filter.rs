@@ -96,6 +96,11 @@ impl FilterKey {
 }
 
 impl Filter {
+    /// Returns what the filter looks at.
+    pub fn key(&self) -> FilterKey {
+        self.key
+    }
+
     /// Returns whether an item fits. `default_pipeline` is that of an item that
     /// names none.
     pub fn fits(&self, item: &BacklogItem, default_pipeline: &str) -> bool {

@@ -48,13 +48,13 @@ impl<'a> FromIterator<&'a Arc<BacklogItem>> for Counts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Upcoming {
     /// The item's ID.
-    pub id: Option<String>,
+    pub id: String,
     /// Its title.
     pub title: String,
     /// The phase.
     pub phase: String,
     /// Why it is this one's turn.
-    pub reason: String,
+    pub reason: &'static str,
 }
 
 /// What a run would not start.
@@ -90,10 +90,10 @@ mod tests {
         let status = Status {
             counts: items.iter().collect(),
             next: vec![Upcoming {
-                id: Some("A-1".into()),
+                id: "A-1".into(),
                 title: "t".into(),
                 phase: "triage".into(),
-                reason: "oldest".into(),
+                reason: "oldest",
             }],
             waiting: vec![Waiting { id: None, title: "u".into(), reason: "waits for A-1".into() }],
         };

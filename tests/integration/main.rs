@@ -1,6 +1,8 @@
 //! All integration tests, as one program: a folder per module.
 #![expect(clippy::disallowed_methods, reason = "tests look at files as other programs would")]
 
+#[cfg(all(unix, feature = "cli"))]
+mod cli;
 #[cfg(all(unix, feature = "runtime"))]
 mod runner;
 mod store;

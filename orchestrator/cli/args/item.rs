@@ -3,11 +3,11 @@
 use clap::Args;
 use serde_yaml::Value;
 
-use super::filter::{Filter, Term};
 use super::value;
 use super::word::{clearable, word};
 use crate::model::change::{Assign, ItemPatch, ListEdit};
-use crate::model::{IdQuery, ItemStatus, Level, Size};
+use crate::model::{BacklogItem, IdQuery, ItemStatus, Level, Size};
+use crate::scheduler::{Filter, FilterKey};
 
 const ADD_EXAMPLES: &str = "\
 Examples:
@@ -58,20 +58,23 @@ pub(crate) struct List {
     #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = word::<ItemStatus>(ItemStatus::WORDS))]
     pub(crate) status: Vec<ItemStatus>,
     #[arg(long, value_name = "KEY=VALUE", help = ONLY)]
-    only: Vec<Term>,
+    only: Vec<Filter>,
     /// Done items too
     #[arg(long)]
     pub(crate) all: bool,
 }
 
 impl List {
-    /// Returns what an item must be to be listed.
-    pub(crate) fn filter(&self) -> Filter {
-        let mut terms = self.only.clone();
-        if !self.status.is_empty() {
-            terms.push(Term::Status(self.status.clone()));
-        }
-        Filter::new(terms)
+    /// Returns whether an item was asked for; whether it is done is another matter.
+    pub(crate) fn fits(&self, item: &BacklogItem, default_pipeline: &str) -> bool {
+        let has_status = self.status.is_empty() || self.status.contains(&item.status);
+        has_status && self.only.iter().all(|filter| filter.fits(item, default_pipeline))
+    }
+
+    /// Returns whether done items are listed: where they or any status were asked for.
+    pub(crate) fn shows_done(&self) -> bool {
+        let is_status = |filter: &Filter| filter.key() == FilterKey::Status;
+        self.all || !self.status.is_empty() || self.only.iter().any(is_status)
     }
 }
 

@@ -6,7 +6,6 @@
 //! examples.
 
 mod backlog;
-mod filter;
 mod global;
 mod item;
 mod lifecycle;

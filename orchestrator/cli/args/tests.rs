@@ -181,7 +181,7 @@ fn filters_choose() {
         ..BacklogItem::default()
     };
     let fits = |options: &str| match parse(&format!("list {options}")) {
-        Command::List(list) => list.filter().fits(&item, "feature"),
+        Command::List(list) => list.fits(&item, "feature"),
         other => panic!("{other:?}"),
     };
     assert!(fits(""));
@@ -193,6 +193,15 @@ fn filters_choose() {
     assert!(!fits("--only pipeline=docs"));
     assert!(!fits("--only size=small"));
     assert!(!fits("--status new"));
+    assert!(fits("--status ready --only size=small") == fits("--only size=small"));
+    let shows_done = |options: &str| match parse(&format!("list {options}")) {
+        Command::List(list) => list.shows_done(),
+        other => panic!("{other:?}"),
+    };
+    assert!(!shows_done("") && !shows_done("--only tag=web"));
+    assert!(
+        shows_done("--all") && shows_done("--status ready") && shows_done("--only status=done")
+    );
     assert!(refusal("list --only tags=web").contains("did you mean `tag`?"));
     assert!(refusal("list --only risk=huge").contains("low, medium, high"));
     assert!(refusal("list --only risk").contains("KEY=VALUE"));

@@ -4,7 +4,7 @@
 use serde_yaml::Value;
 
 use crate::model::change::{Assign, ListEdit};
-use crate::model::{ITEM_KEYS, IdFormat, IdQuery, did_you_mean};
+use crate::model::{ITEM_KEYS, IdFormat, IdQuery};
 
 /// The word that clears a field.
 pub(super) const NONE: &str = "none";
@@ -44,16 +44,6 @@ pub(crate) enum ValueError {
     NotScalar,
     #[error("the value is not YAML; quote it: {key}='\"…\"'")]
     NotYaml { key: String },
-    #[error("unknown key `{key}`, expected one of {}{}", super::filter::KEYS.join(", "), near(key))]
-    UnknownFilter { key: String },
-    #[error(transparent)]
-    Word(#[from] crate::model::UnknownValue),
-}
-
-fn near(key: &str) -> String {
-    did_you_mean(key, super::filter::KEYS.iter().copied())
-        .map(|near| format!("; did you mean `{near}`?"))
-        .unwrap_or_default()
 }
 
 /// Reads a text that must say something.

@@ -5,21 +5,22 @@
 //! behind, a damaged copy of it, an old schema. The rest needs a decision.
 
 use crate::cli::args::Check;
-use crate::cli::error::{CliError, chain, of_request};
+use crate::cli::error::{CliError, Problems, chain, of_request};
 use crate::cli::exit::Exit;
 use crate::cli::session::{Context, Session, with_writer};
-use crate::config::ConfigError;
 use crate::coordinator::Command;
-use crate::model::{Change, Code, Diagnostic};
+use crate::model::{Change, Code, Diagnostic, Severity};
 use crate::store::StoreError;
-use crate::wire::CheckReport;
+use crate::wire::{CheckReport, Problem};
 
 /// How often the file is mended and looked at again: a damaged mark hides the rest.
 const ROUNDS: usize = 2;
 
 /// What a look at everything brought.
+#[derive(Default)]
 struct Found<'a> {
-    diagnostics: Vec<Diagnostic>,
+    errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
     /// What they speak of.
     text: Option<String>,
     /// What can be mended, and with what.
@@ -55,33 +56,40 @@ pub(crate) fn check(args: &Check, context: &Context<'_>) -> Result<Exit, CliErro
     }
     let plan = (args.fix || args.dry_run).then_some(plan);
     show(&found, plan, context)?;
-    let errors = found.diagnostics.iter().filter(|found| found.is_error()).count();
-    Ok(match (errors, found.diagnostics.len()) {
+    Ok(match (found.errors.len(), found.warnings.len()) {
         (1.., _) => Exit::Invalid,
         (0, 1..) if args.strict => Exit::Refused,
         _ => Exit::Done,
     })
 }
 
+impl Found<'_> {
+    fn of(diagnostics: Vec<Diagnostic>, text: String) -> Self {
+        let (errors, warnings) = diagnostics.into_iter().partition(Diagnostic::is_error);
+        Self { errors, warnings, text: Some(text), ..Self::default() }
+    }
+}
+
 fn look<'a>(context: &Context<'a>) -> Result<Found<'a>, CliError> {
     let mut session = match context.open() {
         Ok(session) => session,
-        Err(CliError::Config(ConfigError::Invalid { problems, text, .. })) => {
-            let diagnostics = problems.into_iter().map(Diagnostic::from).collect();
-            return Ok(Found { diagnostics, text: Some(text), mendable: None, plan: Vec::new() });
+        Err(CliError::Config(error)) => {
+            let Some(problems) = Problems::of_config(&error) else {
+                return Err(error.into());
+            };
+            let text = Some(problems.text.to_owned());
+            return Ok(Found { errors: problems.found, text, ..Found::default() });
         }
         Err(other) => return Err(other),
     };
     match session.store.diagnostics() {
         Ok(diagnostics) => {
-            let text = Some(session.diagnosed_text()?);
-            let plan = steps(&diagnostics, &mut session)?;
+            let found = Found::of(diagnostics, session.diagnosed_text()?);
+            let plan = steps(&found, &mut session)?;
             let mendable = (!plan.is_empty()).then_some((session, Remedy::Write));
-            Ok(Found { diagnostics, text, mendable, plan })
+            Ok(Found { mendable, plan, ..found })
         }
-        Err(StoreError::Invalid { diagnostics, text }) => {
-            Ok(Found { diagnostics, text: Some(text), mendable: None, plan: Vec::new() })
-        }
+        Err(StoreError::Invalid { diagnostics, text }) => Ok(Found::of(diagnostics, text)),
         Err(error @ StoreError::DamagedMark { .. }) => Ok(damaged_mark(&error, session)),
         Err(other) => Err(other.into()),
     }
@@ -89,8 +97,8 @@ fn look<'a>(context: &Context<'a>) -> Result<Found<'a>, CliError> {
 
 /// Returns what mending would do: nothing while there are errors, since nothing can
 /// be written then.
-fn steps(diagnostics: &[Diagnostic], session: &mut Session<'_>) -> Result<Vec<String>, CliError> {
-    if diagnostics.iter().any(Diagnostic::is_error) {
+fn steps(found: &Found<'_>, session: &mut Session<'_>) -> Result<Vec<String>, CliError> {
+    if !found.errors.is_empty() {
         return Ok(Vec::new());
     }
     let mut steps = Vec::new();
@@ -98,7 +106,7 @@ fn steps(diagnostics: &[Diagnostic], session: &mut Session<'_>) -> Result<Vec<St
         let version = session.store.file()?.schema_version;
         steps.push(format!("migrate the file to version {version}"));
     }
-    for found in diagnostics {
+    for found in &found.warnings {
         let item = found.item.as_deref().unwrap_or("-");
         match found.code {
             Code::MissingId => steps.push(format!("give \"{item}\" an ID")),
@@ -129,10 +137,10 @@ fn damaged_mark<'a>(error: &StoreError, session: Session<'a>) -> Found<'a> {
         hint: Some("`orchestrator check --fix` rebuilds it from what is known".to_owned()),
     };
     Found {
-        diagnostics: vec![diagnostic],
-        text: None,
+        errors: vec![diagnostic],
         mendable: Some((session, Remedy::RebuildMark)),
         plan: vec![step],
+        ..Found::default()
     }
 }
 
@@ -159,10 +167,10 @@ fn show(
     context: &Context<'_>,
 ) -> Result<(), CliError> {
     let output = context.output;
-    let diagnostics = &found.diagnostics;
     if output.is_json() {
-        let report = CheckReport { plan, ..diagnostics.iter().collect() };
-        return output.document("check", report);
+        let problems = |found: &[Diagnostic]| found.iter().map(Problem::from).collect();
+        let (errors, warnings) = (problems(&found.errors), problems(&found.warnings));
+        return output.document("check", CheckReport { errors, warnings, plan });
     }
     match plan {
         Some(plan) if plan.is_empty() => output.note("nothing can be mended by itself"),
@@ -173,11 +181,14 @@ fn show(
         }
         None => {}
     }
-    for diagnostic in diagnostics {
-        output.problem(diagnostic, found.text.as_deref())?;
+    let text = found.text.as_deref();
+    for error in &found.errors {
+        output.problem(error, Severity::Error, text)?;
     }
-    let errors = diagnostics.iter().filter(|found| found.is_error()).count();
-    output.line(&match (errors, diagnostics.len() - errors) {
+    for warning in &found.warnings {
+        output.problem(warning, Severity::Warning, text)?;
+    }
+    output.line(&match (found.errors.len(), found.warnings.len()) {
         (0, 0) => "no problems".to_owned(),
         (errors, warnings) => {
             format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"))

@@ -5,13 +5,14 @@
 //! our state, and offered again by the next edit of that item.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use super::update::answer;
 use crate::cli::args::Edit;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::output::Output;
 use crate::cli::session::{Context, Session, shortened};
 use crate::fs;
 use crate::model::{BacklogItem, Change, ChangeError, Code, Diagnostic, ItemId};
@@ -45,7 +46,7 @@ pub(crate) fn edit(args: &Edit, context: &Context<'_>) -> Result<Exit, CliError>
         None => draft.own.clone(),
     };
     fs::replace(&draft.path, offered.as_bytes())?;
-    let text = run_editor(&draft.path)?;
+    let text = run_editor(&draft.path, context.output)?;
     if text.trim().is_empty() || text.trim_end() == draft.own.trim_end() {
         draft.forget()?;
         context.output.note("nothing was changed");
@@ -111,16 +112,22 @@ fn file_name(id: &str) -> String {
     if key.len() < 100 && key.chars().all(is_plain) { key } else { fs::hash(key.as_bytes()) }
 }
 
-/// Runs the user's editor on a file and returns what is in it then.
-fn run_editor(path: &Path) -> Result<String, CliError> {
+/// Runs the user's editor on a file and returns what is in it then. What it says is
+/// for a person: where a program reads our JSON, it goes nowhere.
+fn run_editor(path: &Path, output: &Output) -> Result<String, CliError> {
     let named = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     let editor = named("VISUAL").or_else(|| named("EDITOR")).unwrap_or_else(|| EDITOR.to_owned());
     // Users write arguments into the variable, with the quotes of a shell.
+    let stream = |is_terminal: bool| {
+        if output.is_json() && !is_terminal { Stdio::null() } else { Stdio::inherit() }
+    };
     let status = Command::new("sh")
         .arg("-c")
         .arg(format!("{editor} \"$@\""))
         .arg("sh")
         .arg(path)
+        .stdout(stream(output.is_terminal()))
+        .stderr(stream(output.is_terminal_beside()))
         .status()
         .map_err(|source| CliError::Io { action: format!("start {editor}"), source })?;
     if !status.success() {

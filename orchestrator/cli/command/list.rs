@@ -12,13 +12,11 @@ use crate::wire::Item;
 pub(crate) fn list(args: &List, context: &Context<'_>) -> Result<Exit, CliError> {
     let mut session = context.open()?;
     session.warn(&[])?;
-    let filter = args.filter();
-    let shows_done = args.all || filter.names_status();
     let pipeline = session.config.project.default_pipeline.clone();
     let file = session.store.file()?;
-    let fits = file.items.iter().filter(|item| filter.fits(item, &pipeline));
+    let fits = file.items.iter().filter(|item| args.fits(item, &pipeline));
     let (shown, hidden): (Vec<_>, Vec<_>) =
-        fits.partition(|item| shows_done || item.status != ItemStatus::Done);
+        fits.partition(|item| args.shows_done() || item.status != ItemStatus::Done);
     let output = context.output;
     if output.is_json() {
         let items: Vec<Item<'_>> = shown.iter().map(|item| Item::from(&***item)).collect();

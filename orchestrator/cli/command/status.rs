@@ -1,11 +1,65 @@
-//! `status`: how the work stands, and what keeps items waiting.
+//! `status`: how the work stands, what a run would start next, and what keeps the
+//! rest waiting.
 
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::output::{Output, Table};
 use crate::cli::session::Context;
+use crate::scheduler::{Selection, View, plan};
+use crate::wire::{Counts, Status, Upcoming, Waiting};
 
 /// Shows how the work stands.
 pub(crate) fn status(context: &Context<'_>) -> Result<Exit, CliError> {
-    let _ = context;
+    let mut session = context.open()?;
+    session.warn(&[])?;
+    let snapshot = session.store.snapshot()?;
+    let plan = plan(&View {
+        snapshot: &snapshot,
+        running: &[],
+        limits: &session.config.limits,
+        rules: &session.store.options().rules,
+        selection: &Selection::default(),
+    });
+    let next = plan.starts.into_iter().map(|start| Upcoming {
+        title: snapshot.items[start.index].title.clone(),
+        id: start.id,
+        phase: start.phase,
+        reason: start.reason,
+    });
+    let waiting = plan.waiting.into_iter().map(|(index, waiting)| {
+        let item = &snapshot.items[index];
+        Waiting { id: item.id.clone(), title: item.title.clone(), reason: waiting.to_string() }
+    });
+    let status = Status {
+        counts: snapshot.items.iter().collect(),
+        next: next.collect(),
+        waiting: waiting.collect(),
+    };
+    if context.output.is_json() {
+        context.output.document("status", status)?;
+    } else {
+        show(&status, context.output)?;
+    }
     Ok(Exit::Done)
+}
+
+fn show(status: &Status, output: &Output) -> Result<(), CliError> {
+    let Counts { new, scoping, ready, in_progress, blocked, done, total } = status.counts;
+    output.line(&format!(
+        "{total} items: {new} new, {scoping} scoping, {ready} ready, \
+         {in_progress} in progress, {blocked} blocked, {done} done"
+    ))?;
+    let mut next = Table::new(&["NEXT", "PHASE", "TITLE", "WHY"]);
+    for start in &status.next {
+        next.row([&start.id, &start.phase, &start.title, start.reason]);
+    }
+    let mut waiting = Table::new(&["WAITING", "TITLE", "WHY"]);
+    for item in &status.waiting {
+        waiting.row([item.id.as_deref().unwrap_or("-"), &item.title, &item.reason]);
+    }
+    for table in [next, waiting].into_iter().filter(|table| !table.is_empty()) {
+        output.line("")?;
+        output.titled_table(&table)?;
+    }
+    Ok(())
 }

@@ -13,11 +13,12 @@ use crate::model::{Diagnostic, Severity};
 /// Renders one problem. `text` is the file's, as far as it is at hand.
 pub(super) fn render(
     diagnostic: &Diagnostic,
+    severity: Severity,
     text: Option<&str>,
     is_colourful: bool,
     width: u16,
 ) -> String {
-    let level = match diagnostic.code.severity() {
+    let level = match severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };

@@ -11,7 +11,7 @@ use super::terminal::{self, DEFAULT_WIDTH, printable};
 use super::{log, snippet};
 use crate::cli::args::Global;
 use crate::cli::error::{CliError, chain};
-use crate::model::Diagnostic;
+use crate::model::{Diagnostic, Severity};
 use crate::wire::{Document, ErrorDocument, Problem, WarningDocument};
 
 /// How things are shown.
@@ -124,6 +124,11 @@ impl Output {
         self.out.borrow().is_terminal
     }
 
+    /// Returns whether a person sees what is not the result.
+    pub(crate) fn is_terminal_beside(&self) -> bool {
+        self.err.borrow().is_terminal
+    }
+
     /// Shows a text as the result, styles in it as far as the stream has them.
     pub(crate) fn text(&self, text: &str) -> Result<(), CliError> {
         self.out.borrow_mut().write(text).map_err(no_result)
@@ -154,6 +159,15 @@ impl Output {
             } else {
                 table.tabbed()
             }
+        };
+        self.text(&text)
+    }
+
+    /// Shows a table with its headings, whoever reads: for one table of several.
+    pub(crate) fn titled_table(&self, table: &Table) -> Result<(), CliError> {
+        let text = {
+            let out = self.out.borrow();
+            table.columns(if out.is_terminal { out.width } else { u16::MAX }, out.is_colourful)
         };
         self.text(&text)
     }
@@ -199,16 +213,15 @@ impl Output {
             if self.style.json {
                 self.held_back.borrow_mut().push(Problem::from(diagnostic));
             } else if !self.style.quiet {
-                self.snippet(diagnostic, text);
+                self.snippet(diagnostic, diagnostic.code.severity(), text);
             }
         }
     }
 
-    /// Shows a problem of a file, whatever its severity.
-    fn snippet(&self, diagnostic: &Diagnostic, text: Option<&str>) {
+    fn snippet(&self, diagnostic: &Diagnostic, severity: Severity, text: Option<&str>) {
         let rendered = {
             let err = self.err.borrow();
-            snippet::render(diagnostic, text, err.is_colourful, err.width)
+            snippet::render(diagnostic, severity, text, err.is_colourful, err.width)
         };
         self.say(&format!("{rendered}\n\n"));
     }
@@ -217,11 +230,12 @@ impl Output {
     pub(crate) fn problem(
         &self,
         diagnostic: &Diagnostic,
+        severity: Severity,
         text: Option<&str>,
     ) -> Result<(), CliError> {
         let rendered = {
             let out = self.out.borrow();
-            snippet::render(diagnostic, text, out.is_colourful, out.width)
+            snippet::render(diagnostic, severity, text, out.is_colourful, out.width)
         };
         self.text(&format!("{rendered}\n\n"))
     }
@@ -245,9 +259,11 @@ impl Output {
             self.say(&usage.render().ansi().to_string());
             return;
         }
-        if let Some((found, text)) = error.diagnostics() {
-            for diagnostic in &found {
-                self.snippet(diagnostic, Some(text));
+        if let Some(problems) = error.problems() {
+            for found in &problems.found {
+                let is_error = problems.is_error(found);
+                let severity = if is_error { Severity::Error } else { Severity::Warning };
+                self.snippet(found, severity, Some(problems.text));
             }
         } else {
             let style = AnsiColor::Red.on_default().bold();

@@ -10,7 +10,7 @@ use super::terminal::{printable, wants_colour};
 use super::{snippet, unified};
 use crate::cli::args::ColorWhen;
 use crate::cli::error::CliError;
-use crate::model::{ChangeError, Code, Diagnostic};
+use crate::model::{ChangeError, Code, Diagnostic, Severity};
 
 /// A stream whose text can be looked at; it may be one that nobody reads.
 #[derive(Clone, Default)]
@@ -209,7 +209,7 @@ const FILE: &str = "items:\n  - id: WRK-001\n    status: redy # ü\n    title: t
 
 #[test]
 fn a_snippet_shows_the_line_and_the_way_out() {
-    let shown = snippet::render(&diagnostic(FILE, "redy"), Some(FILE), false, 80);
+    let shown = snippet::render(&diagnostic(FILE, "redy"), Severity::Error, Some(FILE), false, 80);
     assert_eq!(
         shown,
         "error[unknown_value]: unknown value (WRK-001)\n \
@@ -217,28 +217,35 @@ fn a_snippet_shows_the_line_and_the_way_out() {
          3 |     status: redy # ü\n  |             ^^^^\n  |\n  \
          = help: did you mean `ready`?"
     );
-    assert!(snippet::render(&diagnostic(FILE, "redy"), Some(FILE), true, 80).contains("\u{1b}["));
+    assert!(
+        snippet::render(&diagnostic(FILE, "redy"), Severity::Error, Some(FILE), true, 80)
+            .contains("\u{1b}[")
+    );
 }
 
 #[test]
 fn a_snippet_degrades_to_what_is_known() {
     let at = Diagnostic { span: None, ..diagnostic(FILE, "redy") };
-    let shown = snippet::render(&at, Some(FILE), false, 80);
+    let shown = snippet::render(&at, Severity::Error, Some(FILE), false, 80);
     assert!(shown.contains("--> BACKLOG.yaml:3:13\n"), "{shown}");
     let nowhere = Diagnostic { line: 0, column: 0, ..at.clone() };
-    let shown = snippet::render(&nowhere, None, false, 80);
+    let shown = snippet::render(&nowhere, Severity::Error, None, false, 80);
     assert!(shown.contains("--> BACKLOG.yaml\n"), "{shown}");
     let no_file = Diagnostic { file: Default::default(), ..nowhere };
-    let shown = snippet::render(&no_file, None, false, 80);
+    let shown = snippet::render(&no_file, Severity::Error, None, false, 80);
     assert!(!shown.contains("-->") && shown.contains("did you mean"), "{shown}");
     for (start, end) in [(500, 501), (3, 500), (500, 400), (9, 2)] {
         let odd = Diagnostic { span: Some(start..end), ..diagnostic(FILE, "redy") };
-        assert!(snippet::render(&odd, Some(FILE), false, 80).contains("unknown value"));
+        assert!(
+            snippet::render(&odd, Severity::Error, Some(FILE), false, 80).contains("unknown value")
+        );
     }
     // In the middle of a character.
     let inside = FILE.find('ü').unwrap() + 1;
     let odd = Diagnostic { span: Some(inside..inside + 1), ..diagnostic(FILE, "redy") };
-    assert!(snippet::render(&odd, Some(FILE), false, 80).contains("BACKLOG.yaml:3:13"));
+    assert!(
+        snippet::render(&odd, Severity::Error, Some(FILE), false, 80).contains("BACKLOG.yaml:3:13")
+    );
 }
 
 #[test]
@@ -246,17 +253,19 @@ fn a_byte_order_mark_is_no_column() {
     let text = "\u{feff}statsu: 1\n";
     let mut found = diagnostic(text, "statsu");
     found.column = 1;
-    let shown = snippet::render(&found, Some(text), false, 80);
+    let shown = snippet::render(&found, Severity::Error, Some(text), false, 80);
     assert!(shown.contains("BACKLOG.yaml:1:1\n") && shown.contains("1 | statsu: 1\n"), "{shown}");
 }
 
 #[test]
 fn long_lines_are_cut_around_what_is_wrong() {
     let text = format!("{}redy{}\n", "x".repeat(50_000), "y".repeat(50_000));
-    let shown = snippet::render(&diagnostic(&text, "redy"), Some(&text), false, 80);
+    let shown =
+        snippet::render(&diagnostic(&text, "redy"), Severity::Error, Some(&text), false, 80);
     assert!(shown.contains("redy") && shown.contains(":1:50001"), "{shown}");
     assert!(shown.lines().all(|line| line.chars().count() < 200), "{shown}");
-    let wide = snippet::render(&diagnostic(&text, text.trim()), Some(&text), false, 80);
+    let wide =
+        snippet::render(&diagnostic(&text, text.trim()), Severity::Error, Some(&text), false, 80);
     assert!(wide.len() < 5_000, "{}", wide.len());
 }
 

@@ -3,8 +3,12 @@
 
 #[cfg(all(unix, feature = "runtime"))]
 mod example;
+#[cfg(all(unix, feature = "cli"))]
+mod program;
 mod project;
 
 #[cfg(all(unix, feature = "runtime"))]
 pub(crate) use example::example;
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) use program::{Answer, program};
 pub(crate) use project::{Project, titles};

@@ -1,0 +1,169 @@
+//! What `check` finds and mends, and what `migrate` writes.
+
+use serde_json::json;
+
+use crate::support::Project;
+
+const UNTIDY: &str = "\
+schema_version: 2
+next_item_id: 1
+items:
+  - id: WRK-001
+    title: One
+  - title: By hand # no ID
+  - id: WRK-001
+    title: Twin
+  - id: WRK-009
+    title: Nine
+    dependencies: [WRK-044]
+    priorty: 3
+";
+
+#[test]
+fn a_clean_file_has_no_problems() {
+    let project = Project::with("schema_version: 2\nnext_item_id: 0\nitems: []\n");
+    assert_eq!(project.sh("check").ok(), "no problems\n");
+    assert_eq!(
+        project.sh("doctor --strict --json").data("check"),
+        json!({"errors": [], "warnings": []})
+    );
+}
+
+#[test]
+fn warnings_fail_only_a_strict_check() {
+    let project = Project::with(UNTIDY);
+    let answer = project.sh("check --json");
+    assert_eq!(answer.code, 0);
+    let data = answer.data("check");
+    let codes: Vec<&str> =
+        data["warnings"].as_array().unwrap().iter().map(|w| w["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["mark_behind", "missing_id", "duplicate_id", "unknown_dependency"]);
+    let duplicate = &data["warnings"][2];
+    assert_eq!(
+        (&duplicate["item"], &duplicate["line"], &duplicate["file"]),
+        (&json!("WRK-001"), &json!(7), &json!("BACKLOG.yaml"))
+    );
+    assert_eq!(project.sh("check --strict").code, 1);
+}
+
+#[test]
+fn errors_are_told_as_the_result_and_by_the_exit_code() {
+    let project = Project::with("schema_version: 2\nitems:\n  - title: 7\n");
+    let answer = project.sh("check --json");
+    assert_eq!((answer.code, answer.stderr.as_str()), (7, ""));
+    assert_eq!(answer.data("check")["errors"][0]["code"], "wrong_type");
+    let answer = project.sh("check --fix");
+    assert_eq!(answer.code, 7);
+    assert!(answer.stdout.contains("--> BACKLOG.yaml:3:12\n"), "{}", answer.stdout);
+    let broken = Project::with("items: [\n");
+    assert_eq!(broken.sh("check --json").data("check")["errors"][0]["code"], "syntax");
+}
+
+#[test]
+fn a_fix_says_what_it_will_do_and_does_it() {
+    let project = Project::with(UNTIDY);
+    let plan = json!([
+        "raise the mark: the mark is 1, but 9 was issued",
+        "give \"By hand\" an ID",
+        "give the later WRK-001, in line 7, a new ID"
+    ]);
+    assert_eq!(project.sh("check --dry-run --json").data("check")["plan"], plan);
+    assert_eq!(project.sh("check --fix --dry-run --json").data("check")["plan"], plan);
+    assert_eq!(project.text(), UNTIDY);
+    let data = project.sh("check --fix --json").data("check");
+    assert_eq!(data["plan"], plan);
+    let left: Vec<&str> =
+        data["warnings"].as_array().unwrap().iter().map(|w| w["code"].as_str().unwrap()).collect();
+    assert_eq!(left, ["unknown_dependency"]);
+    let text = project.text();
+    assert!(text.contains("next_item_id: 11\n"), "{text}");
+    assert!(text.contains("  - id: WRK-010\n    title: By hand # no ID\n"), "{text}");
+    assert!(text.contains("  - id: WRK-011\n    title: Twin\n"), "{text}");
+    assert!(text.contains("    priorty: 3\n"), "{text}");
+    let again = project.sh("check --fix");
+    assert!(again.stderr.contains("nothing can be mended"), "{}", again.stderr);
+}
+
+#[test]
+fn a_damaged_mark_is_an_error_with_a_way_out() {
+    let project = Project::with("schema_version: 2\nnext_item_id: 5\nitems: []\n");
+    project.sh("add Six").ok();
+    let mark = project.root().join(".orchestrator/mark");
+    std::fs::write(&mark, "{\"mark\": ").unwrap();
+    let before = project.text();
+    assert!(
+        project.sh("add Seven --json").error(7)["hint"].as_str().unwrap().contains("check --fix")
+    );
+    assert_eq!(project.text(), before);
+    let answer = project.sh("check --json");
+    assert_eq!(answer.code, 7);
+    assert!(answer.data("check")["errors"][0]["file"].as_str().unwrap().ends_with("mark"));
+    assert_eq!(project.sh("check --fix").code, 0);
+    assert_eq!(std::fs::read_to_string(&mark).unwrap(), "{\"mark\":6}\n");
+    assert_eq!(project.sh("add Seven").ok(), "WRK-007\n");
+}
+
+#[test]
+fn an_item_that_an_editor_dropped_is_told_and_comes_back() {
+    let project = Project::with("schema_version: 2\nitems: []\n");
+    let before = project.text();
+    project.sh("add Lost").ok();
+    // An editor that had the file open saves what it knew.
+    project.write(&before);
+    let data = project.sh("check --json").data("check");
+    assert!(
+        data["warnings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|w| w["code"] == "lost_item" && w["item"] == "WRK-001"),
+        "{data}"
+    );
+    assert_eq!(project.sh("restore 1").ok(), "WRK-001 new Lost\n");
+    assert_eq!(project.sh("add Two").ok(), "WRK-002\n");
+}
+
+const OLD: &str = "\
+# An old file.
+schema_version: 1
+items:
+  - id: WRK-001 # keep
+    title: One
+    status: researching
+  - id: WRK-002
+    title: Two
+    status: scoped
+    custom: yes
+";
+
+#[test]
+fn a_migration_is_shown_and_then_written_with_a_backup() {
+    let project = Project::with(OLD);
+    let diff = project.sh("migrate --dry-run").ok();
+    assert!(diff.starts_with("--- BACKLOG.yaml\n+++ BACKLOG.yaml\n@@ "), "{diff}");
+    assert!(diff.contains("\n-schema_version: 1\n+schema_version: 2\n"), "{diff}");
+    assert!(diff.contains("\n-    status: researching\n+    status: scoping\n"), "{diff}");
+    assert_eq!(project.text(), OLD);
+    let data = project.sh("migrate --dry-run --json").data("migrate");
+    assert_eq!(
+        (&data["is_needed"], &data["migrated"], &data["diff"]),
+        (&json!(true), &json!(false), &json!(diff))
+    );
+    assert_eq!(project.sh("migrate").ok(), "BACKLOG.yaml is of version 2 now\n");
+    let text = project.text();
+    for kept in
+        ["# An old file.\n", "  - id: WRK-001 # keep\n", "    custom: yes\n", "next_item_id: 2\n"]
+    {
+        assert!(text.contains(kept), "{kept}{text}");
+    }
+    let backups = std::fs::read_dir(project.root().join(".orchestrator/backup")).unwrap();
+    let backups: Vec<String> =
+        backups.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    assert_eq!(backups, [OLD]);
+    let again = project.sh("migrate --json").data("migrate");
+    assert_eq!(
+        again,
+        json!({"schema_version": 2, "is_needed": false, "migrated": false, "diff": null})
+    );
+    assert_eq!(project.text(), text);
+}
