@@ -3,6 +3,8 @@
 
 #[cfg(feature = "runtime")]
 pub mod batch;
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "runtime")]
 pub mod config;
 #[cfg(feature = "runtime")]
@@ -17,4 +19,6 @@ pub mod model;
 pub mod runner;
 pub mod scheduler;
 pub mod store;
+#[cfg(feature = "cli")]
+pub mod wire;
 pub mod yaml;

@@ -10,6 +10,9 @@ use crate::model::{Applied, Delta, Ended};
 /// what was done.
 pub const PHASE_DONE: &str = "phase_done";
 
+/// The event of an ID that was issued without an item.
+pub const NUMBERED: &str = "numbered";
+
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -110,7 +113,7 @@ pub(super) fn of(applied: &Applied, time: &str) -> Vec<Event> {
         events.push(event(what, removal.item.id.as_deref(), detail));
     }
     for id in &applied.numbers {
-        events.push(event("numbered", Some(id), None));
+        events.push(event(NUMBERED, Some(id), None));
     }
     events
 }

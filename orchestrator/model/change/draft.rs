@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::apply::{ChangeError, Context};
-use crate::model::{BacklogFile, BacklogItem, Ended, IdQuery, generate_next_id};
+use crate::model::{BacklogFile, BacklogItem, Ended, IdQuery, ItemId, generate_next_id};
 
 /// One touch of a file, in the order in which they were made. Where the text of an
 /// entry is given, its dash is at column 0.
@@ -102,23 +102,7 @@ impl<'a> Draft<'a> {
 
     /// Finds the one item that a query names.
     pub(super) fn find(&self, query: &IdQuery) -> Result<usize, ChangeError> {
-        let found = self.file.find(query);
-        let own_prefix = |index: &&usize| {
-            let id = self.file.items[**index].id.as_deref().unwrap_or_default();
-            crate::model::ItemId::has_prefix(id, &self.context.rules.prefix)
-        };
-        match found.as_slice() {
-            [] => Err(ChangeError::NoSuchItem { id: query.text().to_owned() }),
-            [index] => Ok(*index),
-            // A bare number may fit several prefixes: the configured one goes first.
-            many => match many.iter().filter(own_prefix).collect::<Vec<_>>().as_slice() {
-                [index] if !query.text().contains('-') => Ok(**index),
-                _ => Err(ChangeError::DuplicateId {
-                    id: query.text().to_owned(),
-                    indexes: many.to_vec(),
-                }),
-            },
-        }
+        find_item(&self.file.items, query, &self.context.rules.prefix)
     }
 
     /// Alters the item at an index; a change that changes nothing leaves no trace.
@@ -175,6 +159,35 @@ impl<'a> Draft<'a> {
             revert(self.file, &deltas);
             self.applied = before;
         })
+    }
+}
+
+/// Finds the one item that a query names, as its index. A bare number may fit
+/// several prefixes: then the given one, the project's own, goes first.
+///
+/// # Errors
+/// [`ChangeError::NoSuchItem`] where there is none, [`ChangeError::DuplicateId`]
+/// where there are several.
+pub fn find_item(
+    items: &[Arc<BacklogItem>],
+    query: &IdQuery,
+    prefix: &str,
+) -> Result<usize, ChangeError> {
+    let id_is =
+        |index: usize, is: &dyn Fn(&str) -> bool| items[index].id.as_deref().is_some_and(is);
+    let found: Vec<usize> =
+        (0..items.len()).filter(|&index| id_is(index, &|id| query.names(id))).collect();
+    let own_prefix = |index: &&usize| id_is(**index, &|id| ItemId::has_prefix(id, prefix));
+    match found.as_slice() {
+        [] => Err(ChangeError::NoSuchItem { id: query.text().to_owned() }),
+        [index] => Ok(*index),
+        many => match many.iter().filter(own_prefix).collect::<Vec<_>>().as_slice() {
+            [index] if !query.text().contains('-') => Ok(**index),
+            _ => Err(ChangeError::DuplicateId {
+                id: query.text().to_owned(),
+                indexes: many.to_vec(),
+            }),
+        },
     }
 }
 

@@ -20,7 +20,7 @@ mod tests;
 
 pub use apply::{ChangeError, Context, apply};
 pub use dependencies::{find_cycles, would_close_cycle};
-pub use draft::{Applied, Delta, Removal, Skipped, revert};
+pub use draft::{Applied, Delta, Removal, Skipped, find_item, revert};
 pub use lifecycle::Rules;
 pub use new_item::{NewItem, title_key};
 pub use patch::{Assign, ItemPatch, ListEdit};

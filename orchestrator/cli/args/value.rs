@@ -1,0 +1,131 @@
+//! Values that options take, beyond words of a closed set: names, IDs, edits of a
+//! list, keys that are not ours.
+
+use serde_yaml::Value;
+
+use crate::model::change::{Assign, ListEdit};
+use crate::model::{ITEM_KEYS, IdFormat, IdQuery, did_you_mean};
+
+/// The word that clears a field.
+pub(super) const NONE: &str = "none";
+
+/// Known keys that `update` has no option for.
+const WITHOUT_OPTION: &[&str] = &[
+    "id",
+    "requires_human_review",
+    "origin",
+    "blocked_from_status",
+    "blocked_reason",
+    "blocked_type",
+    "unblock_context",
+    "approved",
+    "created",
+    "updated",
+    "phase_pool",
+    "last_phase_commit",
+];
+
+/// Why a value cannot be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ValueError {
+    #[error("it is blank")]
+    Blank,
+    #[error("a prefix is letters, digits, `_`, `.` and dashes, and starts with a letter")]
+    Prefix,
+    #[error("expected KEY=VALUE")]
+    NoEquals,
+    #[error("`{key}` is a field of its own: use `{option}`")]
+    KnownKey { key: String, option: String },
+    #[error("`{key}` is a field of its own: use `orchestrator edit`")]
+    EditOnly { key: String },
+    #[error("`{key}` is not a plain key")]
+    OddKey { key: String },
+    #[error("the value must be a YAML scalar, not a list or a map")]
+    NotScalar,
+    #[error("the value is not YAML; quote it: {key}='\"…\"'")]
+    NotYaml { key: String },
+    #[error("unknown key `{key}`, expected one of {}{}", super::filter::KEYS.join(", "), near(key))]
+    UnknownFilter { key: String },
+    #[error(transparent)]
+    Word(#[from] crate::model::UnknownValue),
+}
+
+fn near(key: &str) -> String {
+    did_you_mean(key, super::filter::KEYS.iter().copied())
+        .map(|near| format!("; did you mean `{near}`?"))
+        .unwrap_or_default()
+}
+
+/// Reads a text that must say something.
+pub(super) fn title(text: &str) -> Result<String, ValueError> {
+    if text.trim().is_empty() {
+        return Err(ValueError::Blank);
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads a name: a text that must say something, without white space around it.
+pub(super) fn name(text: &str) -> Result<String, ValueError> {
+    title(text.trim())
+}
+
+/// Reads how a person names an item.
+pub(super) fn item(text: &str) -> Result<IdQuery, ValueError> {
+    name(text).map(|name| IdQuery::new(&name))
+}
+
+/// Reads the prefix of IDs.
+pub(super) fn prefix(text: &str) -> Result<String, ValueError> {
+    if IdFormat::is_valid_prefix(text) { Ok(text.to_owned()) } else { Err(ValueError::Prefix) }
+}
+
+/// Reads a text, or `none`, which clears the field, as an empty text does.
+pub(super) fn clearable_text(text: &str) -> Result<Assign<String>, ValueError> {
+    let clears = text.trim().is_empty() || text.trim().eq_ignore_ascii_case(NONE);
+    Ok(if clears { Assign::Clear } else { Assign::To(text.to_owned()) })
+}
+
+/// Reads `+x` or `x` (add) or `-x` (take away).
+pub(super) fn list_edit(text: &str) -> Result<ListEdit, ValueError> {
+    let text = text.trim();
+    if let Some(entry) = text.strip_prefix('-') {
+        return name(entry).map(ListEdit::Remove);
+    }
+    name(text.strip_prefix('+').unwrap_or(text)).map(ListEdit::Add)
+}
+
+/// Reads `KEY=VALUE`: a key that is not ours, and a YAML scalar.
+pub(super) fn assignment(text: &str) -> Result<(String, Value), ValueError> {
+    let (key, value) = text.split_once('=').ok_or(ValueError::NoEquals)?;
+    let key = key.trim();
+    if key.is_empty() {
+        return Err(ValueError::Blank);
+    }
+    if ITEM_KEYS.contains(&key) {
+        return Err(known_key(key));
+    }
+    // A merge key would be refused when the file is read again.
+    if key == "<<" || key.chars().any(char::is_control) {
+        return Err(ValueError::OddKey { key: key.escape_default().to_string() });
+    }
+    let value =
+        serde_yaml::from_str(value).map_err(|_| ValueError::NotYaml { key: key.to_owned() })?;
+    match value {
+        Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_) => Err(ValueError::NotScalar),
+        scalar => Ok((key.to_owned(), scalar)),
+    }
+}
+
+fn known_key(key: &str) -> ValueError {
+    let key = key.to_owned();
+    if WITHOUT_OPTION.contains(&key.as_str()) {
+        return ValueError::EditOnly { key };
+    }
+    let option = match key.as_str() {
+        "tags" => "--tag".to_owned(),
+        "dependencies" => "--depends-on".to_owned(),
+        "pipeline_type" => "--pipeline".to_owned(),
+        other => format!("--{other}"),
+    };
+    ValueError::KnownKey { key, option }
+}

@@ -1,0 +1,98 @@
+//! The way through the program: read the command line, do the command, show what
+//! failed, end with the code that says so.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::args::{Cli, ColorWhen, Command, Global};
+use super::command as run;
+use super::error::CliError;
+use super::exit::Exit;
+use super::output::{Output, start_log};
+use super::session::Context;
+
+/// Runs the program with the arguments of this process. Returns the exit code:
+/// what kind of failure it was, 0 where it was none.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let error = CliError::Usage(error);
+            Output::of_process(&as_far_as_known(&arguments)).error(&error);
+            return error.exit().into();
+        }
+    };
+    start_log(&cli.global);
+    let output = Output::of_process(&cli.global);
+    match dispatch(cli, &output) {
+        Ok(exit) => {
+            output.finish();
+            exit.into()
+        }
+        Err(error) => {
+            output.error(&error);
+            error.exit().into()
+        }
+    }
+}
+
+fn dispatch(cli: Cli, output: &Output) -> Result<Exit, CliError> {
+    let Cli { global, command } = cli;
+    if let Some(folder) = &global.directory {
+        std::env::set_current_dir(folder).map_err(|source| {
+            let action = format!("work in {}", folder.display());
+            CliError::Io { action, source }
+        })?;
+    }
+    let context = &Context { global: &global, output, name: command.name() };
+    match command {
+        Command::Init(args) => run::init(&args, context),
+        Command::Add(args) => run::add(args, context),
+        Command::List(args) => run::list(&args, context),
+        Command::Show(args) => run::show(&args, context),
+        Command::Update(args) => run::update(args, context),
+        Command::Edit(args) => run::edit(&args, context),
+        Command::Advance(args) => run::advance(args, context),
+        Command::Block(args) => run::block(args, context),
+        Command::Unblock(args) => run::unblock(args, context),
+        Command::Done(args) => run::done(args, context),
+        Command::Archive(args) => run::archive(args, context),
+        Command::Restore(args) => run::restore(&args, context),
+        Command::Merge(args) => run::merge(&args, context),
+        Command::Ingest(args) => run::ingest(&args, context),
+        Command::Status => run::status(context),
+        Command::Check(args) => run::check(&args, context),
+        Command::Migrate(args) => run::migrate(&args, context),
+        Command::Id(args) => run::id(args.command, context),
+        Command::Schema => run::schema(output),
+        Command::Completions(args) => run::completions(&args, output),
+    }
+}
+
+/// Returns how to show that the arguments are none of ours: what can be told of
+/// them without understanding them.
+fn as_far_as_known(arguments: &[OsString]) -> Global {
+    let before_dashes = arguments.iter().take_while(|argument| *argument != "--");
+    let known: Vec<&OsString> = before_dashes.collect();
+    let env_is_set = std::env::var("ORCHESTRATOR_JSON").is_ok_and(|value| {
+        let falsy = ["", "0", "n", "no", "f", "false", "off"];
+        !falsy.contains(&value.to_lowercase().as_str())
+    });
+    let colour = |word: &str| {
+        let joined = format!("--color={word}");
+        known.iter().any(|argument| **argument == *joined)
+            || known.windows(2).any(|pair| pair[0] == "--color" && pair[1] == word)
+    };
+    Global {
+        json: env_is_set || known.iter().any(|argument| *argument == "--json"),
+        color: match (colour("always"), colour("never")) {
+            (true, _) => ColorWhen::Always,
+            (_, true) => ColorWhen::Never,
+            _ => ColorWhen::Auto,
+        },
+        ..Global::default()
+    }
+}

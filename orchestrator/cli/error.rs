@@ -1,0 +1,344 @@
+//! Everything a command can fail with, and what that means outside: a stable
+//! code, an exit code, a way out.
+//!
+//! Modules below say what went wrong; that a thing is a conflict and what a
+//! person can do about it is said here, once.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::exit::Exit;
+use crate::config::ConfigError;
+use crate::coordinator::CoordinatorError;
+use crate::fs::{FsError, LockError};
+use crate::model::{ChangeError, Diagnostic, PhaseResultError};
+use crate::store::{RequestError, StoreError};
+use crate::wire::ErrorReport;
+use crate::yaml::Refused;
+
+/// Why a command did nothing, or not all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error(transparent)]
+    Usage(clap::Error),
+    #[error("there is no backlog in {} or above", folder.display())]
+    NoBacklog { folder: PathBuf },
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    #[error("several items are called {id}: lines {}", listed(lines))]
+    Duplicate { id: String, file: PathBuf, lines: Vec<u32> },
+    #[error("the text of the file cannot be changed so: {refused}")]
+    Refused { file: PathBuf, refused: Refused },
+    #[error("the edited text of {id} is refused")]
+    EditRefused { id: String, text: String, problems: Vec<Diagnostic> },
+    #[error("{editor} ended with {status}")]
+    Editor { editor: String, status: std::process::ExitStatus },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Store(Arc<StoreError>),
+    /// Of a save: what the disk has is then not known.
+    #[error(transparent)]
+    Save(Arc<StoreError>),
+    #[error(transparent)]
+    Coordinator(CoordinatorError),
+    #[error("{} is no phase result", path.display())]
+    PhaseResult {
+        path: PathBuf,
+        #[source]
+        source: PhaseResultError,
+    },
+    #[error(transparent)]
+    File(#[from] FsError),
+    #[error("cannot {action}")]
+    Io {
+        action: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot write the result as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+fn listed(lines: &[u32]) -> String {
+    let lines: Vec<String> = lines.iter().map(u32::to_string).collect();
+    lines.join(" and ")
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<CoordinatorError> for CliError {
+    fn from(error: CoordinatorError) -> Self {
+        match error {
+            CoordinatorError::Store(error) => Self::Save(error),
+            other => Self::Coordinator(other),
+        }
+    }
+}
+
+/// What an error is to a program and to a shell.
+type Kind = (&'static str, Exit);
+
+const IO: Kind = ("io", Exit::Io);
+const BUSY: Kind = ("busy", Exit::Busy);
+const NOT_INITIALISED: Kind = ("not_initialised", Exit::NotInitialised);
+const EDIT_REFUSED: Kind = ("edit_refused", Exit::Refused);
+
+impl CliError {
+    /// Returns how the program ends.
+    pub(crate) fn exit(&self) -> Exit {
+        self.kind().1
+    }
+
+    /// Returns the stable word for it, and how the program ends.
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Usage(error) if !error.use_stderr() => ("usage", Exit::Done),
+            Self::Usage(_) => ("usage", Exit::Usage),
+            Self::NoBacklog { .. } => NOT_INITIALISED,
+            Self::Change(error) => change(error),
+            Self::Duplicate { .. } => ("duplicate_id", Exit::Conflict),
+            Self::Refused { .. } | Self::EditRefused { .. } => EDIT_REFUSED,
+            Self::Config(ConfigError::Invalid { problems, .. }) => {
+                (problems.first().map_or("syntax", |first| first.code.as_str()), Exit::Invalid)
+            }
+            Self::Store(error) | Self::Save(error) => store(error),
+            Self::Coordinator(CoordinatorError::Busy) => BUSY,
+            Self::PhaseResult { source, .. } => (phase_result(source), Exit::Invalid),
+            Self::Coordinator(_)
+            | Self::Config(ConfigError::Read(_))
+            | Self::File(_)
+            | Self::Editor { .. }
+            | Self::Io { .. }
+            | Self::Json(_) => IO,
+        }
+    }
+
+    /// Returns the way out, where there is an obvious one.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoBacklog { .. } => {
+                Some("`orchestrator init` starts one here; -C or --file name another".to_owned())
+            }
+            Self::Change(error) => change_hint(error),
+            Self::Duplicate { .. } => {
+                Some("`orchestrator check --fix` gives the later ones new IDs".to_owned())
+            }
+            Self::Refused { .. } => Some("make this change in the file itself".to_owned()),
+            Self::EditRefused { id, .. } => {
+                Some(format!("the text is kept; `orchestrator edit {id}` offers it again"))
+            }
+            Self::Editor { .. } => {
+                Some("nothing was changed; $VISUAL or $EDITOR says which editor to use".to_owned())
+            }
+            Self::Save(error) if store(error) == IO => Some(
+                "whether the change is on disk is not known: look before trying again".to_owned(),
+            ),
+            Self::Store(error) | Self::Save(error) => store_hint(error),
+            _ => None,
+        }
+    }
+
+    /// Returns the problems of a file that it is about, with that file's text.
+    pub(crate) fn diagnostics(&self) -> Option<(Vec<Diagnostic>, &str)> {
+        match self {
+            Self::Config(ConfigError::Invalid { problems, text, .. }) => {
+                Some((problems.iter().cloned().map(Diagnostic::from).collect(), text))
+            }
+            Self::EditRefused { problems, text, .. } => Some((problems.clone(), text)),
+            Self::Store(error) | Self::Save(error) => match &**error {
+                StoreError::Invalid { diagnostics, text } => Some((diagnostics.clone(), text)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Returns the whole of it as a program reads it.
+    pub(crate) fn report(&self) -> ErrorReport {
+        let (code, _) = self.kind();
+        if let Self::Usage(error) = self {
+            return usage(error);
+        }
+        if let Some((found, _)) = self.diagnostics()
+            && let Some(first) = found.iter().find(|found| found.is_error()).or(found.first())
+        {
+            let code = if code == EDIT_REFUSED.0 { code } else { first.code.as_str() };
+            return ErrorReport { code, ..ErrorReport::from(first) };
+        }
+        let (file, line, column) = self.place();
+        ErrorReport {
+            code,
+            message: chain(self),
+            file: file.map(|path| path.to_string_lossy().into_owned()),
+            line,
+            column,
+            hint: self.hint(),
+        }
+    }
+
+    /// Returns the file it is about, with line and column, as far as they are known.
+    fn place(&self) -> (Option<&PathBuf>, Option<u32>, Option<u32>) {
+        match self {
+            Self::Duplicate { file, lines, .. } => (Some(file), lines.first().copied(), None),
+            Self::Refused { file, refused } => {
+                (Some(file), Some(refused.line), Some(refused.column))
+            }
+            Self::PhaseResult { path, source } => {
+                let place = |number: usize| u32::try_from(number).ok().filter(|n| *n > 0);
+                match source {
+                    PhaseResultError::Json(error) => {
+                        (Some(path), place(error.line()), place(error.column()))
+                    }
+                    _ => (Some(path), None, None),
+                }
+            }
+            Self::Store(error) | Self::Save(error) => match &**error {
+                StoreError::DamagedMark { path }
+                | StoreError::DamagedEntry { path, .. }
+                | StoreError::Unsettled { path, .. } => (Some(path), None, None),
+                _ => (None, None, None),
+            },
+            _ => (None, None, None),
+        }
+    }
+}
+
+/// Returns an error with all its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // What says the same as its source, or repeats it, is said once.
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn change(error: &ChangeError) -> Kind {
+    match error {
+        ChangeError::NoSuchItem { .. } | ChangeError::Archived { .. } => {
+            ("no_such_item", Exit::NoSuchItem)
+        }
+        ChangeError::DuplicateId { .. } => ("duplicate_id", Exit::Conflict),
+        ChangeError::IllegalTransition(_)
+        | ChangeError::CannotAdvance { .. }
+        | ChangeError::NotBlocked { .. }
+        | ChangeError::NotDone { .. }
+        | ChangeError::NoPhases { .. } => ("illegal_transition", Exit::Refused),
+        ChangeError::Guardrail { .. } => ("guardrail", Exit::Refused),
+        ChangeError::Cycle { .. } => ("cycle", Exit::Refused),
+        ChangeError::BlankTitle | ChangeError::SameItem { .. } => ("usage", Exit::Usage),
+        ChangeError::UnknownPipeline { .. } => ("unknown_pipeline", Exit::Usage),
+        ChangeError::UnknownPhase { .. } => ("unknown_phase", Exit::Usage),
+        ChangeError::AlreadyThere { .. } | ChangeError::ChangedMeanwhile { .. } => {
+            ("conflict", Exit::Conflict)
+        }
+        ChangeError::IdEdited { .. } => EDIT_REFUSED,
+        ChangeError::IdSpace(_) => ("id_space_exhausted", Exit::Refused),
+    }
+}
+
+fn change_hint(error: &ChangeError) -> Option<String> {
+    let hint = match error {
+        ChangeError::NoSuchItem { .. } => "`orchestrator list --all` shows all items".to_owned(),
+        ChangeError::Archived { id, .. } => format!("`orchestrator restore {id}` puts it back"),
+        ChangeError::IllegalTransition(_) => {
+            "`advance` goes one step; `update --status … --force` sets what a hand edit could"
+                .to_owned()
+        }
+        ChangeError::CannotAdvance { id, status: crate::model::ItemStatus::Blocked } => {
+            format!("`orchestrator unblock {id}` first")
+        }
+        ChangeError::NotDone { id, .. } => {
+            format!("`orchestrator done {id}` first, or give it up with --reason")
+        }
+        ChangeError::Guardrail { id, .. } => {
+            format!("a person consents with `orchestrator block {id} --reason …`, then `unblock`")
+        }
+        ChangeError::UnknownPipeline { near: Some(near), .. }
+        | ChangeError::UnknownPhase { near: Some(near), .. } => format!("did you mean `{near}`?"),
+        ChangeError::ChangedMeanwhile { .. } => "look at it again, and repeat".to_owned(),
+        ChangeError::IdEdited { .. } => "leave the line with `id` as it was".to_owned(),
+        _ => return None,
+    };
+    Some(hint)
+}
+
+fn store(error: &StoreError) -> Kind {
+    match error {
+        StoreError::NotInitialised { .. } => NOT_INITIALISED,
+        StoreError::Invalid { diagnostics, .. } => {
+            let first = diagnostics.iter().find(|found| found.is_error());
+            (first.map_or("syntax", |first| first.code.as_str()), Exit::Invalid)
+        }
+        StoreError::Unsettled { .. } | StoreError::Lock(LockError::Busy { .. }) => BUSY,
+        StoreError::DamagedMark { .. } | StoreError::DamagedEntry { .. } => {
+            ("syntax", Exit::Invalid)
+        }
+        StoreError::NotArchived { .. } => ("no_such_item", Exit::NoSuchItem),
+        StoreError::IdSpace(_) => ("id_space_exhausted", Exit::Refused),
+        StoreError::Lock(LockError::File(_))
+        | StoreError::Git(_)
+        | StoreError::Fs(_)
+        | StoreError::Record(_) => IO,
+    }
+}
+
+fn store_hint(error: &StoreError) -> Option<String> {
+    let hint = match error {
+        StoreError::NotInitialised { .. } => "`orchestrator init` starts one",
+        StoreError::DamagedMark { .. } => {
+            "`orchestrator check --fix` rebuilds it from what is known"
+        }
+        StoreError::DamagedEntry { .. } => "mend the entry by hand: it is YAML in a fenced block",
+        StoreError::Unsettled { .. } => "an editor or a program keeps writing it: try again later",
+        StoreError::Lock(LockError::Busy { .. }) => "try again when that process is done",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn phase_result(error: &PhaseResultError) -> &'static str {
+    match error {
+        PhaseResultError::Json(_) => "syntax",
+        PhaseResultError::NotAnObject => "wrong_shape",
+        PhaseResultError::Missing { .. } | PhaseResultError::BadItemId { .. } => "wrong_type",
+    }
+}
+
+/// Returns what the argument parser says in the fields of an error.
+fn usage(error: &clap::Error) -> ErrorReport {
+    let text = error.render().to_string();
+    let mut paragraphs = text.split("\n\n").map(|paragraph| {
+        let words: Vec<&str> = paragraph.split_whitespace().collect();
+        words.join(" ")
+    });
+    let first = paragraphs.next().unwrap_or_default();
+    let message = first.strip_prefix("error: ").unwrap_or(&first).to_owned();
+    let hint: Vec<String> = paragraphs.filter(|text| !text.is_empty()).collect();
+    ErrorReport {
+        code: "usage",
+        message,
+        hint: (!hint.is_empty()).then(|| hint.join("; ")),
+        ..ErrorReport::default()
+    }
+}
+
+/// Returns why a request was refused, with the file it speaks of.
+pub(crate) fn of_request(error: RequestError, file: PathBuf) -> CliError {
+    match error {
+        RequestError::Change(error) => CliError::Change(error),
+        RequestError::Edit(refused) => CliError::Refused { file, refused },
+    }
+}
