@@ -13,5 +13,6 @@ pub mod ingest;
 pub mod model;
 #[cfg(all(unix, feature = "runtime"))]
 pub mod runner;
+pub mod scheduler;
 pub mod store;
 pub mod yaml;

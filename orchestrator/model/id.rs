@@ -50,7 +50,7 @@ impl ItemId {
 
     /// Returns whether `text` is an ID of the given prefix, letter case aside.
     pub fn has_prefix(text: &str, prefix: &str) -> bool {
-        text.rsplit_once('-').is_some_and(|(own, _)| own.eq_ignore_ascii_case(prefix))
+        halves(text).is_some_and(|(own, _)| own.eq_ignore_ascii_case(prefix))
     }
 
     /// Returns whether both texts name the same item: equal numbers under equal
@@ -77,12 +77,19 @@ impl ItemId {
 }
 
 fn split(text: &str) -> Result<(&str, u32), OddId> {
-    let (prefix, digits) = text.rsplit_once('-').ok_or(OddId::NoNumber)?;
+    let (prefix, digits) = halves(text).ok_or(OddId::NoNumber)?;
     let number = decimal(digits)?;
     if prefix.is_empty() || prefix.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(OddId::NoNumber);
     }
     Ok((prefix, number))
+}
+
+/// Returns what stands before and after the last dash. Asked of every item at each
+/// change, so without the set-up that a general search costs on so short a text.
+fn halves(text: &str) -> Option<(&str, &str)> {
+    let dash = text.bytes().rposition(|byte| byte == b'-')?;
+    Some((&text[..dash], &text[dash + 1..]))
 }
 
 fn decimal(digits: &str) -> Result<u32, OddId> {
@@ -145,22 +152,26 @@ impl<'a> IdFormat<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdQuery {
     text: String,
-    bare_number: Option<u32>,
+    number: Option<u32>,
+    is_bare: bool,
 }
 
 impl IdQuery {
     /// Reads what was typed; anything can be asked for, if only to find nothing.
     pub fn new(text: &str) -> Self {
         let text = text.trim();
-        Self { text: text.to_owned(), bare_number: decimal(text).ok() }
+        let bare = decimal(text).ok();
+        let number = bare.or_else(|| ItemId::number_of(text).ok());
+        Self { text: text.to_owned(), number, is_bare: bare.is_some() }
     }
 
     /// Returns whether this names the item that has the given ID.
     pub fn names(&self, id: &str) -> bool {
-        match self.bare_number {
-            Some(number) => id == self.text || ItemId::number_of(id) == Ok(number),
-            None => ItemId::same(&self.text, id),
+        if id == self.text {
+            return true;
         }
+        let Some(number) = self.number else { return false };
+        ItemId::number_of(id) == Ok(number) && (self.is_bare || ItemId::same(&self.text, id))
     }
 
     /// Returns what was typed.

@@ -12,7 +12,7 @@ use super::settle::{Settled, read_settled};
 use super::worklog::{Archived, PhaseEntry, Worklog};
 use super::{LockedBacklog, Paths, StoreError, lost, replace};
 use crate::fs::{self, Stamp};
-use crate::model::{BacklogFile, BacklogSnapshot, Diagnostic, Ended, IdQuery, ItemId};
+use crate::model::{BacklogFile, BacklogSnapshot, Diagnostic, Ended, IdQuery, ItemId, Rules};
 
 /// For how long after a change a file's stamp cannot tell it from a second one: a
 /// tick of the kernel's clock, with room to spare.
@@ -123,18 +123,20 @@ impl BacklogStore {
             (None, Some(swap)) => swap.items,
             (None, None) => 0,
         };
-        let is_known = |hash: &str| {
-            known.as_deref() == Some(hash) || written.is_some_and(|swap| swap.ours == hash)
-        };
-        let rules = self.options.rules.clone();
+        let is_known =
+            |hash: &str| known.as_deref() == Some(hash) || written.is_some_and(|s| s.ours == hash);
+        let mut old = self.state.take();
+        let rules = &self.options.rules;
         let mut parsed: Option<Loaded> = None;
         let settled = read_settled(&self.paths.file, &self.options.clock, is_known, |bytes| {
-            let text = std::str::from_utf8(bytes).ok();
-            parsed = text.and_then(|text| load::load(text.to_owned(), &rules).ok());
+            let Ok(text) = std::str::from_utf8(bytes) else { return false };
+            let before = old.take().map(|state| state.loaded);
+            parsed = parse(before, text.to_owned(), rules).ok();
             parsed.as_ref().is_some_and(|loaded| loaded.file.items.len() >= items)
         })?;
         let is_foreign = written.is_none_or(|swap| swap.ours != settled.hash);
         let is_same = known.as_deref() == Some(&settled.hash);
+        self.state = old;
         if let Some(state) = self.state.as_mut().filter(|_| is_same) {
             state.is_firm = is_firm(&settled.stamp, &self.options.clock);
             state.stamp = settled.stamp;
@@ -159,30 +161,19 @@ impl BacklogStore {
             |loaded: &Loaded| loaded.original.as_deref().unwrap_or(loaded.doc.text()) == text;
         let loaded = match parsed.filter(is_of_text) {
             Some(loaded) => loaded,
-            None => self.parse(text)?,
+            None => {
+                let before = self.state.take().map(|state| state.loaded);
+                parse(before, text, &self.options.rules).map_err(
+                    |Unreadable { text, problems }| {
+                        diagnostics::unreadable(&self.paths, text, problems)
+                    },
+                )?
+            }
         };
         self.settle_prefix(&loaded.file);
         let is_firm = is_firm(&stamp, &self.options.clock);
         self.state = Some(State { loaded, hash, stamp, is_firm, is_foreign });
         Ok(())
-    }
-
-    /// Parses a text: only the part that differs, where we have one already.
-    fn parse(&mut self, text: String) -> Result<Loaded, StoreError> {
-        if let Some(mut state) = self.state.take() {
-            match reload(&mut state.loaded, text) {
-                Ok(()) => return Ok(state.loaded),
-                // What cannot be read in part is read in full.
-                Err(text) => return self.parse_all(text),
-            }
-        }
-        self.parse_all(text)
-    }
-
-    fn parse_all(&self, text: String) -> Result<Loaded, StoreError> {
-        load::load(text, &self.options.rules).map_err(|Unreadable { text, problems }| {
-            diagnostics::unreadable(&self.paths, text, problems)
-        })
     }
 
     /// Takes the prefix that most items have, where none is configured.
@@ -394,12 +385,22 @@ impl BacklogStore {
 /// has no mark also what dependencies and origins name.
 pub(super) fn floor_of(loaded: &Loaded) -> u32 {
     let file = &loaded.file;
-    let floor = file.next_item_id.max(file.highest_number());
+    let floor = file.next_item_id.max(loaded.highest);
     if loaded.has_mark { floor } else { floor.max(load::mentioned(file)) }
 }
 
 pub(super) fn is_firm(stamp: &Stamp, clock: &super::Clock) -> bool {
     clock.now().as_nanosecond() - stamp.mtime_ns.max(stamp.ctime_ns) > RACY_NS
+}
+
+/// Parses a text: only the part that differs, where there is one already.
+fn parse(before: Option<Loaded>, text: String, rules: &Rules) -> Result<Loaded, Unreadable> {
+    let Some(mut loaded) = before else { return load::load(text, rules) };
+    match reload(&mut loaded, text) {
+        Ok(()) => Ok(loaded),
+        // What cannot be read in part is read in full.
+        Err(text) => load::load(text, rules),
+    }
 }
 
 /// Reads a text in part, where only a part differs; else gives it back.

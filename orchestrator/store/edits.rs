@@ -19,7 +19,7 @@ pub(super) fn edits(deltas: &[Delta], has_id_key: impl Fn(usize) -> bool) -> Vec
             }
             Delta::Added { item, text: None } => edits.push(Edit::Append { fields: fields(item) }),
             Delta::Replaced { index, before, after, text: None } => {
-                edits.extend(item_edits(*index, before, after, has_id_key(*index)));
+                edits.extend(item_edits(*index, before, after, || has_id_key(*index)));
             }
             Delta::Replaced { index, after, text: Some(text), .. } => {
                 edits.push(Edit::ReplaceText { record: *index, text: text.clone() });
@@ -53,12 +53,12 @@ pub(super) fn item_edits(
     record: usize,
     before: &BacklogItem,
     after: &BacklogItem,
-    has_id_key: bool,
+    has_id_key: impl FnOnce() -> bool,
 ) -> Vec<Edit> {
     let mut diff = Diff { record, edits: Vec::new() };
     if before.id != after.id {
         let id = after.id.clone().map_or(Value::Null, Value::String);
-        diff.edits.push(if has_id_key {
+        diff.edits.push(if has_id_key() {
             set(record, "id", id)
         } else {
             Edit::SetFirst { record, key: "id".to_owned(), value: id }

@@ -129,7 +129,7 @@ fn replay_one(loaded: &mut Loaded, save: &Save) -> bool {
         let Some(index) = index_of(loaded, &before, &after) else {
             continue;
         };
-        let has_id = loaded.doc.locate_key(Some(index), "id").is_some();
+        let has_id = || loaded.doc.locate_key(Some(index), "id").is_some();
         let edits = edits::item_edits(index, &before, &after, has_id);
         if loaded.doc.apply(&edits).is_err() || !read_back(loaded) {
             return false;

@@ -33,6 +33,9 @@ pub(super) struct Loaded {
     pub notes: Vec<String>,
     /// Whether the file has a mark at all.
     pub has_mark: bool,
+    /// The highest number of any item when the text was read: what came since is
+    /// not above the mark.
+    pub highest: u32,
 }
 
 /// A problem of the file as a whole.
@@ -137,6 +140,7 @@ impl Loaded {
             original: None,
             notes: Vec::new(),
             has_mark: false,
+            highest: 0,
             doc,
         };
         loaded.read_root();
@@ -146,6 +150,7 @@ impl Loaded {
     /// Reads the root keys again; the items are as they are.
     pub(super) fn read_root(&mut self) {
         self.root_problems.clear();
+        self.highest = self.file.highest_number();
         let mark = self.doc.root("next_item_id").filter(|value| !value.is_null());
         self.has_mark = mark.is_some();
         match mark.map(|value| schema::number(&value)) {

@@ -16,7 +16,9 @@ use super::touched::{self, Touched};
 use super::worklog::ArchiveEntry;
 use super::{Paths, StoreError, edits, events, late, lost};
 use crate::fs::{self, FileLock};
-use crate::model::{Applied, BacklogItem, Change, Code, Context, Diagnostic, FieldProblem, revert};
+use crate::model::{
+    Applied, BacklogFile, BacklogItem, Change, Code, Context, Diagnostic, FieldProblem, revert,
+};
 use crate::yaml::Refused;
 
 /// How often a save goes forward over edits that slip in, before it gives up.
@@ -104,7 +106,12 @@ impl<'a> LockedBacklog<'a> {
             return Ok(());
         }
         let lost = self.store.lost(true)?;
-        lost::note(&self.store.paths, &lost)
+        lost::note(&self.store.paths, &lost)?;
+        if let Some(state) = &mut self.store.state {
+            // Once for each text that is not ours.
+            state.is_foreign = false;
+        }
+        Ok(())
     }
 
     /// Returns the store, for what reads under the lock.
@@ -132,6 +139,28 @@ impl<'a> LockedBacklog<'a> {
         result
     }
 
+    /// Makes the changes in memory, shows what the text would be, and takes them
+    /// back: for dry runs. Numbers are shown as they would be issued now; none is
+    /// taken.
+    ///
+    /// # Errors
+    /// Where the worklog or the mark cannot be read.
+    pub fn rehearse<R>(
+        mut self,
+        requests: &[Request],
+        show: impl FnOnce(&str, &BacklogFile, &Saved) -> R,
+    ) -> Result<R, StoreError> {
+        let now = to_millis(self.store.options.clock.now());
+        self.store.worklog.refresh()?;
+        let copy = self.store.marks.read()?.unwrap_or(0).max(self.store.worklog.highest());
+        let floor = floor_of(&self.store.state()?.loaded).max(copy);
+        let made = self.make(requests, now, floor)?;
+        let loaded = &self.store.state()?.loaded;
+        let shown = show(loaded.doc.text(), &loaded.file, &made.outcome);
+        self.unmake(made);
+        Ok(shown)
+    }
+
     fn try_save(&mut self, requests: &[Request]) -> Result<Saved, StoreError> {
         let now = to_millis(self.store.options.clock.now());
         let mut displaced: Vec<PathBuf> = Vec::new();
@@ -142,17 +171,18 @@ impl<'a> LockedBacklog<'a> {
                 return Ok(made.outcome);
             }
             let touched = std::mem::take(&mut made.touched);
-            self.before_save(requests, &made, touched, now)?;
-            match self.put(&made.ours)? {
+            let ours = fs::hash(self.store.state()?.loaded.doc.text().as_bytes());
+            self.before_save(requests, &made, touched, &ours)?;
+            match self.put(&ours)? {
                 Put::Done => {
                     for path in displaced {
                         fs::remove_if_exists(&path)?;
                     }
-                    self.after_save(&made, now)?;
+                    self.after_save(&made, ours)?;
                     return Ok(made.outcome);
                 }
                 Put::SlippedIn { path, exchanged } => {
-                    self.read_slipped_in(&path, exchanged, made.ours)?;
+                    self.read_slipped_in(&path, exchanged, ours)?;
                     if exchanged {
                         displaced.push(path);
                     }
@@ -264,9 +294,8 @@ impl<'a> LockedBacklog<'a> {
             loaded.has_mark = true;
         }
         let named = naming.as_ref().map(|applied| applied.changed.clone()).unwrap_or_default();
-        let ours = if is_needed { fs::hash(loaded.doc.text().as_bytes()) } else { String::new() };
         let outcome = Saved { outcomes, named, is_written: is_needed };
-        Ok(Made { outcome, touched, naming, had, problems, mark, is_needed, ours })
+        Ok(Made { outcome, touched, naming, had, problems, mark, now, is_needed })
     }
 
     /// Does what must be durable, or at least there, before the file changes.
@@ -275,8 +304,9 @@ impl<'a> LockedBacklog<'a> {
         requests: &[Request],
         made: &Made,
         touched: Touched,
-        now: Timestamp,
+        ours: &str,
     ) -> Result<(), StoreError> {
+        let now = made.now;
         let store = &mut *self.store;
         for (request, outcome) in requests.iter().zip(&made.outcome.outcomes) {
             if let (Some(path), Ok(applied)) = (&request.record, outcome) {
@@ -308,7 +338,7 @@ impl<'a> LockedBacklog<'a> {
             touched.removed.iter().filter_map(|(removal, _)| removal.item.id.clone()).collect();
         let save = Save {
             at: now.to_string(),
-            ours: made.ours.clone(),
+            ours: ours.to_owned(),
             mark: made.mark,
             added: touched.added,
             changed: touched.changed,
@@ -370,19 +400,20 @@ impl<'a> LockedBacklog<'a> {
     }
 
     /// Takes in what was just written; what fails here undoes nothing.
-    fn after_save(&mut self, made: &Made, now: Timestamp) -> Result<(), StoreError> {
+    fn after_save(&mut self, made: &Made, ours: String) -> Result<(), StoreError> {
         let store = &mut *self.store;
         let stamp = fs::stamp(&store.paths.file)?;
         if let (Some(state), Some(stamp)) = (&mut store.state, stamp) {
-            state.hash.clone_from(&made.ours);
+            state.hash = ours;
             state.stamp = stamp;
             state.is_firm = is_firm(&stamp, &store.options.clock);
             state.is_foreign = false;
-            state.loaded.original = None;
+            if state.loaded.original.take().is_some() {
+                state.loaded.read_root();
+            }
             state.loaded.notes.clear();
-            state.loaded.read_root();
         }
-        let time = now.to_string();
+        let time = made.now.to_string();
         let mut story = Vec::new();
         for applied in made.naming.iter().chain(made.outcome.outcomes.iter().flatten()) {
             story.extend(events::of(applied, &time));
@@ -444,10 +475,10 @@ struct Made {
     had: (bool, u32),
     /// The problems of the fields before.
     problems: Vec<Box<[FieldProblem]>>,
-    /// The hash of the text after them.
-    ours: String,
     /// The mark after them.
     mark: u32,
+    /// When.
+    now: Timestamp,
     /// Whether there is anything to save.
     is_needed: bool,
 }

@@ -10,7 +10,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::apply::{Blocked, Made, Reindex};
 use super::document::Document;
-use super::entry::{entry, indented, mapping, record};
+use super::entry::{entry, indented, mapping, record, whole_lines};
 use super::index::{List, Record, is_text};
 use super::lines::{
     after_break, break_before, indent_of, is_blank_line, line_end, line_start, lines, next_line,
@@ -54,6 +54,7 @@ impl Document {
 
     /// Appends a record that is written already.
     pub(super) fn append_text(&mut self, text: &str) -> Result<Made, Blocked> {
+        let text = &whole_lines(text);
         let (mapping, anchors) = self.given(text)?;
         self.append(&New { mapping, text: Some(text), anchors })
     }
@@ -89,7 +90,7 @@ impl Document {
         at: usize,
     ) -> Result<Made, Blocked> {
         let mapping = &new.mapping;
-        let made = self.try_whole(plans, at, |_| {
+        let made = self.try_whole(plans, at, false, |_| {
             |model: &Model| {
                 let mut model = model.clone();
                 model.records.push(Value::Mapping(mapping.clone()));

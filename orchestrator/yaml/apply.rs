@@ -187,7 +187,7 @@ impl Document {
         let plans = plan(Sheet { text, style, before: None }, &node, &change).map_err(blocked)?;
         if !self.stands_alone() {
             let plans = plans.into_iter().map(|splice| splice.moved(slice.start)).collect();
-            return self.try_whole(plans, slice.start + dash, |at| {
+            return self.try_whole(plans, slice.start + dash, true, |at| {
                 move |model: &Model| {
                     let mut model = model.clone();
                     let record = model.records.get_mut(number)?;
@@ -263,17 +263,19 @@ impl Document {
                 let range = skeleton.range_in_document(&splice.range)?;
                 Some(Splice { range, ..splice })
             });
-            return self.try_whole(plans.collect(), self.base(), meant);
+            return self.try_whole(plans.collect(), self.base(), true, meant);
         }
         self.try_skeleton(&skeleton, plans, meant)
     }
 
     /// Makes the first of the splices after which the whole text means what was
-    /// meant; `change` gets the position of a new key.
+    /// meant; `change` gets the position of a new key. With `skip` nothing is made
+    /// that does not change what the text means.
     pub(super) fn try_whole<F: Fn(&Model) -> Option<Model>>(
         &mut self,
         plans: Vec<Splice>,
         at: usize,
+        skip: bool,
         change: impl Fn(Option<usize>) -> F,
     ) -> Result<Option<Made>, Blocked> {
         let base = self.base();
@@ -282,8 +284,8 @@ impl Document {
             let new = splice.applied(&self.text);
             let (old, new) = (&self.text[base..], new.get(base..).unwrap_or_default());
             match whole(old, new, base, &self.list, change(splice.at)) {
-                Ok(None) => return Ok(None),
-                Ok(Some(index)) => {
+                Ok((_, true)) if skip => return Ok(None),
+                Ok((index, _)) => {
                     let gone = 0..self.index.records.len();
                     let reindex = Reindex { gone, new: index.records, root: Some(index.root) };
                     return Ok(Some(self.commit(splice.range, &splice.text, reindex)));
@@ -308,8 +310,8 @@ impl Document {
             };
             let new = splice.applied(&skeleton.text);
             match whole(&skeleton.text, &new, 0, &self.list, change(splice.at)) {
-                Ok(None) => return Ok(None),
-                Ok(Some(index)) if index.root.list == self.index.root.list => {
+                Ok((_, true)) => return Ok(None),
+                Ok((index, _)) if index.root.list == self.index.root.list => {
                     let delta = new.len().cast_signed() - skeleton.text.len().cast_signed();
                     let behind = skeleton.is_behind(splice.range.start);
                     let from = if behind { self.len() } else { 0 };
@@ -317,7 +319,7 @@ impl Document {
                     let reindex = Reindex { gone: from..from, new: Vec::new(), root: Some(root) };
                     return Ok(Some(self.commit(range, &splice.text, reindex)));
                 }
-                Ok(Some(_)) => {}
+                Ok(_) => {}
                 Err(error) => reason = error,
             }
         }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use serde_yaml::{Mapping, Value};
 
 use super::edit::Step;
-use super::entry::{dedented, entry, mapping, record};
+use super::entry::{dedented, entry, mapping, record, whole_lines};
 use super::index::{Index, List, Record, index, is_text};
 use super::lines::{LineTable, break_near};
 use super::node::{Kind, Node, Parsed, read};
@@ -293,7 +293,7 @@ impl Document {
 /// All problems found; offsets and lines are those of the text given.
 pub fn parse_record(text: &str) -> Result<Mapping, Vec<Problem>> {
     let base = base_of(text);
-    match record(&text[base..]) {
+    match record(&whole_lines(text)) {
         Ok((mapping, _)) => Ok(mapping),
         Err(findings) => Err(located(findings, text, base, base)),
     }

@@ -4,8 +4,11 @@
 //! its dash to the line of the next. That is what makes it possible to change,
 //! verify and re-read one record without reading the rest.
 
+use std::borrow::Cow;
+
 use serde_yaml::{Mapping, Value};
 
+use super::document::base_of;
 use super::index::{forbidden_character, read_finding, untagged};
 use super::lines::{lines, next_line, skip_to_token};
 use super::node::{Kind, Node, dash_after, read};
@@ -81,6 +84,16 @@ pub(super) fn mapping(node: &Node<'_>) -> Result<Mapping, Vec<Finding>> {
             .hint("write it as '- key: value'"),
         ]),
     }
+}
+
+/// Returns the text of an entry that somebody gave, as whole lines: without byte
+/// order mark, with a line break at its end.
+pub(super) fn whole_lines(text: &str) -> Cow<'_, str> {
+    let text = &text[base_of(text)..];
+    if text.is_empty() || text.ends_with(['\n', '\r']) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{text}\n"))
 }
 
 /// Returns the text with up to `columns` spaces fewer before each line but the

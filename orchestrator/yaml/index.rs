@@ -219,7 +219,8 @@ impl<'t> Pass<'t, '_> {
         let (end, second) = self.reader.finish(open)?;
         self.close_list(end);
         if let Some(at) = second {
-            let range = at..(at + 3).min(self.text.len());
+            let marked = self.text[at..].starts_with("---");
+            let range = at..at + if marked { 3 } else { 0 };
             self.values.findings.push(
                 Finding::new(
                     ProblemKind::MultipleDocuments,
@@ -266,7 +267,7 @@ impl<'t> Pass<'t, '_> {
             if matches!(event, Event::MappingEnd | Event::StreamEnd) {
                 break;
             }
-            let key = self.reader.node(event, &span)?;
+            let key = self.reader.key(event, &span)?;
             self.close_list(line_start(self.text, key.outer));
             self.index.root.keys.push(RootKey { name: self.key_name(&key), offset: key.start });
             if is_text(&key, self.list_key) {
@@ -296,8 +297,8 @@ impl<'t> Pass<'t, '_> {
 
     fn key_name(&self, key: &Node<'_>) -> String {
         match &key.kind {
-            Kind::Scalar { text, .. } => text.clone().into_owned(),
-            _ => self.text[key.start..key.end].to_owned(),
+            Kind::Scalar { text, .. } if key.tag.is_none() => text.clone().into_owned(),
+            _ => self.text[key.outer..key.end].to_owned(),
         }
     }
 

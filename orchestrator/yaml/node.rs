@@ -367,11 +367,36 @@ impl<'t> Reader<'t> {
 
     /// Reads a key, whose first event was just read, and its value.
     fn pair(&mut self, event: Event<'t>, span: &Span) -> Result<(Node<'t>, Node<'t>), ReadError> {
-        let key = self.node(event, span)?;
+        let key = self.key(event, span)?;
         let (event, span) = self.next()?;
         let value = self.node(event, &span)?;
         let value = self.after_colon(key.end, value);
         Ok((key, value))
+    }
+
+    /// Reads a key, whose first event was just read. An empty one lies behind its
+    /// `?`, not at the next token, where the parser has it.
+    pub(super) fn key(&mut self, event: Event<'t>, span: &Span) -> Result<Node<'t>, ReadError> {
+        let mut at = self.cursor;
+        if let Event::Scalar(_, ScalarStyle::Plain, 0, None) = &event
+            && range(span).is_empty()
+        {
+            loop {
+                at = skip_to_token(self.text, at);
+                match self.text.as_bytes().get(at) {
+                    Some(b'-' | b'[' | b'{' | b',') => at += 1,
+                    Some(b'?') => break at += 1,
+                    _ => break,
+                }
+            }
+            let before = self.cursor;
+            let mut key = self.node(event, span)?;
+            let at = at.min(key.start);
+            (key.start, key.end, key.outer) = (at, at, at);
+            self.cursor = before.max(at);
+            return Ok(key);
+        }
+        self.node(event, span)
     }
 
     /// Moves an empty value behind its key's colon, where the parser leaves it

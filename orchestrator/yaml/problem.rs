@@ -95,13 +95,14 @@ pub(super) fn located(
     findings
         .into_iter()
         .map(|finding| {
-            let offset = (finding.start + base).min(text.len());
+            let offset = text.floor_char_boundary(finding.start + base);
+            let end = text.ceil_char_boundary(finding.end + base).max(offset);
             let (line, column) = table.line_column(text, head, offset);
             Problem {
                 kind: finding.kind,
                 message: finding.message,
                 offset,
-                len: finding.end.saturating_sub(finding.start),
+                len: end - offset,
                 line,
                 column,
                 record: finding.record,

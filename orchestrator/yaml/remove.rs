@@ -8,7 +8,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::apply::{Blocked, Made, Reindex};
 use super::document::Document;
-use super::entry::{entry, indented, mapping};
+use super::entry::{entry, indented, mapping, whole_lines};
 use super::index::{List, Record, is_text};
 use super::lines::{break_before, is_blank_line, line_end, next_line};
 use super::node::{Kind, colon_after, read};
@@ -37,7 +37,7 @@ impl Document {
         if self.stands_alone() && self.len() > 1 {
             return self.try_removal(number, plans);
         }
-        let made = self.try_whole(plans, at, |_| {
+        let made = self.try_whole(plans, at, false, |_| {
             |model: &Model| {
                 let mut model = model.clone();
                 (number < model.records.len()).then(|| model.records.remove(number))?;
@@ -161,6 +161,7 @@ impl Document {
         let Some(found) = self.record_at(number) else {
             return Err(Blocked::new(Reason::NoSuchRecord { record: number }, self.text.len()));
         };
+        let text = &whole_lines(text);
         let (new, anchors) = self.given(text)?;
         let at = found.start + found.dash;
         let plans = match self.index.root.list {
@@ -185,9 +186,6 @@ impl Document {
                 return Err(Blocked::new(Reason::Layout { what }, at));
             }
         };
-        if plans.iter().any(|splice| self.text[splice.range.clone()] == splice.text) {
-            return Ok(None);
-        }
         if anchors || !self.stands_alone() {
             return self.try_replacement(number, plans, &new, at);
         }
@@ -203,6 +201,9 @@ impl Document {
                 reason = error;
                 continue;
             }
+            if self.text[splice.range.clone()] == splice.text {
+                return Ok(None);
+            }
             let record = Record { len: entry.end, ..found };
             let reindex = Reindex { gone: number..number + 1, new: vec![record], root: None };
             return Ok(Some(self.commit(splice.range, &splice.text, reindex)));
@@ -217,7 +218,7 @@ impl Document {
         new: &Mapping,
         at: usize,
     ) -> Result<Option<Made>, Blocked> {
-        self.try_whole(plans, at, |_| {
+        self.try_whole(plans, at, false, |_| {
             |model: &Model| {
                 let mut model = model.clone();
                 *model.records.get_mut(number)? = Value::Mapping(new.clone());

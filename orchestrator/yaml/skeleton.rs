@@ -80,7 +80,7 @@ impl Skeleton {
         for offset in offsets.chain([&mut root.tail]) {
             *offset = match &self.cut {
                 Some(cut) if *offset >= cut.end.saturating_add_signed(delta) => {
-                    *offset - cut.end + cut.resumes
+                    *offset + cut.resumes - cut.end
                 }
                 _ => *offset + self.base,
             };

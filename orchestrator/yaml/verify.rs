@@ -15,7 +15,8 @@ use super::value::{same, same_mapping};
 
 /// Reads a changed slice of one record; none where it is not the intended one.
 pub(super) fn reads_as<'t>(text: &'t str, dash: usize, intended: &Mapping) -> Option<Entry<'t>> {
-    if has_document_marker(text) {
+    // At its beginning, a slice would have it as a byte order mark.
+    if has_document_marker(text) || text.starts_with('\u{feff}') {
         return None;
     }
     let entry = entry(text).ok()?;
@@ -96,8 +97,8 @@ impl Model {
     }
 }
 
-/// Checks a whole changed text, and returns its index; none where the change
-/// changes nothing. Both texts are without byte order mark, which takes `base`
+/// Checks a whole changed text, and returns its index, and whether it means what
+/// it meant before. Both texts are without byte order mark, which takes `base`
 /// bytes before them.
 pub(super) fn whole(
     old: &str,
@@ -105,24 +106,22 @@ pub(super) fn whole(
     base: usize,
     list: &str,
     change: impl Fn(&Model) -> Option<Model>,
-) -> Result<Option<Index>, Reason> {
+) -> Result<(Index, bool), Reason> {
     let (was, _) = Model::first(old, 0, list).ok_or(Reason::Unsafe)?;
     let intended = change(&was).ok_or(Reason::Unsafe)?;
-    if intended.same(&was) {
-        return Ok(None);
-    }
+    let unchanged = intended.same(&was);
     let (read, index) = Model::first(new, base, list).ok_or(Reason::Unsafe)?;
     if !read.same(&intended) {
         return Err(Reason::Unsafe);
     }
     let second = Model::second(new, list);
     if second.as_ref().is_ok_and(|second| second.same(&intended)) {
-        return Ok(Some(index));
+        return Ok((index, unchanged));
     }
     let was = Model::second(old, list).map_err(|source| Reason::Unreadable { source })?;
     let expected = change(&was).ok_or(Reason::Unsafe)?;
     match second {
-        Ok(second) if second.same(&expected) => Ok(Some(index)),
+        Ok(second) if second.same(&expected) => Ok((index, unchanged)),
         _ => Err(Reason::Unsafe),
     }
 }

@@ -5,3 +5,4 @@
 mod runner;
 mod store;
 mod support;
+mod yaml;

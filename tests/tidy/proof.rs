@@ -102,7 +102,7 @@ fn printing_belongs_to_output() {
 fn docs_come_first_and_have_a_length() {
     assert_eq!(module_docs(&source("tests/x.rs", "use a::b;\n//! late\n")).len(), 1);
     assert_eq!(module_docs(&source("tests/x.rs", "//! one line will do here\n")).len(), 0);
-    assert_eq!(module_docs(&source("orchestrator/model/a.rs", "//! one\n//! two\n")).len(), 1);
+    assert_eq!(module_docs(&source("orchestrator/model/mod.rs", "//! one\n//! two\n")).len(), 1);
     assert_eq!(
         module_docs(&source("orchestrator/model/a.rs", "//! one\n//! two\n//! three\n")).len(),
         0

@@ -1,0 +1,82 @@
+//! Random edits of hostile files, and what must hold after each.
+//!
+//! One body for two drivers: the property tests and the fuzz target both hand it
+//! bytes, and each byte is a choice. It writes a document in some nasty layout,
+//! makes edits with nasty values, and panics where an edit did more or less than
+//! it says: the new text must mean the old one with the change, for two parsers,
+//! lines that are not touched must be the same bytes, an undo must restore all,
+//! and a reload must be as good as a fresh parse.
+
+mod choice;
+mod edit;
+mod layout;
+mod oracle;
+
+pub use choice::Choice;
+
+use orchestrator::yaml::{Document, Edit};
+
+/// What became of one run.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Tally {
+    /// Edits that were made.
+    pub made: usize,
+    /// Edits that were refused.
+    pub refused: usize,
+    /// Texts that were no document.
+    pub rejected: usize,
+}
+
+/// Runs one case.
+pub fn run(data: &[u8]) -> Tally {
+    let mut choice = Choice::new(data);
+    let text = layout::document(&mut choice);
+    run_on(&mut choice, text)
+}
+
+/// Runs edits on a text that was given.
+pub fn run_on(choice: &mut Choice<'_>, text: String) -> Tally {
+    let mut tally = Tally::default();
+    let mut text = text;
+    if choice.one_in(6) {
+        layout::garble(choice, &mut text);
+    }
+    let Some(mut document) = oracle::parse(&text) else {
+        tally.rejected = 1;
+        return tally;
+    };
+    for _ in 0..=choice.below(3) {
+        let edit = edit::random(choice, &document);
+        one(&mut document, &edit, &mut tally);
+        if choice.one_in(4) {
+            oracle::check_reload(choice, &document);
+        }
+    }
+    tally
+}
+
+fn one(document: &mut Document, edit: &Edit, tally: &mut Tally) {
+    let before = oracle::State::of(document);
+    let old = document.clone();
+    let refused = match document.apply(std::slice::from_ref(edit)) {
+        Ok(undo) => {
+            let after = oracle::State::of(document);
+            oracle::check(&before, &after, &old, edit);
+            document.undo(undo);
+            assert_eq!(oracle::State::of(document), before, "undo of {edit:?}");
+            document.apply(std::slice::from_ref(edit)).expect("it was made before");
+            assert_eq!(oracle::State::of(document), after, "{edit:?} made again");
+            oracle::check_taken_over(&old, document);
+            false
+        }
+        Err(_) => {
+            assert_eq!(oracle::State::of(document), before, "refused {edit:?}");
+            true
+        }
+    };
+    if refused {
+        tally.refused += 1;
+    } else {
+        tally.made += 1;
+    }
+}

@@ -1,0 +1,87 @@
+//! Why an item cannot be started now.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use crate::model::{BacklogItem, BacklogSnapshot, Ended, ItemId, ItemStatus};
+
+/// What an item that is not started waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waiting {
+    /// For a person: it is blocked.
+    Blocked(Option<String>),
+    /// For another item that is not done.
+    Dependency(String),
+    /// For an item that was given up, and so never comes.
+    DroppedDependency(String),
+    /// For an item that exists nowhere.
+    UnknownDependency(String),
+    /// For room: as many items are in progress, or phases running, as may be.
+    Room,
+    /// For a phase that must run alone, or that is about to.
+    Destructive(String),
+    /// For a filter or a target that lets it in.
+    NotSelected,
+    /// For the target before it.
+    TargetBefore(String),
+    /// For an ID, which the next save gives it.
+    NoId,
+    /// For a pipeline that is configured.
+    Pipeline(String),
+    /// It runs already.
+    Running,
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blocked(None) => f.write_str("blocked"),
+            Self::Blocked(Some(reason)) => write!(f, "blocked: {reason}"),
+            Self::Dependency(id) => write!(f, "waits for {id}"),
+            Self::DroppedDependency(id) => write!(f, "waits for {id}, which was given up"),
+            Self::UnknownDependency(id) => write!(f, "waits for {id}, which exists nowhere"),
+            Self::Room => f.write_str("waits for room"),
+            Self::Destructive(id) => write!(f, "waits for {id}, which works alone"),
+            Self::NotSelected => f.write_str("not asked for"),
+            Self::TargetBefore(id) => write!(f, "waits for the target {id}"),
+            Self::NoId => f.write_str("has no ID yet"),
+            Self::Pipeline(error) => f.write_str(error),
+            Self::Running => f.write_str("running"),
+        }
+    }
+}
+
+/// The items of a snapshot by ID, and which of them are done.
+pub(super) struct Dependencies<'a> {
+    snapshot: &'a BacklogSnapshot,
+    done: HashMap<String, bool>,
+}
+
+impl<'a> Dependencies<'a> {
+    pub(super) fn new(snapshot: &'a BacklogSnapshot) -> Self {
+        let mut done = HashMap::new();
+        for item in &snapshot.items {
+            if let Some(id) = &item.id {
+                // Of two items of one ID both must be done.
+                let is_done = item.status == ItemStatus::Done;
+                done.entry(ItemId::key(id)).and_modify(|all| *all &= is_done).or_insert(is_done);
+            }
+        }
+        Self { snapshot, done }
+    }
+
+    /// Returns the first dependency that is not met, judged on the whole backlog.
+    pub(super) fn unmet(&self, item: &BacklogItem) -> Option<Waiting> {
+        item.dependencies.iter().find_map(|id| {
+            let key = ItemId::key(id);
+            match (self.done.get(&key), self.snapshot.archived.get(&key)) {
+                (Some(true), _) | (None, Some(Ended::Done)) => None,
+                (Some(false), _) => Some(Waiting::Dependency(id.clone())),
+                (None, Some(Ended::Dropped | Ended::Merged)) => {
+                    Some(Waiting::DroppedDependency(id.clone()))
+                }
+                (None, None) => Some(Waiting::UnknownDependency(id.clone())),
+            }
+        })
+    }
+}

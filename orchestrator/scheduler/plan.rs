@@ -1,0 +1,376 @@
+//! The plan: what to start, in order, and why not the rest.
+
+use std::collections::HashSet;
+
+use super::eligibility::{Dependencies, Waiting};
+use super::filter::Selection;
+use super::order::rank;
+use crate::model::change::PhaseCompletion;
+use crate::model::{BacklogItem, BacklogSnapshot, ItemId, ItemStatus, Limits, PhasePool, Rules};
+
+/// What runs already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// The item.
+    pub id: String,
+    /// Whether its phase must run alone.
+    pub destructive: bool,
+}
+
+/// Everything a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The backlog.
+    pub snapshot: &'a BacklogSnapshot,
+    /// What runs.
+    pub running: &'a [Running],
+    /// How much may run.
+    pub limits: &'a Limits,
+    /// The pipelines.
+    pub rules: &'a Rules,
+    /// What was asked for.
+    pub selection: &'a Selection,
+}
+
+/// A phase to be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// Where the item stands in the snapshot.
+    pub index: usize,
+    /// Its ID.
+    pub id: String,
+    /// The phase; `triage` for a new item.
+    pub phase: String,
+    /// Whether the item must be moved there first: promoted, or put at the first
+    /// phase of its pool.
+    pub moves: bool,
+    /// Whether it runs alone.
+    pub destructive: bool,
+    /// Why it is its turn.
+    pub reason: &'static str,
+}
+
+/// What to start now, and what everything else waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// To be started, in this order.
+    pub starts: Vec<Start>,
+    /// The other open items that have an ID or a place: index and reason.
+    pub waiting: Vec<(usize, Waiting)>,
+    /// A target that is blocked and stops the run.
+    pub blocked_target: Option<String>,
+    /// Whether anything at all was selected.
+    pub has_selected: bool,
+    /// Whether targets were named and all of them are done.
+    pub targets_done: bool,
+}
+
+/// Plans: see the rules in the module's head.
+pub fn plan(view: &View<'_>) -> Plan {
+    let mut plan = Plan::default();
+    let chosen = choose(view, &mut plan);
+    let mut candidates = Vec::new();
+    let dependencies = Dependencies::new(view.snapshot);
+    let running: HashSet<String> =
+        view.running.iter().map(|running| ItemId::key(&running.id)).collect();
+    for (index, item) in view.snapshot.items.iter().enumerate() {
+        if item.status == ItemStatus::Done {
+            continue;
+        }
+        match candidate(view, &dependencies, &running, &chosen, index, item) {
+            Ok(start) => {
+                candidates.push((rank(item, index, view.rules.pipeline_of(item).ok()), start))
+            }
+            Err(waiting) => plan.waiting.push((index, waiting)),
+        }
+    }
+    candidates.sort_by(|(a, _), (b, _)| a.cmp(b));
+    fill(view, candidates.into_iter().map(|(_, start)| start).collect(), &mut plan);
+    plan.waiting.sort_by_key(|(index, _)| *index);
+    plan
+}
+
+/// What may be started by name.
+enum Chosen {
+    /// Whatever fits the filters.
+    Any,
+    /// This item alone; others wait for it.
+    Target(usize, String),
+    /// Nothing.
+    None,
+}
+
+fn choose(view: &View<'_>, plan: &mut Plan) -> Chosen {
+    let selection = view.selection;
+    if selection.targets.is_empty() {
+        return Chosen::Any;
+    }
+    for query in &selection.targets {
+        let mut items = view.snapshot.items.iter().enumerate();
+        let found = items.find(|(_, item)| item.id.as_deref().is_some_and(|id| query.names(id)));
+        // A target that is not there any more is archived: whoever asks for it has
+        // looked whether it exists.
+        let Some((index, item)) = found else { continue };
+        plan.has_selected = true;
+        match item.status {
+            ItemStatus::Done => {}
+            ItemStatus::Blocked if selection.auto_advance => {}
+            ItemStatus::Blocked => {
+                plan.blocked_target = item.id.clone();
+                return Chosen::None;
+            }
+            _ => return Chosen::Target(index, item.id_or_dash().to_owned()),
+        }
+    }
+    plan.targets_done = true;
+    Chosen::None
+}
+
+fn candidate(
+    view: &View<'_>,
+    dependencies: &Dependencies<'_>,
+    running: &HashSet<String>,
+    chosen: &Chosen,
+    index: usize,
+    item: &BacklogItem,
+) -> Result<Start, Waiting> {
+    if item.status == ItemStatus::Blocked {
+        return Err(Waiting::Blocked(item.blocked_reason.clone()));
+    }
+    let Some(id) = &item.id else { return Err(Waiting::NoId) };
+    if running.contains(&ItemId::key(id)) {
+        return Err(Waiting::Running);
+    }
+    match chosen {
+        Chosen::Any => {}
+        Chosen::Target(target, _) if *target == index => {}
+        Chosen::Target(_, target) => return Err(Waiting::TargetBefore(target.clone())),
+        Chosen::None => return Err(Waiting::NotSelected),
+    }
+    let default = &view.rules.default_pipeline;
+    let fits = view.selection.filters.iter().all(|filter| filter.fits(item, default));
+    if !fits || (view.selection.triage_only && item.status != ItemStatus::New) {
+        return Err(Waiting::NotSelected);
+    }
+    if let Some(waiting) = dependencies.unmet(item) {
+        return Err(waiting);
+    }
+    start(view, index, item, id)
+}
+
+fn start(view: &View<'_>, index: usize, item: &BacklogItem, id: &str) -> Result<Start, Waiting> {
+    let pipeline =
+        view.rules.pipeline_of(item).map_err(|error| Waiting::Pipeline(error.to_string()))?;
+    let (pool, reason) = match item.status {
+        ItemStatus::New => {
+            return Ok(Start {
+                index,
+                id: id.to_owned(),
+                phase: PhaseCompletion::TRIAGE.to_owned(),
+                moves: false,
+                destructive: false,
+                reason: "new: the oldest first",
+            });
+        }
+        ItemStatus::Scoping => (PhasePool::Pre, "scoping"),
+        ItemStatus::Ready => (PhasePool::Main, "ready: impact, then age"),
+        _ => (PhasePool::Main, "in progress: the furthest along first"),
+    };
+    let phases = pipeline.pool(pool);
+    let own = item.phase.as_deref().filter(|_| item.status != ItemStatus::Ready);
+    let at = own.and_then(|phase| phases.iter().find(|spec| spec.name == phase));
+    let Some(spec) = at.or_else(|| phases.first()) else {
+        return Err(Waiting::Pipeline(format!(
+            "pipeline `{}` has no {pool} phases",
+            pipeline.name
+        )));
+    };
+    Ok(Start {
+        index,
+        id: id.to_owned(),
+        phase: spec.name.clone(),
+        moves: at.is_none(),
+        destructive: spec.destructive,
+        reason,
+    })
+}
+
+/// Fills the free places in order.
+fn fill(view: &View<'_>, candidates: Vec<Start>, plan: &mut Plan) {
+    plan.has_selected |= !candidates.is_empty() || !view.running.is_empty();
+    let alone =
+        view.running.iter().find(|running| running.destructive).map(|running| running.id.clone());
+    let max = usize::try_from(view.limits.max_concurrent.max(1)).unwrap_or(usize::MAX);
+    let mut places = max.saturating_sub(view.running.len());
+    let in_progress = |item: &&std::sync::Arc<BacklogItem>| item.status == ItemStatus::InProgress;
+    let busy = view.snapshot.items.iter().filter(in_progress).count();
+    let mut room =
+        usize::try_from(view.limits.max_wip.max(1)).unwrap_or(usize::MAX).saturating_sub(busy);
+    // Set once a phase that works alone is next: nothing may start before it.
+    let mut held = alone;
+    for start in candidates {
+        let promotes = view.snapshot.items[start.index].status == ItemStatus::Ready;
+        if let Some(id) = &held {
+            plan.waiting.push((start.index, Waiting::Destructive(id.clone())));
+        } else if promotes && room == 0 {
+            plan.waiting.push((start.index, Waiting::Room));
+        } else if start.destructive && (!view.running.is_empty() || !plan.starts.is_empty()) {
+            held = Some(start.id.clone());
+            plan.waiting.push((start.index, Waiting::Room));
+        } else if places == 0 {
+            plan.waiting.push((start.index, Waiting::Room));
+        } else {
+            places -= 1;
+            room -= usize::from(promotes);
+            if start.destructive {
+                held = Some(start.id.clone());
+            }
+            plan.starts.push(start);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::{Ended, Level};
+
+    fn item(id: &str, status: ItemStatus) -> BacklogItem {
+        BacklogItem { id: Some(id.into()), title: id.into(), status, ..BacklogItem::default() }
+    }
+
+    fn snapshot(items: impl IntoIterator<Item = BacklogItem>) -> BacklogSnapshot {
+        BacklogSnapshot {
+            items: items.into_iter().map(Arc::new).collect(),
+            archived: Arc::default(),
+        }
+    }
+
+    fn limits(wip: u32, concurrent: u32) -> Limits {
+        Limits { max_wip: wip, max_concurrent: concurrent, ..Limits::default() }
+    }
+
+    fn started(
+        snapshot: &BacklogSnapshot,
+        running: &[Running],
+        limits: &Limits,
+        selection: &Selection,
+    ) -> Vec<String> {
+        let rules = Rules::default();
+        let plan = plan(&View { snapshot, running, limits, rules: &rules, selection });
+        assert_eq!(
+            plan.starts.len() + plan.waiting.len(),
+            snapshot.items.iter().filter(|item| item.status != ItemStatus::Done).count(),
+            "every open item is started or told why not"
+        );
+        plan.starts.into_iter().map(|start| format!("{} {}", start.id, start.phase)).collect()
+    }
+
+    fn at(id: &str, phase: &str) -> BacklogItem {
+        BacklogItem { phase: Some(phase.into()), ..item(id, ItemStatus::InProgress) }
+    }
+
+    #[test]
+    fn the_furthest_along_goes_first_then_scoping_then_new() {
+        let scoping =
+            BacklogItem { phase: Some("research".into()), ..item("A-3", ItemStatus::Scoping) };
+        let all =
+            snapshot([item("A-1", ItemStatus::New), at("A-2", "prd"), scoping, at("A-4", "spec")]);
+        let all_started = started(&all, &[], &limits(9, 9), &Selection::default());
+        assert_eq!(all_started, ["A-4 spec", "A-2 prd", "A-3 research", "A-1 triage"]);
+    }
+
+    #[test]
+    fn ready_items_are_promoted_by_impact_while_there_is_room() {
+        let high = BacklogItem { impact: Some(Level::High), ..item("A-2", ItemStatus::Ready) };
+        let all = snapshot([item("A-1", ItemStatus::Ready), high, at("A-3", "prd")]);
+        assert_eq!(
+            started(&all, &[], &limits(2, 9), &Selection::default()),
+            ["A-3 prd", "A-2 prd"]
+        );
+        assert_eq!(started(&all, &[], &limits(1, 9), &Selection::default()), ["A-3 prd"]);
+    }
+
+    #[test]
+    fn a_destructive_phase_runs_alone() {
+        let all = snapshot([at("A-1", "build"), at("A-2", "prd")]);
+        assert_eq!(started(&all, &[], &limits(9, 9), &Selection::default()), ["A-1 build"]);
+        let prd = [Running { id: "A-2".into(), destructive: false }];
+        assert_eq!(started(&all, &prd, &limits(9, 9), &Selection::default()), Vec::<String>::new());
+        let build = [Running { id: "A-1".into(), destructive: true }];
+        assert_eq!(
+            started(&all, &build, &limits(9, 9), &Selection::default()),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn dependencies_are_judged_on_the_whole_backlog() {
+        let needs = |id: &str, on: &str| BacklogItem {
+            dependencies: vec![on.into()],
+            ..item(id, ItemStatus::New)
+        };
+        let mut all = snapshot([
+            item("A-1", ItemStatus::Done),
+            needs("A-2", "A-01"),
+            needs("A-3", "A-2"),
+            needs("A-4", "A-90"),
+            needs("A-5", "A-91"),
+            needs("A-6", "A-77"),
+        ]);
+        all.archived = Arc::new(
+            [("a-90".to_owned(), Ended::Done), ("a-91".to_owned(), Ended::Dropped)].into(),
+        );
+        // A filter that hides A-2 leaves A-3 waiting for it.
+        assert_eq!(
+            started(&all, &[], &limits(9, 9), &Selection::default()),
+            ["A-2 triage", "A-4 triage"]
+        );
+        let rules = Rules::default();
+        let selection = Selection { targets: vec!["A-3".into()], ..Selection::default() };
+        let plan = plan(&View {
+            snapshot: &all,
+            running: &[],
+            limits: &limits(9, 9),
+            rules: &rules,
+            selection: &selection,
+        });
+        assert!(plan.starts.is_empty());
+        assert!(
+            plan.waiting.contains(&(2, Waiting::Dependency("A-2".into()))),
+            "{:?}",
+            plan.waiting
+        );
+    }
+
+    #[test]
+    fn targets_go_in_their_order() {
+        let all = snapshot([
+            item("A-1", ItemStatus::New),
+            item("A-2", ItemStatus::Blocked),
+            item("A-3", ItemStatus::New),
+        ]);
+        let mut selection =
+            Selection { targets: vec!["A-2".into(), "3".into()], ..Selection::default() };
+        assert_eq!(started(&all, &[], &limits(9, 9), &selection), Vec::<String>::new());
+        selection.auto_advance = true;
+        assert_eq!(started(&all, &[], &limits(9, 9), &selection), ["A-3 triage"]);
+    }
+
+    #[test]
+    fn a_phase_that_the_pipeline_lacks_begins_with_the_first() {
+        let all = snapshot([at("A-1", "gone")]);
+        let rules = Rules::default();
+        let selection = Selection::default();
+        let plan = plan(&View {
+            snapshot: &all,
+            running: &[],
+            limits: &limits(1, 1),
+            rules: &rules,
+            selection: &selection,
+        });
+        assert_eq!((plan.starts[0].phase.as_str(), plan.starts[0].moves), ("prd", true));
+    }
+}

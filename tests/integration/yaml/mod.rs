@@ -1,0 +1,6 @@
+//! Random edits of hostile files, and real files of a public project.
+
+#[path = "../../../fuzz/body/mod.rs"]
+mod body;
+mod corpus;
+mod edits;
