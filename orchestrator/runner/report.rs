@@ -41,8 +41,10 @@ pub enum Outcome {
         /// The phase in the result.
         found: String,
     },
-    /// We were told to end it, and no result was there: the attempt counts for
-    /// nothing.
+    /// It was ended by our caller's wish, and no result was there: the attempt
+    /// counts for nothing. Also by SIGTERM, SIGINT or SIGHUP from elsewhere, as
+    /// when the system shuts down: where the caller was not told to stop as well,
+    /// it is a failure like others, lest it be repeated for ever.
     Interrupted,
     /// It took too long, and no result was there: a failure.
     TimedOut(Timeout),

@@ -140,7 +140,7 @@ fn outcome_of(
     }
     let idle = job.agent.idle_timeout;
     let ended_by_us = match ended.by {
-        EndedBy::Itself => None,
+        EndedBy::Itself => record.is_interrupted().then_some(Outcome::Interrupted),
         EndedBy::Stop => Some(Outcome::Interrupted),
         EndedBy::Idle => Some(Outcome::TimedOut(Timeout::Idle(idle))),
         EndedBy::Total => Some(Outcome::TimedOut(Timeout::Total(job.timeout))),

@@ -25,6 +25,8 @@ use crate::fs::{FsError, OutputFile};
 const TICK: Duration = Duration::from_millis(100);
 /// How much of the end is read to find the last line.
 const LINE_WINDOW: usize = 64 * 1024;
+/// How much of the end is read for what an agent says of itself.
+const LAST_WORDS: usize = 1024 * 1024;
 /// How long a supervisor may take for more than its tree does.
 const SLACK: Duration = Duration::from_secs(5);
 
@@ -80,7 +82,7 @@ impl OutputLog {
 
     /// Returns the end of standard output.
     pub(crate) fn stdout_tail(&self) -> Result<Vec<u8>, FsError> {
-        self.files[0].tail(LINE_WINDOW)
+        self.files[0].tail(LAST_WORDS)
     }
 
     /// Returns the end of standard error, at most `max` bytes.

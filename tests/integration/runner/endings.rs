@@ -68,7 +68,8 @@ async fn a_signal_to_the_supervisor_ends_the_agent() {
             }
         });
         let report = report.await.unwrap();
-        assert!(matches!(report.outcome, Outcome::NoResult { .. }), "{}", report.outcome);
+        assert_eq!(report.outcome == Outcome::Interrupted, exit, "{}", report.outcome);
+        assert!(report.outcome.result().is_none());
         assert_eq!(report.exit, exit.then_some(Exit::Signal(15)));
         assert_eq!(started.len(), 2);
         started.extend(told(&stdout(&report)));
@@ -77,6 +78,17 @@ async fn a_signal_to_the_supervisor_ends_the_agent() {
         eventually("all are gone", || started.iter().all(|pid| !exists(*pid) || is_zombie(*pid)));
         assert!(!attempt.join("pid").exists());
     }
+}
+
+#[tokio::test]
+async fn a_signal_from_elsewhere_is_an_interruption() {
+    let report = Bench::shell("kill -TERM $$").run().await;
+    assert_eq!(report.outcome, Outcome::Interrupted);
+    let report = Bench::shell("kill -KILL $$").run().await;
+    assert_eq!(report.outcome.to_string(), "the agent ended with SIGKILL; no result was written");
+    // All of a service are signalled at once; its agents may have their own way to end.
+    let report = Bench::shell("trap 'exit 143' TERM; kill -TERM $PPID; sleep 5 & wait").run().await;
+    assert_eq!((report.outcome, report.exit), (Outcome::Interrupted, Some(Exit::Code(143))));
 }
 
 fn is_zombie(pid: i32) -> bool {
