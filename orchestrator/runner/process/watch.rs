@@ -28,7 +28,7 @@ const LINE_WINDOW: usize = 64 * 1024;
 /// How much of the end is read for what an agent says of itself.
 const LAST_WORDS: usize = 1024 * 1024;
 /// How long a supervisor may take for more than its tree does.
-const SLACK: Duration = Duration::from_secs(5);
+const SLACK: Duration = Duration::from_secs(2);
 
 /// The two files that an agent's output goes to.
 #[derive(Debug)]
@@ -219,7 +219,11 @@ impl Reins {
 
     fn order(&mut self, order: Order, cause: EndedBy) {
         self.cause = self.cause.or(Some(cause));
-        self.given_up_at = Some(Instant::now() + TERM_GRACE + KILL_PATIENCE + SLACK);
+        let needed = match order {
+            Order::End => TERM_GRACE + KILL_PATIENCE,
+            Order::Kill => KILL_PATIENCE,
+        };
+        self.given_up_at = Some(Instant::now() + needed + SLACK);
         // A byte or two always fit into a pipe: this does not block.
         if let Err(error) = self.pipe.write_all(&[order.byte()]) {
             // Nobody reads: the supervisor has ended, as we are about to see.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use orchestrator::runner::{Exit, Outcome, Progress};
+use orchestrator::runner::{Exit, Outcome, Progress, Stop};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::bench::{Bench, eventually, exists, recorded, stdout, told};
@@ -89,6 +89,24 @@ async fn a_signal_from_elsewhere_is_an_interruption() {
     // All of a service are signalled at once; its agents may have their own way to end.
     let report = Bench::shell("trap 'exit 143' TERM; kill -TERM $PPID; sleep 5 & wait").run().await;
     assert_eq!((report.outcome, report.exit), (Outcome::Interrupted, Some(Exit::Code(143))));
+}
+
+#[tokio::test]
+async fn a_supervisor_that_does_not_obey_is_ended_with_its_tree() {
+    let (sender, stop) = tokio::sync::watch::channel(Stop::Run);
+    let bench = Bench::scripted("detach; say ready; hang").stopped_by(stop);
+    let attempt = bench.runs().join("WRK-001/design/1");
+    let report = bench.try_run(|progress| {
+        if progress == (Progress::Output { line: "ready".to_owned() }) {
+            eventually("it is recorded", || recorded(&attempt, "agent").is_some());
+            let supervisor = recorded(&attempt, "supervisor").unwrap();
+            kill_process(Pid::from_raw(supervisor).unwrap(), Signal::STOP).unwrap();
+            sender.send(Stop::Now).unwrap();
+        }
+    });
+    let report = report.await.unwrap();
+    assert_eq!(report.outcome, Outcome::Interrupted);
+    assert!(told(&stdout(&report)).iter().all(|pid| !exists(*pid) || is_zombie(*pid)));
 }
 
 fn is_zombie(pid: i32) -> bool {
