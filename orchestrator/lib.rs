@@ -7,6 +7,8 @@ pub mod batch;
 pub mod config;
 #[cfg(feature = "runtime")]
 pub mod coordinator;
+#[cfg(all(unix, feature = "runtime"))]
+pub mod engine;
 pub mod fs;
 pub mod git;
 pub mod ingest;

@@ -21,6 +21,13 @@ pub enum Command {
     Tell(Vec<Event>),
     /// Makes the copies of the mark anew.
     RebuildMark,
+    /// Asks whether a request that wrote this record was saved.
+    WasMade {
+        /// The record.
+        record: PathBuf,
+        /// The item that it was about.
+        item: String,
+    },
 }
 
 /// What came of a command.
@@ -32,6 +39,8 @@ pub enum Reply {
     Ingested(Ingested),
     /// Of [`Command::RebuildMark`]: the mark.
     Mark(u32),
+    /// Of [`Command::WasMade`].
+    WasMade(bool),
     /// Of the others.
     Done,
 }

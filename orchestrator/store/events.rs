@@ -6,7 +6,8 @@ use super::{Paths, StoreError};
 use crate::fs::{self, Durability};
 use crate::model::{Applied, Delta, Ended};
 
-/// The event of a finished phase; its detail is the phase.
+/// The event of a finished phase; its detail is the phase, a colon and
+/// what was done.
 pub const PHASE_DONE: &str = "phase_done";
 
 /// One event.
@@ -56,11 +57,10 @@ pub fn read(paths: &Paths, item: Option<&str>) -> Result<Vec<Event>, StoreError>
 /// Returns the phases that an item went through, in order.
 pub(super) fn phases_of(paths: &Paths, item: &str) -> Result<Vec<String>, StoreError> {
     let events = read(paths, Some(item))?;
-    Ok(events
-        .into_iter()
-        .filter(|event| event.event == PHASE_DONE)
-        .filter_map(|event| event.detail)
-        .collect())
+    let done = events.into_iter().filter(|event| event.event == PHASE_DONE);
+    let details = done.filter_map(|event| event.detail);
+    let phase = |detail: String| detail.split(": ").next().unwrap_or_default().to_owned();
+    Ok(details.map(phase).collect())
 }
 
 /// Tells what a change did, as events.

@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_yaml::{Mapping, Value};
 
@@ -128,6 +129,30 @@ impl BacklogStore {
             fs::remove_if_exists(&claim_file)?;
         }
         Ok(())
+    }
+
+    /// Returns whether the request that wrote this record was saved: the IDs it took
+    /// are known, or the item it was about carries its date or a later one, or is
+    /// archived. A record that is not there was never written.
+    ///
+    /// # Errors
+    /// Where the backlog or the worklog cannot be read.
+    pub fn was_made(&mut self, record: &Path, item: &str) -> Result<bool, StoreError> {
+        let Some(taken) = read_json::<TakenIds>(record)? else { return Ok(false) };
+        self.refresh()?;
+        if self.knows_any(&taken.ids)? {
+            return Ok(true);
+        }
+        let query = IdQuery::new(item);
+        let file = self.file()?;
+        let is_later = |updated: &str| {
+            let (own, planned) = (updated.parse::<Timestamp>(), taken.updated.parse::<Timestamp>());
+            own.is_ok_and(|own| planned.is_ok_and(|planned| own >= planned))
+        };
+        match file.find(&query).first() {
+            Some(&index) => Ok(file.items[index].updated.as_deref().is_some_and(is_later)),
+            None => Ok(self.worklog.ended_of(item).is_some()),
+        }
     }
 
     /// Returns whether any of these IDs was ever in the backlog: in it, archived, or

@@ -1,0 +1,56 @@
+//! What a run is given.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::coordinator::Coordinator;
+use crate::fs::Holder;
+use crate::model::Rules;
+use crate::runner::Supervisor;
+use crate::scheduler::Selection;
+use crate::store::{Clock, Paths};
+
+/// Where a run takes place.
+pub struct Environment {
+    /// The single writer.
+    pub coordinator: Coordinator,
+    /// Where everything lies.
+    pub paths: Paths,
+    /// Agents and limits.
+    pub config: Config,
+    /// Prefix, pipelines and guardrails, as the coordinator has them.
+    pub rules: Rules,
+    /// How an agent's supervisor is started.
+    pub supervisor: Supervisor,
+    /// The inbox.
+    pub inbox: PathBuf,
+    /// Who we are, for a second run that finds us.
+    pub holder: Holder,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// What is asked of a run.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// What may be started.
+    pub selection: Selection,
+    /// How many phases may be executed, where not as many as configured.
+    pub cap: Option<u32>,
+}
+
+/// How long a run waits before it looks again at a backlog that cannot be read.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+impl Environment {
+    /// Returns the folder of the attempts.
+    pub(super) fn runs(&self) -> PathBuf {
+        self.paths.state.join("runs")
+    }
+
+    /// Returns the lock that keeps a second run away.
+    pub(super) fn run_lock(&self) -> PathBuf {
+        self.paths.state.join("run.lock")
+    }
+}

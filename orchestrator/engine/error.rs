@@ -1,0 +1,40 @@
+//! What ends a run before its time.
+
+use crate::coordinator::CoordinatorError;
+use crate::fs::{FsError, LockError};
+use crate::runner::RunnerError;
+use crate::store::StoreError;
+
+/// Why a run could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Another run is under way, or its lock cannot be taken.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The backlog could not be saved.
+    #[error(transparent)]
+    Coordinator(#[from] CoordinatorError),
+    /// Something of ours on disk cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An agent cannot be started, or its folder cannot be written.
+    #[error(transparent)]
+    Runner(#[from] RunnerError),
+    /// The disk said no.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// A target that does not exist.
+    #[error("there is no item {id}")]
+    NoSuchTarget {
+        /// What was asked for.
+        id: String,
+    },
+    /// A phase names an agent that is not configured.
+    #[error("phase `{phase}` names the agent `{agent}`, which is not configured")]
+    NoSuchAgent {
+        /// The phase.
+        phase: String,
+        /// The agent.
+        agent: String,
+    },
+}

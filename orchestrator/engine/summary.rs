@@ -1,0 +1,56 @@
+//! What a run came to.
+
+use crate::model::BacklogItem;
+
+/// An item, as a person knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ItemRef {
+    /// Its ID.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+}
+
+impl From<&BacklogItem> for ItemRef {
+    fn from(item: &BacklogItem) -> Self {
+        Self { id: item.id_or_dash().to_owned(), title: item.title.clone() }
+    }
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halt {
+    /// Everything is done, blocked, or waits for what is.
+    AllDoneOrBlocked,
+    /// Nothing was started at all.
+    NothingToDo,
+    /// As many phases were executed as may be.
+    Cap,
+    /// Two phases in a row failed all their retries.
+    CircuitBreaker,
+    /// All targets are done.
+    TargetsDone,
+    /// A target is blocked.
+    TargetBlocked,
+    /// Nothing fits the filters.
+    NoMatch,
+    /// A person ended it.
+    Interrupted,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Why it ended.
+    pub halt: Halt,
+    /// How many phases were executed, triage included.
+    pub phases_executed: u32,
+    /// Items that were finished.
+    pub completed: Vec<ItemRef>,
+    /// Items that were blocked.
+    pub blocked: Vec<ItemRef>,
+    /// Items that phases proposed.
+    pub follow_ups: Vec<ItemRef>,
+    /// Items that were merged: source and target.
+    pub merged: Vec<(String, String)>,
+}
