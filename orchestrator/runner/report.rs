@@ -41,10 +41,8 @@ pub enum Outcome {
         /// The phase in the result.
         found: String,
     },
-    /// It was ended by our caller's wish, and no result was there: the attempt
-    /// counts for nothing. Also by SIGTERM, SIGINT or SIGHUP from elsewhere, as
-    /// when the system shuts down: where the caller was not told to stop as well,
-    /// it is a failure like others, lest it be repeated for ever.
+    /// It was ended because the caller wanted to stop, and no result was there: the
+    /// attempt counts for nothing.
     Interrupted,
     /// It took too long, and no result was there: a failure.
     TimedOut(Timeout),

@@ -73,9 +73,9 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Tells whether somebody else's signal ended the agent: a person's, or a
-    /// system's that shuts down, which signals supervisor and agent alike.
-    pub(crate) fn is_interrupted(&self) -> bool {
+    /// Tells whether a signal such as a person sends, or a system that shuts down,
+    /// ended the agent, to itself or to its supervisor.
+    pub(crate) fn is_signalled(&self) -> bool {
         use rustix::process::Signal;
         let by_hand = [Signal::TERM, Signal::INT, Signal::HUP].map(Signal::as_raw);
         self.signalled
