@@ -43,9 +43,7 @@ pub(super) async fn run(
     })?;
     let history = history(environment, &start.id)?;
     let pipelines: Vec<String> = environment.rules.pipelines.keys().cloned().collect();
-    let mut failure: Option<String> = None;
-    let mut retries = 0;
-    let mut duration = Duration::ZERO;
+    let mut tries = Tries { failures: 0, last: None, duration: Duration::ZERO };
     loop {
         let attempt = Attempt::create(&environment.runs(), &start.id, &start.phase)?;
         let job = PhaseJob {
@@ -58,54 +56,89 @@ pub(super) async fn run(
             pipelines: &pipelines,
             history: &history,
             notes: item.unblock_context.as_deref(),
-            previous_failure: failure.as_deref(),
+            previous_failure: tries.last.as_deref(),
             timeout: environment.config.limits.phase_timeout,
             supervisor: &environment.supervisor,
         };
-        let progress = |progress: Progress| match progress {
-            Progress::Started { attempt, .. } => {
+        let report = watched(job, stop, &reference, tell).await?;
+        let next = tries.judge(start, &report, environment.config.limits.max_retries);
+        let finished =
+            |completion| Finished { item: reference.clone(), completion, duration: tries.duration };
+        match next {
+            Next::Use(completion) => {
+                let finished = Some(finished(*completion));
+                return Ok(Ran { finished, attempt, failed: false });
+            }
+            Next::GiveUp(completion) => {
+                let finished = Some(finished(*completion));
+                return Ok(Ran { finished, attempt, failed: true });
+            }
+            Next::Stop => return Ok(Ran { finished: None, attempt, failed: false }),
+            Next::Retry(reason) => {
+                // A result that is not to be used must not be found by a later run.
+                fs::remove_if_exists(&attempt.result_file())?;
+                if *stop.borrow() != Stop::Run {
+                    return Ok(Ran { finished: None, attempt, failed: false });
+                }
                 let (item, phase) = (reference.clone(), start.phase.clone());
-                tell(RunEvent::PhaseStarted { item, phase, attempt });
+                tell(RunEvent::Retrying { item, phase, reason });
             }
-            Progress::Output { line } => tell(RunEvent::Output { item: reference.clone(), line }),
-        };
-        let report = runner::run(job, stop.clone(), progress).await?;
-        duration += report.duration;
-        for warning in &report.warnings {
-            tell(RunEvent::Warning(format!("{} {}: {warning}", start.id, start.phase)));
         }
-        let reason = match judge(&report) {
-            Verdict::Use(completion) => {
-                let finished = Finished { item: reference, completion: *completion, duration };
-                return Ok(Ran { finished: Some(finished), attempt, failed: false });
-            }
-            Verdict::Interrupted => return Ok(Ran { finished: None, attempt, failed: false }),
-            Verdict::Failed { reason, retry }
-                if retry && retries < environment.config.limits.max_retries =>
-            {
-                reason
-            }
-            Verdict::Failed { reason, .. } => {
-                let completion = failed(
-                    start,
-                    format!("{} failed {}: {reason}", start.phase, times(retries + 1)),
-                );
-                let finished = Finished { item: reference, completion, duration };
-                return Ok(Ran { finished: Some(finished), attempt, failed: true });
-            }
-        };
-        // A result that is not to be used must not be found by a later run.
-        fs::remove_if_exists(&attempt.result_file())?;
-        if *stop.borrow() != Stop::Run {
-            return Ok(Ran { finished: None, attempt, failed: false });
+    }
+}
+
+/// Runs one attempt and tells what is seen of it.
+async fn watched(
+    job: PhaseJob<'_>,
+    stop: &Receiver<Stop>,
+    item: &ItemRef,
+    tell: Tell<'_>,
+) -> Result<Report, EngineError> {
+    let (id, phase) = (job.attempt.item().to_owned(), job.attempt.phase().to_owned());
+    let progress = |progress: Progress| match progress {
+        Progress::Started { attempt, .. } => {
+            let (item, phase) = (item.clone(), phase.clone());
+            tell(RunEvent::PhaseStarted { item, phase, attempt });
         }
-        retries += 1;
-        tell(RunEvent::Retrying {
-            item: reference.clone(),
-            phase: start.phase.clone(),
-            reason: reason.clone(),
-        });
-        failure = Some(reason);
+        Progress::Output { line } => tell(RunEvent::Output { item: item.clone(), line }),
+    };
+    let report = runner::run(job, stop.clone(), progress).await?;
+    for warning in &report.warnings {
+        tell(RunEvent::Warning(format!("{id} {phase}: {warning}")));
+    }
+    Ok(report)
+}
+
+/// The attempts so far.
+struct Tries {
+    failures: u32,
+    last: Option<String>,
+    duration: Duration,
+}
+
+/// What to do after an attempt.
+enum Next {
+    Use(Box<PhaseCompletion>),
+    GiveUp(Box<PhaseCompletion>),
+    Retry(String),
+    Stop,
+}
+
+impl Tries {
+    fn judge(&mut self, start: &Start, report: &Report, max_retries: u32) -> Next {
+        self.duration += report.duration;
+        let (reason, retry) = match judge(report) {
+            Verdict::Use(completion) => return Next::Use(completion),
+            Verdict::Interrupted => return Next::Stop,
+            Verdict::Failed { reason, retry } => (reason, retry),
+        };
+        self.failures += 1;
+        if retry && self.failures <= max_retries {
+            self.last = Some(reason.clone());
+            return Next::Retry(reason);
+        }
+        let reason = format!("{} failed {}: {reason}", start.phase, times(self.failures));
+        Next::GiveUp(Box::new(failed(start, reason)))
     }
 }
 

@@ -41,8 +41,8 @@ pub enum Outcome {
         /// The phase in the result.
         found: String,
     },
-    /// We were told to end it, and no result was there: the attempt counts for
-    /// nothing.
+    /// It was ended because the caller wanted to stop, and no result was there: the
+    /// attempt counts for nothing.
     Interrupted,
     /// It took too long, and no result was there: a failure.
     TimedOut(Timeout),

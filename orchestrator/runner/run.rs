@@ -7,6 +7,7 @@
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
@@ -21,6 +22,9 @@ use crate::fs;
 
 /// How much of standard error goes into a report.
 const STDERR_TAIL: usize = 4 * 1024;
+
+/// How far apart the signals to all processes of a service may arrive.
+const SAME_MOMENT: Duration = Duration::from_millis(500);
 
 /// Runs one phase of one item with its agent, and reports what came of it.
 ///
@@ -54,8 +58,12 @@ pub async fn run(
         let line = line.to_owned();
         progress(Progress::Output { line });
     };
-    let ended = watch(&mut child, pipe, patience, stop, &mut log, &mut on_line).await?;
+    let mut wish = stop.clone();
+    let mut ended = watch(&mut child, pipe, patience, stop, &mut log, &mut on_line).await?;
     let record = settle(attempt, &mut warnings).await?;
+    if ended.by == EndedBy::Itself && record.is_signalled() && is_stopped(&mut wish).await {
+        ended.by = EndedBy::Stop;
+    }
     let outcome = outcome_of(&job, ended, &record, &log, &mut warnings)?;
     Ok(Report {
         outcome,
@@ -85,6 +93,13 @@ pub fn end_leftover(attempt: &Attempt) -> Result<Outcome, RunnerError> {
     }
     fs::remove_if_exists(&attempt.pid_file())?;
     Ok(read_result(attempt))
+}
+
+/// Tells whether the caller wants us to stop, or is just about to: what signals an
+/// agent may have signalled us too, as a system does that shuts down.
+async fn is_stopped(wish: &mut Receiver<Stop>) -> bool {
+    let stopped = wish.wait_for(|stop| *stop != Stop::Run);
+    matches!(tokio::time::timeout(SAME_MOMENT, stopped).await, Ok(Ok(_)))
 }
 
 /// Returns the error of a supervisor that did not start. What the system says of

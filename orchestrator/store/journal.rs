@@ -2,9 +2,9 @@
 //! dropped can be found and put back, and a text that was written into a file just
 //! displaced can be carried forward.
 //!
-//! Written before the save, and not fsynced: what it guards against is other
-//! programs, and for them the page cache is as good as the disk. A line that cannot
-//! be read is passed over.
+//! Written after the save and before its answer, so that what stands here was
+//! saved, and not fsynced: what it guards against is other programs, and for them
+//! the page cache is as good as the disk. A line that cannot be read is passed over.
 
 use std::collections::BTreeMap;
 

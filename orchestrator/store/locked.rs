@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use super::backlog_store::{BacklogStore, State, floor_of, is_firm};
 use super::error::RequestError;
 use super::journal::{self, Save};
-use super::load::Loaded;
+use super::load::{Loaded, load};
 use super::mark::MarkLock;
 use super::replace::{self, Put, Swap};
-use super::settle::read_settled;
+use super::settle::read_displaced;
 use super::touched::{self, Touched};
 use super::worklog::ArchiveEntry;
 use super::{Paths, StoreError, edits, events, late, lost};
@@ -172,13 +172,13 @@ impl<'a> LockedBacklog<'a> {
             }
             let touched = std::mem::take(&mut made.touched);
             let ours = fs::hash(self.store.state()?.loaded.doc.text().as_bytes());
-            self.before_save(requests, &made, touched, &ours)?;
+            self.before_save(requests, &made, &touched)?;
             match self.put(&ours)? {
                 Put::Done => {
                     for path in displaced {
                         fs::remove_if_exists(&path)?;
                     }
-                    self.after_save(&made, ours)?;
+                    self.after_save(&made, touched, ours)?;
                     return Ok(made.outcome);
                 }
                 Put::SlippedIn { path, exchanged } => {
@@ -303,8 +303,7 @@ impl<'a> LockedBacklog<'a> {
         &mut self,
         requests: &[Request],
         made: &Made,
-        touched: Touched,
-        ours: &str,
+        touched: &Touched,
     ) -> Result<(), StoreError> {
         let now = made.now;
         let store = &mut *self.store;
@@ -334,17 +333,7 @@ impl<'a> LockedBacklog<'a> {
             let backup = replace::backup_path(&store.paths, &store.options.clock)?;
             fs::create_new(&backup, original.as_bytes())?;
         }
-        let removed =
-            touched.removed.iter().filter_map(|(removal, _)| removal.item.id.clone()).collect();
-        let save = Save {
-            at: now.to_string(),
-            ours: ours.to_owned(),
-            mark: made.mark,
-            added: touched.added,
-            changed: touched.changed,
-            removed,
-        };
-        journal::append(&store.paths, &save)
+        Ok(())
     }
 
     fn put(&mut self, ours: &str) -> Result<Put, StoreError> {
@@ -367,16 +356,11 @@ impl<'a> LockedBacklog<'a> {
         ours: String,
     ) -> Result<(), StoreError> {
         let store = &mut *self.store;
-        let read = read_settled(
-            path,
-            &store.options.clock,
-            |_| false,
-            |bytes| {
-                std::str::from_utf8(bytes).is_ok_and(|text| {
-                    super::load::load(text.to_owned(), &store.options.rules).is_ok()
-                })
-            },
-        );
+        let rules = &store.options.rules;
+        let read = read_displaced(path, &store.options.clock, |bytes| {
+            let text = std::str::from_utf8(bytes);
+            text.is_ok_and(|text| load(text.to_owned(), rules).is_ok())
+        });
         let result = read
             .and_then(|settled| store.take_in(settled, None, true))
             .and_then(|()| self.check_writable());
@@ -400,11 +384,16 @@ impl<'a> LockedBacklog<'a> {
     }
 
     /// Takes in what was just written; what fails here undoes nothing.
-    fn after_save(&mut self, made: &Made, ours: String) -> Result<(), StoreError> {
+    fn after_save(
+        &mut self,
+        made: &Made,
+        touched: Touched,
+        ours: String,
+    ) -> Result<(), StoreError> {
         let store = &mut *self.store;
         let stamp = fs::stamp(&store.paths.file)?;
         if let (Some(state), Some(stamp)) = (&mut store.state, stamp) {
-            state.hash = ours;
+            state.hash = ours.clone();
             state.stamp = stamp;
             state.is_firm = is_firm(&stamp, &store.options.clock);
             state.is_foreign = false;
@@ -414,11 +403,21 @@ impl<'a> LockedBacklog<'a> {
             state.loaded.notes.clear();
         }
         let time = made.now.to_string();
+        let removed = touched.removed.iter().filter_map(|(removal, _)| removal.item.id.clone());
+        let save = Save {
+            at: time.clone(),
+            ours: ours.clone(),
+            mark: made.mark,
+            removed: removed.collect(),
+            added: touched.added,
+            changed: touched.changed,
+        };
         let mut story = Vec::new();
         for applied in made.naming.iter().chain(made.outcome.outcomes.iter().flatten()) {
             story.extend(events::of(applied, &time));
         }
-        let rest = events::append(&store.paths, &story)
+        let rest = journal::append(&store.paths, &save)
+            .and_then(|()| events::append(&store.paths, &story))
             .and_then(|()| replace::forget_old(&self.kept, &store.options.clock));
         if let Err(error) = rest {
             // The save stands and must be told as what it is.

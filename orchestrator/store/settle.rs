@@ -16,6 +16,10 @@ use crate::fs;
 const FRESH: Duration = Duration::from_millis(100);
 /// The time between two reads that must agree.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The time between two looks.
+const MOMENT: Duration = Duration::from_millis(8);
+/// After how long a text counts as one that changes all the time.
+const RESTLESS: Duration = Duration::from_millis(200);
 /// How long we wait for a text to stand still.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -30,8 +34,11 @@ pub(super) struct Settled {
 }
 
 /// Reads a file once it stands still. `is_known` tells by its hash whether we have
-/// seen a text before; `looks_whole` is asked about any other, and its answer no
-/// only leads to another look: what stands still is returned, right or wrong.
+/// seen a text before; `looks_whole` is asked about any other.
+///
+/// A text that changes all the time, as under an editor that saves with every key,
+/// is taken where it looks whole and stands still for a moment: should it be a part
+/// after all, the rest lands in the displaced file, and is carried forward.
 ///
 /// # Errors
 /// [`StoreError::NotInitialised`] where there is no file,
@@ -43,23 +50,48 @@ pub(super) fn read_settled(
     mut looks_whole: impl FnMut(&[u8]) -> bool,
 ) -> Result<Settled, StoreError> {
     let start = Instant::now();
+    let missing = || StoreError::NotInitialised { path: path.to_owned() };
     let mut last = read_once(path)?;
     if let Some(read) = &last
         && (is_known(&read.hash) || (!is_fresh(&read.stamp, clock) && looks_whole(&read.bytes)))
     {
-        return last.ok_or_else(|| StoreError::NotInitialised { path: path.to_owned() });
+        return last.ok_or_else(missing);
     }
+    let mut since = start;
     loop {
-        thread::sleep(PAUSE);
+        thread::sleep(MOMENT);
         let again = read_once(path)?;
-        if again.as_ref().map(|read| &read.hash) == last.as_ref().map(|read| &read.hash) {
-            return again.ok_or_else(|| StoreError::NotInitialised { path: path.to_owned() });
-        }
-        last = again;
         let waited = start.elapsed();
+        if again.as_ref().map(|read| &read.hash) != last.as_ref().map(|read| &read.hash) {
+            since = Instant::now();
+            last = again;
+        } else if since.elapsed() >= PAUSE {
+            return again.ok_or_else(missing);
+        } else if waited > RESTLESS
+            && let Some(read) = &again
+            && looks_whole(&read.bytes)
+        {
+            return again.ok_or_else(missing);
+        }
         if waited > PATIENCE {
             return Err(StoreError::Unsettled { path: path.to_owned(), waited });
         }
+    }
+}
+
+/// Reads a text that a save has just displaced. One that looks whole is believed at
+/// once: whoever still writes into it is found by the next look.
+///
+/// # Errors
+/// The same as [`read_settled`].
+pub(super) fn read_displaced(
+    path: &Path,
+    clock: &Clock,
+    mut looks_whole: impl FnMut(&[u8]) -> bool,
+) -> Result<Settled, StoreError> {
+    match read_once(path)? {
+        Some(read) if looks_whole(&read.bytes) => Ok(read),
+        _ => read_settled(path, clock, |_| false, looks_whole),
     }
 }
 

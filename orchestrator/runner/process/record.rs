@@ -64,12 +64,24 @@ pub(crate) struct Record {
     pub(crate) start_error: Option<i32>,
     /// How it ended.
     pub(crate) exit: Option<Exit>,
+    /// Whether somebody else told the supervisor to end, by a signal.
+    #[serde(default)]
+    pub(crate) signalled: bool,
     /// Processes that could not be ended.
     #[serde(default)]
     pub(crate) survivors: Vec<i32>,
 }
 
 impl Record {
+    /// Tells whether a signal such as a person sends, or a system that shuts down,
+    /// ended the agent, to itself or to its supervisor.
+    pub(crate) fn is_signalled(&self) -> bool {
+        use rustix::process::Signal;
+        let by_hand = [Signal::TERM, Signal::INT, Signal::HUP].map(Signal::as_raw);
+        self.signalled
+            || matches!(self.exit, Some(Exit::Signal(signal)) if by_hand.contains(&signal))
+    }
+
     /// Reads the record; `None` where there is none, or only a part of one.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, RunnerError> {
         let Some(bytes) = fs::read_if_exists(path)? else {

@@ -135,7 +135,10 @@ async fn supervise(plan: Plan) -> Result<u8, RunnerError> {
     let mut tree = Tree::new(agent);
     while !tree.is_done()? {
         tokio::select! {
-            order = signals.next() => order.into_iter().for_each(|order| tree.obey(order)),
+            order = signals.next() => if let Some(order) = order {
+                record.signalled = true;
+                tree.obey(order);
+            },
             Some(order) = orders.recv() => tree.obey(order),
             () = sleep_until(tree.wakes_at), if tree.is_ending() => tree.press(),
         }

@@ -25,8 +25,10 @@ use crate::fs::{FsError, OutputFile};
 const TICK: Duration = Duration::from_millis(100);
 /// How much of the end is read to find the last line.
 const LINE_WINDOW: usize = 64 * 1024;
+/// How much of the end is read for what an agent says of itself.
+const LAST_WORDS: usize = 1024 * 1024;
 /// How long a supervisor may take for more than its tree does.
-const SLACK: Duration = Duration::from_secs(5);
+const SLACK: Duration = Duration::from_secs(2);
 
 /// The two files that an agent's output goes to.
 #[derive(Debug)]
@@ -80,7 +82,7 @@ impl OutputLog {
 
     /// Returns the end of standard output.
     pub(crate) fn stdout_tail(&self) -> Result<Vec<u8>, FsError> {
-        self.files[0].tail(LINE_WINDOW)
+        self.files[0].tail(LAST_WORDS)
     }
 
     /// Returns the end of standard error, at most `max` bytes.
@@ -217,7 +219,11 @@ impl Reins {
 
     fn order(&mut self, order: Order, cause: EndedBy) {
         self.cause = self.cause.or(Some(cause));
-        self.given_up_at = Some(Instant::now() + TERM_GRACE + KILL_PATIENCE + SLACK);
+        let needed = match order {
+            Order::End => TERM_GRACE + KILL_PATIENCE,
+            Order::Kill => KILL_PATIENCE,
+        };
+        self.given_up_at = Some(Instant::now() + needed + SLACK);
         // A byte or two always fit into a pipe: this does not block.
         if let Err(error) = self.pipe.write_all(&[order.byte()]) {
             // Nobody reads: the supervisor has ended, as we are about to see.

@@ -3,9 +3,11 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
-use orchestrator::runner::{Exit, Outcome, Progress};
+use orchestrator::runner::{Exit, Outcome, Progress, Stop};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::watch;
 
 use super::bench::{Bench, eventually, exists, recorded, stdout, told};
 
@@ -77,6 +79,45 @@ async fn a_signal_to_the_supervisor_ends_the_agent() {
         eventually("all are gone", || started.iter().all(|pid| !exists(*pid) || is_zombie(*pid)));
         assert!(!attempt.join("pid").exists());
     }
+}
+
+#[tokio::test]
+async fn a_signal_to_all_of_a_service_is_an_interruption() {
+    // Agents may have their own way to end, and be quicker than we are.
+    let to_both = "trap 'exit 143' TERM; kill -TERM $PPID; sleep 5 & wait";
+    for script in ["kill -TERM $$", to_both] {
+        let alone = Bench::shell(script).run().await;
+        assert!(matches!(alone.outcome, Outcome::NoResult { .. }), "{}", alone.outcome);
+        let (sender, stop) = watch::channel(Stop::Run);
+        let bench = Bench::shell(script).stopped_by(stop);
+        let late = async move {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            sender.send(Stop::After(Duration::from_secs(30))).unwrap();
+            sender
+        };
+        let (report, _sender) = tokio::join!(bench.run(), late);
+        assert_eq!(report.outcome, Outcome::Interrupted);
+    }
+    let report = Bench::shell("kill -KILL $$").run().await;
+    assert_eq!(report.outcome.to_string(), "the agent ended with SIGKILL; no result was written");
+}
+
+#[tokio::test]
+async fn a_supervisor_that_does_not_obey_is_ended_with_its_tree() {
+    let (sender, stop) = watch::channel(Stop::Run);
+    let bench = Bench::scripted("detach; say ready; hang").stopped_by(stop);
+    let attempt = bench.runs().join("WRK-001/design/1");
+    let report = bench.try_run(|progress| {
+        if progress == (Progress::Output { line: "ready".to_owned() }) {
+            eventually("it is recorded", || recorded(&attempt, "agent").is_some());
+            let supervisor = recorded(&attempt, "supervisor").unwrap();
+            kill_process(Pid::from_raw(supervisor).unwrap(), Signal::STOP).unwrap();
+            sender.send(Stop::Now).unwrap();
+        }
+    });
+    let report = report.await.unwrap();
+    assert_eq!(report.outcome, Outcome::Interrupted);
+    assert!(told(&stdout(&report)).iter().all(|pid| !exists(*pid) || is_zombie(*pid)));
 }
 
 fn is_zombie(pid: i32) -> bool {

@@ -116,13 +116,11 @@ async fn what_cannot_be_started_is_an_error() {
     assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
     assert!(!bench.runs().join("WRK-001/design/1/pid").exists());
 
-    let mut bench = Bench::scripted("exit 0").deliver(PromptDelivery::Arg, &["sh", "{prompt}"]);
-    bench.phase.workflows = vec!["x".repeat(3_000_000)];
+    let long = "x".repeat(3_000_000);
+    let bench = Bench::scripted("exit 0").deliver(PromptDelivery::Arg, &["sh", &long]);
     let error = bench.try_run(|_| {}).await.unwrap_err();
-    assert!(
-        error.to_string().contains("File name too long") || error.to_string().contains("cannot"),
-        "{error}"
-    );
+    let RunnerError::Agent { source, .. } = error else { panic!("{error}") };
+    assert_eq!(source.kind(), std::io::ErrorKind::ArgumentListTooLong);
 
     let mut bench = Bench::scripted("exit 0");
     bench.supervisor.subcommand = "__other".to_owned();

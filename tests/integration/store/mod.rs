@@ -1,5 +1,8 @@
 //! The store on a real disk.
 
+mod corpus;
 mod crashes;
+mod editors;
 mod ids;
+mod inbox;
 mod saving;

@@ -1,0 +1,171 @@
+//! Editors take no lock: what they save must not be lost, and what we told must
+//! not come back.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use orchestrator::model::change::NewItem;
+use orchestrator::model::{Change, ItemId};
+use orchestrator::store::{BacklogStore, StoreError};
+
+use crate::support::Project;
+
+const START: &str = "schema_version: 2\nnext_item_id: 0\n# edits: 0\nitems: []\n";
+
+/// How an editor puts its text on disk.
+type SaveAs = fn(&Path, &str);
+
+fn by_rename(path: &Path, text: &str) {
+    let temp = path.with_extension("swp");
+    fs::write(&temp, text).unwrap();
+    fs::rename(&temp, path).unwrap();
+}
+
+fn in_place(path: &Path, text: &str) {
+    let mut file = fs::File::create(path).unwrap();
+    // In two pieces, as a large file would be.
+    let (one, two) = text.split_at(text.len() / 2);
+    file.write_all(one.as_bytes()).unwrap();
+    file.write_all(two.as_bytes()).unwrap();
+}
+
+/// Edits the counter in the comment, every 20 ms, after reading the file again.
+fn edit(path: &Path, save: SaveAs, stop: &AtomicBool, last: &AtomicU32) {
+    let mut n = 0;
+    while !stop.load(Ordering::Relaxed) {
+        thread::sleep(Duration::from_millis(20));
+        let Ok(text) = fs::read_to_string(path) else { continue };
+        let Some(at) = text.find("# edits: ") else { continue };
+        let end = at + text[at..].find('\n').unwrap_or(text.len() - at);
+        n += 1;
+        let edited = format!("{}# edits: {n}{}", &text[..at], &text[end..]);
+        save(path, &edited);
+        last.store(n, Ordering::Relaxed);
+    }
+}
+
+fn add_all(options: orchestrator::store::StoreOptions, until: Instant) -> Vec<u32> {
+    let mut told = Vec::new();
+    while Instant::now() < until {
+        let change = Change::Add(vec![NewItem::titled("added")]);
+        let saved = BacklogStore::open(options.clone())
+            .and_then(|mut store| store.lock()?.save(&[change.into()]));
+        match saved {
+            Ok(saved) => {
+                let id = saved.outcomes[0].as_ref().unwrap().added[0].id.clone().unwrap();
+                told.push(ItemId::number_of(&id).unwrap());
+            }
+            // A text that is half written, or never stands still, is not ours to save over.
+            Err(
+                StoreError::Unsettled { .. }
+                | StoreError::Invalid { .. }
+                | StoreError::NotInitialised { .. },
+            ) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    told
+}
+
+fn race(save: SaveAs) {
+    let project = Project::with(START);
+    let stop = AtomicBool::new(false);
+    let last = AtomicU32::new(0);
+    let path: PathBuf = project.file();
+    let until = Instant::now() + Duration::from_secs(4);
+    let told: Vec<u32> = thread::scope(|scope| {
+        let adders: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| add_all(project.options(), until))).collect();
+        scope.spawn(|| edit(&path, save, &stop, &last));
+        let told = adders.into_iter().flat_map(|adder| adder.join().unwrap()).collect();
+        stop.store(true, Ordering::Relaxed);
+        told
+    });
+    let distinct: BTreeSet<u32> = told.iter().copied().collect();
+    assert_eq!(distinct.len(), told.len(), "an ID was told twice");
+    assert!(!told.is_empty());
+    // The text saved last is in the file, or in the backup.
+    thread::sleep(Duration::from_millis(200));
+    let next = project.add("after");
+    assert!(ItemId::number_of(&next).unwrap() > *distinct.last().unwrap());
+    let wanted = format!("# edits: {}\n", last.load(Ordering::Relaxed));
+    let backups = fs::read_dir(project.root().join(".orchestrator/backup"));
+    let backups = backups
+        .into_iter()
+        .flatten()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let found = std::iter::once(project.text()).chain(backups).any(|text| text.contains(&wanted));
+    assert!(found, "{wanted} is lost:\n{}", project.text());
+    // What was told is in the file, or is told as lost and can be brought back.
+    let mut store = project.store();
+    let there: BTreeSet<u32> = store
+        .file()
+        .unwrap()
+        .items
+        .iter()
+        .filter_map(|item| ItemId::number_of(item.id_or_dash()).ok())
+        .collect();
+    for number in distinct.difference(&there) {
+        let id = format!("WRK-{number:03}");
+        assert!(store.find_archived(&id.as_str().into()).is_ok(), "{id} is nowhere");
+    }
+}
+
+#[test]
+fn an_editor_that_saves_by_rename_loses_nothing() {
+    race(by_rename);
+}
+
+#[test]
+fn an_editor_that_truncates_and_writes_loses_nothing() {
+    race(in_place);
+}
+
+#[test]
+fn a_late_write_into_the_displaced_file_is_carried_forward() {
+    let project = Project::with(
+        "schema_version: 2\nnext_item_id: 1\nitems:\n  - id: WRK-001\n    title: One\n",
+    );
+    // An editor that holds the file open while we save, and writes after it.
+    let mut open = fs::OpenOptions::new().write(true).open(project.file()).unwrap();
+    assert_eq!(project.add("ours"), "WRK-002");
+    open.set_len(0).unwrap();
+    open.write_all(
+        b"# hello\nschema_version: 2\nnext_item_id: 1\nitems:\n  - id: WRK-001\n    title: Uno\n",
+    )
+    .unwrap();
+    drop(open);
+    assert_eq!(project.add("next"), "WRK-003");
+    let text = project.text();
+    assert!(text.starts_with("# hello\n") && text.contains("title: Uno"), "{text}");
+    assert!(text.contains("id: WRK-002\n    title: ours") && text.contains("WRK-003"), "{text}");
+}
+
+#[test]
+fn an_item_that_a_stale_save_dropped_is_told_and_brought_back() {
+    let project = Project::with("schema_version: 2\nnext_item_id: 0\nitems: []\n");
+    let stale = project.text();
+    let id = project.add("dropped");
+    project.write(&stale);
+    let lost = |project: &Project| -> Vec<String> {
+        let found = project.store().diagnostics().unwrap();
+        found
+            .into_iter()
+            .filter(|d| d.code.as_str() == "lost_item")
+            .filter_map(|d| d.item)
+            .collect()
+    };
+    assert_eq!(lost(&project), [id.clone()]);
+    assert_eq!(project.add("other"), "WRK-002");
+    assert_eq!(lost(&project), [id.clone()], "also after we saved");
+    let archived = project.store().find_archived(&id.as_str().into()).unwrap();
+    let item = orchestrator::yaml::parse_record(&archived.text).unwrap();
+    let item = std::sync::Arc::new(orchestrator::model::BacklogItem::from_mapping(item).0);
+    project.change(Change::Restore { item, text: archived.text }).unwrap();
+    assert_eq!(lost(&project), Vec::<String>::new());
+}
