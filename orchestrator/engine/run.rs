@@ -36,6 +36,7 @@ pub async fn run(
     mut stop: Receiver<Stop>,
     tell: &mut (dyn FnMut(RunEvent) + Send),
 ) -> Result<Summary, EngineError> {
+    environment.paths.prepare()?;
     let _lock = FileLock::try_acquire(&environment.run_lock(), &environment.holder)?;
     check_targets(environment, options)?;
     let mut run = Run::new(options);
@@ -65,6 +66,19 @@ fn done_items(snapshot: &BacklogSnapshot) -> Vec<ItemRef> {
     let done =
         snapshot.items.iter().filter(|item| item.status == ItemStatus::Done && item.id.is_some());
     done.map(|item| ItemRef::from(&**item)).collect()
+}
+
+async fn name_items(
+    environment: &Environment,
+    stop: &mut Receiver<Stop>,
+    tell: Tell<'_>,
+) -> Result<(), EngineError> {
+    let changed = change(environment, &[], stop, tell).await?;
+    for item in &changed.named {
+        let item = ItemRef::from(&**item);
+        tell(RunEvent::Added { item, origin: "the file".to_owned() });
+    }
+    Ok(())
 }
 
 /// The state of a run.
@@ -111,6 +125,10 @@ impl<'a> Run<'a> {
                 return Ok(Halt::Cap);
             }
             self.ingest(environment, tell).await?;
+            if environment.coordinator.snapshot().items.iter().any(|item| item.id.is_none()) {
+                // Hand-written items get their IDs with any save.
+                name_items(environment, stop, tell).await?;
+            }
             let snapshot = environment.coordinator.snapshot();
             let plan = self.plan(environment, &snapshot);
             let next = plan.starts.iter().find(|start| !self.set_aside.contains(&start.id));
