@@ -64,7 +64,9 @@ fn one(document: &mut Document, edit: &Edit, tally: &mut Tally) {
             oracle::check(&before, &after, &old, edit);
             document.undo(undo);
             assert_eq!(oracle::State::of(document), before, "undo of {edit:?}");
-            document.apply(std::slice::from_ref(edit)).expect("it was made before");
+            document
+                .apply(std::slice::from_ref(edit))
+                .expect("it was made before");
             assert_eq!(oracle::State::of(document), after, "{edit:?} made again");
             oracle::check_taken_over(&old, document);
             false

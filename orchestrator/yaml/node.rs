@@ -396,7 +396,9 @@ impl<'t> Reader<'t> {
         let end = if braced {
             end
         } else {
-            pairs.last().map_or(head.start, |(_, v)| v.end)
+            pairs
+                .last()
+                .map_or(head.start, |(_, v)| v.end.max(head.start))
         };
         let kind = Kind::Map { flow, pairs };
         Ok(Node {
@@ -542,6 +544,15 @@ fn block_scalar_end(text: &str, header: usize, indent: usize) -> Extent {
 /// Returns how many bytes lie between the start of the line and `at`.
 pub(super) fn column(text: &str, at: usize) -> usize {
     at - line_start(text, at)
+}
+
+/// Returns the column of a key of a block mapping: that of its `?`, if it has one.
+pub(super) fn key_column(text: &str, key: &Node<'_>) -> usize {
+    let before = text[..key.outer].trim_end_matches([' ', '\t']);
+    if before.ends_with('?') {
+        return column(text, before.len() - 1);
+    }
+    column(text, key.outer)
 }
 
 #[cfg(test)]

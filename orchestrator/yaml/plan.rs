@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use granit_parser::ScalarStyle;
 use serde_yaml::Value;
 
 use super::change::{Change, Op};
@@ -14,6 +15,7 @@ use super::index::is_text;
 use super::node::{Kind, Node, colon_after, dash_after};
 use super::refused::Reason;
 use super::render::Style;
+use super::value::plain;
 use super::{plan_block, plan_flow};
 
 /// One way to make a change.
@@ -325,10 +327,12 @@ fn at_value(
                     plan_block::push(sheet, place, value)
                 }
             }
-            Kind::Scalar { .. } => {
+            Kind::Scalar { style, text } if is_null(node, *style, text) => {
                 replace(sheet, place, flow, &Value::Sequence(vec![value.clone()]))
             }
-            Kind::Map { .. } => Err(wrong_shape(change, change.path.len(), "a list", node)),
+            Kind::Scalar { .. } | Kind::Map { .. } => {
+                Err(wrong_shape(change, change.path.len(), "a list", node))
+            }
         },
         Op::Set(value) | Op::First(value) => replace(sheet, place, flow, value),
         Op::Remove => Ok(Vec::new()),
@@ -350,6 +354,10 @@ fn replace(
     } else {
         plan_block::replace(sheet, place, value)
     }
+}
+
+fn is_null(node: &Node<'_>, style: ScalarStyle, text: &str) -> bool {
+    node.is_empty() || (style == ScalarStyle::Plain && matches!(plain(text), Ok(Value::Null)))
 }
 
 /// Refuses to remove what other places may show.

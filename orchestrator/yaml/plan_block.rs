@@ -11,7 +11,7 @@ use super::index::is_text;
 use super::lines::{
     after_break, break_before, is_blank_line, line_end, line_start, lines, next_line, skip_blanks,
 };
-use super::node::{Kind, Node, column, indicators_end};
+use super::node::{Kind, Node, column, indicators_end, key_column};
 use super::plan::{Obstacle, Parent, Sheet, Splice, dash_of};
 use super::refused::Reason;
 use super::render::{Hint, on_the_line};
@@ -32,15 +32,19 @@ pub(super) fn add_pair(
     let Some((first_key, _)) = pairs.first() else {
         return Ok(Vec::new());
     };
-    let col = column(sheet.text, first_key.outer);
+    let col = key_column(sheet.text, first_key);
     let pair = sheet
         .style
         .pair(key, value, col)
         .map_err(|reason| Obstacle::new(reason, node.start))?;
-    let before = |at: usize| Splice {
-        range: pairs[at].0.outer..pairs[at].0.outer,
-        text: format!("{pair}{}{}", sheet.style.nl, " ".repeat(col)),
-        at: Some(at),
+    let before = |at: usize| {
+        let key = &pairs[at].0;
+        let start = line_start(sheet.text, key.outer) + key_column(sheet.text, key);
+        let text = format!("{pair}{}{}", sheet.style.nl, " ".repeat(col));
+        Splice {
+            at: Some(at),
+            ..Splice::new(start..start, text)
+        }
     };
     if first {
         return Ok(vec![before(0)]);
@@ -249,7 +253,8 @@ pub(super) fn remove_pair(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -
         return Ok(vec![with_rest(text, key.outer, value.end, "{}", "")]);
     }
     let line = line_start(text, key.outer);
-    if text[line..key.outer].bytes().all(|b| b == b' ') {
+    let indent = key_column(text, key);
+    if text[line..line + indent].bytes().all(|b| b == b' ') {
         return Ok(vec![remove_lines(sheet, line, value)]);
     }
     // It shares its line with a dash.

@@ -36,7 +36,7 @@ pub(super) fn add_pair(
             ..Splice::new(node.start + 1..node.start + 1, format!("{pair}, "))
         }
     } else {
-        insertion(node, &ends, &pair)
+        insertion(sheet.text, node, &ends, &pair)
     };
     if first {
         plan.at = Some(0);
@@ -55,12 +55,14 @@ pub(super) fn push(sheet: Sheet<'_>, node: &Node<'_>, value: &Value) -> Plans {
         .map_or_else(Hint::default, |last| Hint::of(last, sheet.text));
     let entry = in_brackets(value, hint).map_err(|reason| Obstacle::new(reason, node.start))?;
     let ends: Vec<usize> = entries.iter().map(|entry| entry.end).collect();
-    Ok(vec![insertion(node, &ends, &entry)])
+    Ok(vec![insertion(sheet.text, node, &ends, &entry)])
 }
 
 /// Adds after the last member, or as the only one.
-pub(super) fn insertion(node: &Node<'_>, ends: &[usize], member: &str) -> Splice {
+pub(super) fn insertion(text: &str, node: &Node<'_>, ends: &[usize], member: &str) -> Splice {
     match ends.last() {
+        // Right after a colon, a comma would belong to the text before it.
+        Some(&end) if text[..end].ends_with(':') => Splice::new(end..end, format!(" , {member}")),
         Some(&end) => Splice::new(end..end, format!(", {member}")),
         None => Splice::new(node.start + 1..node.start + 1, member),
     }

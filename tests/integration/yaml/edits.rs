@@ -13,7 +13,11 @@ fn cases() -> u32 {
 }
 
 fn runner() -> TestRunner {
-    TestRunner::new(Config { cases: cases(), failure_persistence: None, ..Config::default() })
+    TestRunner::new(Config {
+        cases: cases(),
+        failure_persistence: None,
+        ..Config::default()
+    })
 }
 
 #[test]
@@ -33,5 +37,8 @@ fn random_edits_of_random_documents() {
     }
     let total = total.get();
     println!("{total:?}");
-    assert!(total.made > total.refused, "too few edits are made: {total:?}");
+    assert!(
+        total.made > total.refused,
+        "too few edits are made: {total:?}"
+    );
 }
