@@ -332,7 +332,11 @@ fn check_bytes(
                 && let Some(place) = old.locate_key(*record, key)
                 && let Some(value) = old.locate(*record, &path[..1])
             {
-                let end = line_end(was, value.offset + value.len);
+                let mut end = line_end(was, value.offset + value.len);
+                if value.offset == place.offset {
+                    // An empty value may lie on the line below its key.
+                    end = line_end(was, (end + 2).min(was.len()));
+                }
                 // One line break more where a value ends with the text, one less
                 // before a last line that goes; a flow member takes a comma along.
                 let slack = if matches!(edit, Edit::Remove { .. }) {

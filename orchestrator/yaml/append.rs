@@ -16,7 +16,7 @@ use super::lines::{
     after_break, break_before, indent_of, is_blank_line, line_end, line_start, lines, next_line,
     skip_to_token,
 };
-use super::node::{Kind, Node, column, indicators_end, key_column, read};
+use super::node::{Kind, Node, colon_after, column, indicators_end, key_column, read};
 use super::plan::{Sheet, Splice};
 use super::plan_flow;
 use super::refused::Reason;
@@ -261,6 +261,10 @@ impl Document {
         if value.holds_anchor() {
             return Err(Blocked::new(Reason::Anchor, value.outer + base));
         }
+        if !flow && colon_after(text, key.end).is_none() {
+            let what = "a key without a colon";
+            return Err(Blocked::new(Reason::Layout { what }, key.start + base));
+        }
         let style = Style::of(&root, text, self.break_at(key.start + base));
         let mut plans = Vec::new();
         let brackets = !matches!(value.kind, Kind::Scalar { .. });
@@ -384,7 +388,7 @@ impl Layout {
 
     /// Puts lines under the key of an empty list, and takes away its `[]` or `~`.
     fn under_key(self, text: &str, key: &Node<'_>, value: &Node<'_>, lines: &str) -> Splice {
-        let colon = super::node::colon_after(text, key.end).unwrap_or(key.end);
+        let colon = colon_after(text, key.end).unwrap_or(key.end);
         let mut kept = String::new();
         let end = line_end(text, value.end);
         for part in [&text[colon..value.start], &text[value.end..end]] {

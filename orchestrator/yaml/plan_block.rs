@@ -255,7 +255,7 @@ pub(super) fn remove_pair(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -
     let line = line_start(text, key.outer);
     let indent = key_column(text, key);
     if text[line..line + indent].bytes().all(|b| b == b' ') {
-        return Ok(vec![remove_lines(sheet, line, value)]);
+        return Ok(remove_lines(sheet, line, value));
     }
     // It shares its line with a dash.
     let Some((next, _)) = pairs.get(at + 1) else {
@@ -276,23 +276,21 @@ pub(super) fn remove_pair(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -
 }
 
 /// Removes whole lines, from `line` to that in which `node` ends.
-fn remove_lines(sheet: Sheet<'_>, line: usize, node: &Node<'_>) -> Splice {
+fn remove_lines(sheet: Sheet<'_>, line: usize, node: &Node<'_>) -> Vec<Splice> {
     let Sheet { text, .. } = sheet;
     let end = line_end(text, node.end.max(line));
     let next = after_break(text, end);
     let kept = column_0_comments(sheet, line, end, node);
-    if next == end {
-        // The text's last line has no break: neither has the one that is last now.
-        let start = line - break_before(text, line);
-        let kept = kept.trim_end_matches(['\n', '\r']);
-        let text = if kept.is_empty() {
-            String::new()
-        } else {
-            format!("{}{kept}", sheet.style.nl)
-        };
-        return Splice::new(start..end, text);
+    let whole = Splice::new(line..next, kept.as_str());
+    if next > end {
+        return vec![whole];
     }
-    Splice::new(line..next, kept)
+    // The text's last line has no break: neither has the one that is last now,
+    // unless its value needs it.
+    let start = line - break_before(text, line);
+    let kept = kept.trim_end_matches(['\n', '\r']);
+    let nl = if kept.is_empty() { "" } else { sheet.style.nl };
+    vec![Splice::new(start..end, format!("{nl}{kept}")), whole]
 }
 
 /// Plans the removal of an entry of a block sequence.
@@ -315,7 +313,7 @@ pub(super) fn remove_entry(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) 
     }
     let line = line_start(text, dash);
     if text[line..dash].bytes().all(|b| b == b' ') {
-        return Ok(vec![remove_lines(sheet, line, entry)]);
+        return Ok(remove_lines(sheet, line, entry));
     }
     // The first entry of a list that begins on the line of another dash.
     match dash_of(text, parent, at + 1) {

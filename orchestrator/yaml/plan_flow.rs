@@ -127,6 +127,12 @@ pub(super) fn remove(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -> Pla
         let kept = &text[end..comma];
         let kept = if kept.contains('#') { kept } else { "" };
         let stop = skip_blanks(text, comma + 1);
+        // A comment needs a blank before it.
+        let stop = if text[stop..].starts_with('#') {
+            comma + 1
+        } else {
+            stop
+        };
         return Ok(vec![Splice::new(start..stop, kept)]);
     }
     let Some((_, before)) = at.checked_sub(1).map(|before| ranges[before]) else {
@@ -138,10 +144,11 @@ pub(super) fn remove(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -> Pla
     }
     // Last of several: the comma before it goes along.
     let kept = format!("{}{}", &text[before..comma], &text[comma + 1..start]);
-    let kept = if kept.contains('#') {
-        kept
-    } else {
-        String::new()
+    let kept = match text.as_bytes().get(before.wrapping_sub(1)) {
+        _ if kept.contains('#') => kept,
+        // `{a:}` is no empty value for every reader.
+        Some(b':') => " ".to_owned(),
+        _ => String::new(),
     };
     Ok(vec![Splice::new(before..end, kept)])
 }

@@ -65,6 +65,10 @@ impl Document {
             blanks = next_line(text, blanks);
         }
         let mut plans = vec![Splice::new(start..end, "")];
+        if start < found.start {
+            // Unless what is last then needs it.
+            plans.push(Splice::new(found.start..end, ""));
+        }
         if blanks > end {
             plans.push(Splice::new(start..blanks, ""));
         }
