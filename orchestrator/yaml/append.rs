@@ -195,7 +195,7 @@ impl Document {
         let style = Style::of(last, text, nl);
         let gap = match &last.kind {
             Kind::Map { flow: false, pairs } => pairs.first().map_or(1, |(key, _)| {
-                let col = column(text, key.outer);
+                let col = column(text, key.outer());
                 col.saturating_sub(dash + 1).clamp(1, 16)
             }),
             _ => 1,
@@ -259,7 +259,7 @@ impl Document {
             .find(|(key, _)| is_text(key, &self.list))
             .ok_or_else(odd)?;
         if value.holds_anchor() {
-            return Err(Blocked::new(Reason::Anchor, value.outer + base));
+            return Err(Blocked::new(Reason::Anchor, value.outer() + base));
         }
         if !flow && colon_after(text, key.end).is_none() {
             let what = "a key without a colon";
@@ -269,7 +269,7 @@ impl Document {
         let mut plans = Vec::new();
         let brackets = !matches!(value.kind, Kind::Scalar { .. });
         let holds_comment = text[value.start..value.end].contains('#');
-        if !flow && !holds_comment && value.tag.is_none() {
+        if !flow && !holds_comment && value.tag().is_none() {
             let layout = Layout {
                 dash: key_column(text, key) + 2,
                 gap: 1,
@@ -340,7 +340,7 @@ impl Document {
                     format!("{}{lines}{}", style.nl, style.nl),
                 ));
                 // What ends without a line break may not bear one.
-                let line = line_start(text, last.outer);
+                let line = line_start(text, last.outer());
                 plans.push(Splice::new(line..line, format!("{lines}{}", style.nl)));
             }
             plans
@@ -400,7 +400,7 @@ impl Layout {
             }
         }
         let kept = kept.trim_end_matches(['\n', '\r']);
-        let below = belongings_end(text, after_break(text, end), column(text, key.outer) + 1);
+        let below = belongings_end(text, after_break(text, end), column(text, key.outer()) + 1);
         if below > after_break(text, end) {
             // Comments under the key, further in than it, stay above its records.
             let comments = &text[end..below];

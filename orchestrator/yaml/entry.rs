@@ -48,8 +48,7 @@ pub(super) fn entry(text: &str) -> Result<Entry<'_>, Finding> {
             flow: false,
             entries,
         },
-        tag: None,
-        anchor: None,
+        properties: None,
         ..
     }) = parsed.root
     else {

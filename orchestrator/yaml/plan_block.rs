@@ -39,7 +39,7 @@ pub(super) fn add_pair(
         .map_err(|reason| Obstacle::new(reason, node.start))?;
     let before = |at: usize| {
         let key = &pairs[at].0;
-        let start = line_start(sheet.text, key.outer) + key_column(sheet.text, key);
+        let start = line_start(sheet.text, key.outer()) + key_column(sheet.text, key);
         let text = format!("{pair}{}{}", sheet.style.nl, " ".repeat(col));
         Splice {
             at: Some(at),
@@ -250,9 +250,9 @@ pub(super) fn remove_pair(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -
             return Ok(vec![over_collection(sheet, parent, " {}", "")]);
         }
         // The record, or the root, itself.
-        return Ok(vec![with_rest(text, key.outer, value.end, "{}", "")]);
+        return Ok(vec![with_rest(text, key.outer(), value.end, "{}", "")]);
     }
-    let line = line_start(text, key.outer);
+    let line = line_start(text, key.outer());
     let indent = key_column(text, key);
     if text[line..line + indent].bytes().all(|b| b == b' ') {
         return Ok(remove_lines(sheet, line, value));
@@ -261,16 +261,16 @@ pub(super) fn remove_pair(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -
     let Some((next, _)) = pairs.get(at + 1) else {
         return Ok(Vec::new());
     };
-    let between = &text[value.end..next.outer];
+    let between = &text[value.end..next.outer()];
     if !between.contains('#') {
-        return Ok(vec![Splice::new(key.outer..next.outer, "")]);
+        return Ok(vec![Splice::new(key.outer()..next.outer(), "")]);
     }
     let rest = skip_blanks(text, value.end);
     let comment_follows = text.as_bytes().get(rest) == Some(&b'#');
     let start = if comment_follows {
-        key.outer
+        key.outer()
     } else {
-        text[..key.outer].trim_end_matches([' ', '\t']).len()
+        text[..key.outer()].trim_end_matches([' ', '\t']).len()
     };
     Ok(vec![Splice::new(start..rest, "")])
 }

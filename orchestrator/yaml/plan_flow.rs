@@ -105,9 +105,9 @@ pub(super) fn remove(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -> Pla
     let ranges: Vec<(usize, usize)> = match &node.kind {
         Kind::Map { pairs, .. } => pairs
             .iter()
-            .map(|(k, v)| (k.outer, k.end.max(v.end)))
+            .map(|(k, v)| (k.outer(), k.end.max(v.end)))
             .collect(),
-        Kind::Seq { entries, .. } => entries.iter().map(|e| (e.outer, e.end)).collect(),
+        Kind::Seq { entries, .. } => entries.iter().map(|e| (e.outer(), e.end)).collect(),
         Kind::Scalar { .. } | Kind::Alias(_) => return Ok(Vec::new()),
     };
     let open = if matches!(node.kind, Kind::Map { .. }) {

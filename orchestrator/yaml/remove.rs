@@ -123,8 +123,8 @@ impl Document {
             .find(|(key, _)| is_text(key, &self.list))
             .ok_or_else(odd)?;
         // An anchor or a tag stays before the brackets.
-        let after = if value.outer < value.start {
-            line_end(text, value.outer)
+        let after = if value.outer() < value.start {
+            line_end(text, value.outer())
         } else {
             key.end
         };
