@@ -1,8 +1,8 @@
 //! Everything that is wrong with a backlog, with its place in the text.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::load::{Loaded, RootProblem};
+use super::load::{self, Loaded, RootProblem};
 use super::{Paths, StoreError};
 use crate::model::change::find_cycles;
 use crate::model::{Code, Diagnostic, Ended, ItemId, ItemStatus, Rules, Segment};
@@ -13,17 +13,36 @@ pub(super) struct Around<'a> {
     pub paths: &'a Paths,
     pub rules: &'a Rules,
     /// How archived items ended, by [`ItemId::key`].
-    pub archived: &'a std::collections::BTreeMap<String, Ended>,
+    pub archived: &'a BTreeMap<String, Ended>,
     /// The highest number known anywhere.
     pub floor: u32,
     /// IDs of items that were told and are nowhere.
     pub lost: &'a [String],
 }
 
-/// Makes the error of a text that is no backlog.
+/// Makes the error of a text that is no backlog. What is wrong with the items that
+/// could be read all the same is told with it, so that one look finds everything.
 pub(super) fn unreadable(paths: &Paths, text: String, problems: Vec<Problem>) -> StoreError {
-    let diagnostics = problems.into_iter().map(|problem| of_problem(paths, problem)).collect();
-    StoreError::Invalid { diagnostics, text }
+    let is_cut_short = problems.iter().any(|problem| problem.kind == ProblemKind::Syntax);
+    let mut diagnostics: Vec<Diagnostic> =
+        problems.into_iter().map(|problem| of_problem(paths, problem)).collect();
+    let mut loaded = load::survey(text);
+    loaded.root_problems.retain(|problem| {
+        // What the text lacks may stand behind the place where reading ended.
+        !is_cut_short || problem.code != Code::MissingVersion
+    });
+    let (rules, archived) = (Rules::default(), BTreeMap::new());
+    let around = Around { paths, rules: &rules, archived: &archived, floor: 0, lost: &[] };
+    let mut all = Collector { loaded: &loaded, around: &around, found: Vec::new() };
+    for problem in &loaded.root_problems {
+        all.root(problem);
+    }
+    for index in 0..loaded.problems.len() {
+        all.fields(index);
+    }
+    diagnostics.append(&mut all.found);
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+    StoreError::Invalid { diagnostics, text: loaded.doc.into_text() }
 }
 
 fn of_problem(paths: &Paths, problem: Problem) -> Diagnostic {

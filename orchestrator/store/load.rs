@@ -89,6 +89,21 @@ pub(super) fn load(text: String, rules: &Rules) -> Result<Loaded, Unreadable> {
     }
 }
 
+/// Reads of an unreadable text what can be read, to say what else is wrong with it.
+pub(super) fn survey(text: String) -> Loaded {
+    let mut traits = Traits::default();
+    let mut reader = Reader::default();
+    let doc = Document::survey(text, "items", &mut |index, mut item| {
+        traits.see(&item);
+        // Whatever the version is, these are no errors of their own.
+        migration::read_status(&mut item);
+        reader.take(index, item);
+    });
+    let assumed = Version { number: CURRENT_SCHEMA, is_written: true };
+    let version = schema::version(&doc, traits).unwrap_or(assumed);
+    Loaded::new(doc, reader, version)
+}
+
 fn parse(text: String, visit: &mut dyn FnMut(usize, Mapping)) -> Result<Document, Unreadable> {
     // A NUL is no YAML; the position is worth more than the parser's word for it.
     if let Some(at) = text.find('\0') {

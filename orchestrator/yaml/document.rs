@@ -9,7 +9,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::edit::Step;
 use super::entry::{dedented, entry, mapping, record, whole_lines};
-use super::index::{Index, List, Record, index, is_text};
+use super::index::{Index, List, Record, index, is_text, survey};
 use super::lines::{LineTable, break_near};
 use super::node::{Kind, Node, Parsed, read};
 use super::problem::{Problem, located};
@@ -61,6 +61,15 @@ impl Document {
             }
             Err(findings) => Err(located(findings, &text, base, base)),
         }
+    }
+
+    /// Reads a text that [`Document::parse`] refuses, as far as it goes: so that what
+    /// is wrong with the values of its records can be told together with what is
+    /// wrong with its form. Not to be edited.
+    pub fn survey(text: String, list: &str, visit: &mut dyn FnMut(usize, Mapping)) -> Self {
+        let base = base_of(&text);
+        let (index, _) = survey(&text[base..], base, list, visit);
+        Self { text, list: list.to_owned(), index, lines: LineTable::default() }
     }
 
     /// Returns the text.

@@ -116,6 +116,20 @@ pub(super) fn index(
     if let Some(finding) = forbidden_character(text) {
         return Err(vec![finding]);
     }
+    match survey(text, base, list_key, visit) {
+        (index, findings) if findings.is_empty() => Ok(index),
+        (_, findings) => Err(findings),
+    }
+}
+
+/// Reads a text as far as it can be read: what is found to be wrong with it does not
+/// hide the rest, up to an error of syntax.
+pub(super) fn survey(
+    text: &str,
+    base: usize,
+    list_key: &str,
+    visit: &mut dyn FnMut(usize, Mapping),
+) -> (Index, Vec<Finding>) {
     let mut pass = Pass {
         text,
         list_key,
@@ -139,15 +153,13 @@ pub(super) fn index(
         let finding = read_finding(&error, text);
         pass.values.findings.push(Finding { record: pass.open_record(), ..finding });
     }
-    if !pass.values.findings.is_empty() {
-        return Err(pass.values.findings);
-    }
+    let findings = pass.values.findings;
     let mut index = pass.index;
     index.root.anchors = pass.reader.anchors;
     if base > 0 {
         index.shift(0, 0, base.cast_signed());
     }
-    Ok(index)
+    (index, findings)
 }
 
 /// Turns a read error into a finding.

@@ -212,28 +212,45 @@ pub(super) fn remove_pair(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -
             return Ok(vec![over_collection(sheet, parent, " {}", "")]);
         }
         // The record, or the root, itself.
-        return Ok(vec![with_rest(text, key.outer(), value.end, "{}", "")]);
+        let kept = column_0_comments(sheet, value.start, value.end, value);
+        let kept = kept.trim_end_matches(['\n', '\r']);
+        let body =
+            if kept.is_empty() { String::new() } else { format!("{}{kept}", sheet.style.nl) };
+        return Ok(vec![with_rest(text, key.outer(), value.end, "{}", &body)]);
     }
     let line = line_start(text, key.outer());
     let indent = key_column(text, key);
     if text[line..line + indent].bytes().all(|b| b == b' ') {
         return Ok(remove_lines(sheet, line, value));
     }
-    // It shares its line with a dash.
+    remove_on_dash_line(sheet, parent, at)
+}
+
+/// Plans the removal of a key that shares its line with a dash: the next key is
+/// pulled up, unless comments stand between the two.
+fn remove_on_dash_line(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -> Plans {
+    let Sheet { text, .. } = sheet;
+    let Kind::Map { pairs, .. } = &parent.node.kind else {
+        return Ok(Vec::new());
+    };
+    let (key, value) = &pairs[at];
     let Some((next, _)) = pairs.get(at + 1) else {
         return Ok(Vec::new());
     };
-    let between = &text[value.end..next.outer()];
-    if !between.contains('#') {
+    let dash_end = text[..key.outer()].trim_end_matches([' ', '\t']).len();
+    let kept = column_0_comments(sheet, value.start, value.end, value);
+    if !kept.is_empty() {
+        let comment = comment_of(&text[value.end..line_end(text, value.end)]);
+        let kept = kept.trim_end_matches(['\n', '\r']);
+        let lines = format!("{comment}{}{kept}", sheet.style.nl);
+        return Ok(vec![Splice::new(dash_end..line_end(text, value.end), lines)]);
+    }
+    if !text[value.end..next.outer()].contains('#') {
         return Ok(vec![Splice::new(key.outer()..next.outer(), "")]);
     }
     let rest = skip_blanks(text, value.end);
     let comment_follows = text.as_bytes().get(rest) == Some(&b'#');
-    let start = if comment_follows {
-        key.outer()
-    } else {
-        text[..key.outer()].trim_end_matches([' ', '\t']).len()
-    };
+    let start = if comment_follows { key.outer() } else { dash_end };
     Ok(vec![Splice::new(start..rest, "")])
 }
 
