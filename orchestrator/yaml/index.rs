@@ -152,6 +152,9 @@ pub(super) fn survey(
     if let Err(error) = pass.document() {
         let finding = read_finding(&error, text);
         pass.values.findings.push(Finding { record: pass.open_record(), ..finding });
+        // What cannot be read must not be taken for the end of the last record.
+        let last = pass.index.records.last();
+        pass.index.root.tail = last.map_or(pass.index.root.tail, Record::end);
     }
     let findings = pass.values.findings;
     let mut index = pass.index;

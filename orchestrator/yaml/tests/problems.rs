@@ -52,7 +52,7 @@ fn errors_of_syntax_are_told_in_plain_words() {
     assert!(message.contains("not closed"), "{message}");
     assert!(hint.is_some());
     let (line, column, message, _) = told("items:\n- id: 1\n\ttitle: x\n");
-    assert_eq!(line, 2, "column {column}");
+    assert_eq!((line, column), (3, 1));
     assert!(message.contains("tab"), "{message}");
     let (line, column, message, _) = told("items:\n- tags: [a, b\n");
     assert_eq!((line, column), (2, 9));

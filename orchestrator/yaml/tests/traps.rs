@@ -231,7 +231,7 @@ fn tabs_separate_but_do_not_indent() {
     let text = "items:\n- id:\t1\t# c\n  b: x\n";
     check(text, set(0, "id", 2), &text.replace("\t1\t", "\t2\t"));
     check(text, set(0, "b", "a\tb"), &text.replace("b: x", "b: \"a\\tb\""));
-    assert_eq!(problems("items:\n\t- id: 1\n"), [(ProblemKind::Syntax, 2, 2, None)]);
+    assert_eq!(problems("items:\n\t- id: 1\n"), [(ProblemKind::Syntax, 2, 1, None)]);
 }
 
 #[test]
