@@ -11,8 +11,10 @@ use std::sync::Arc;
 use super::exit::Exit;
 use crate::config::ConfigError;
 use crate::coordinator::CoordinatorError;
+use crate::engine::EngineError;
 use crate::fs::{FsError, LockError};
 use crate::model::{ChangeError, Diagnostic, PhaseResultError};
+use crate::runner::RunnerError;
 use crate::store::{RequestError, StoreError};
 use crate::wire::ErrorReport;
 use crate::yaml::Refused;
@@ -57,6 +59,10 @@ pub(crate) enum CliError {
         #[source]
         source: io::Error,
     },
+    #[error(transparent)]
+    Engine(Box<EngineError>),
+    #[error("an agent could not be watched over")]
+    Supervisor(#[source] RunnerError),
     #[error("cannot write the result as JSON")]
     Json(#[from] serde_json::Error),
 }
@@ -110,10 +116,12 @@ impl CliError {
             Self::Store(error) | Self::Save(error) => store(error),
             Self::Coordinator(CoordinatorError::Busy) => BUSY,
             Self::PhaseResult { source, .. } => (phase_result(source), Exit::Invalid),
+            Self::Engine(error) => engine(error),
             Self::Coordinator(_)
             | Self::Config(ConfigError::Read(_))
             | Self::File(_)
             | Self::Editor { .. }
+            | Self::Supervisor(_)
             | Self::Io { .. }
             | Self::Json(_) => IO,
         }
@@ -321,6 +329,17 @@ fn store(error: &StoreError) -> Kind {
         | StoreError::Git(_)
         | StoreError::Fs(_)
         | StoreError::Record(_) => IO,
+    }
+}
+
+fn engine(error: &EngineError) -> Kind {
+    match error {
+        EngineError::Coordinator(CoordinatorError::Busy) => BUSY,
+        EngineError::Coordinator(CoordinatorError::Store(error)) => store(error),
+        EngineError::Store(error) => store(error),
+        EngineError::NoSuchTarget { .. } => ("no_such_item", Exit::NoSuchItem),
+        EngineError::NoSuchAgent { .. } => ("unknown_value", Exit::Invalid),
+        EngineError::Coordinator(_) | EngineError::Runner(_) => IO,
     }
 }
 

@@ -128,7 +128,7 @@ pub(crate) fn shortened(path: &Path) -> Result<PathBuf, CliError> {
 
 /// An opened backlog.
 pub(crate) struct Session<'a> {
-    output: &'a Output,
+    pub(crate) output: &'a Output,
     pub(crate) config: Config,
     pub(crate) store: BacklogStore,
 }

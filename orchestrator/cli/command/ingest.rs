@@ -13,7 +13,7 @@ use crate::model::{BacklogItem, Change, PhaseResult};
 use crate::wire::{IngestReport, Item};
 
 /// The name of the inbox, beside the backlog.
-const INBOX: &str = "BACKLOG_INBOX.yaml";
+pub(super) const INBOX: &str = "BACKLOG_INBOX.yaml";
 
 /// What was taken in.
 struct Taken {
