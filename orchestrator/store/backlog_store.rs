@@ -24,7 +24,7 @@ const RACY_NS: i128 = 20_000_000;
 /// [`BacklogStore::lock`]: nothing else can save.
 ///
 /// ```
-/// /// use orchestrator::model::{Change, change::NewItem};
+/// use orchestrator::model::{Change, change::NewItem};
 /// use orchestrator::store::{BacklogStore, Request, StoreOptions};
 ///
 /// # let dir = tempfile::tempdir()?;
