@@ -85,7 +85,9 @@ pub fn check(before: &State, after: &State, old: &Document, edit: &Edit) {
 fn agrees(state: &State) -> bool {
     // It miscounts columns after a byte order mark.
     let text = state.text.trim_start_matches('\u{feff}');
-    let Ok(Value::Mapping(mut root)) = serde_yaml::from_str::<Value>(text) else { return false };
+    let Ok(Value::Mapping(mut root)) = serde_yaml::from_str::<Value>(text) else {
+        return false;
+    };
     let list = match root.shift_remove("items") {
         Some(Value::Sequence(list)) => list,
         None | Some(Value::Null) => Vec::new(),
@@ -176,7 +178,9 @@ fn at(
         ),
     };
     change_at(&mut top, path, make)?;
-    let Value::Mapping(top) = top else { return None };
+    let Value::Mapping(top) = top else {
+        return None;
+    };
     match record {
         Some(record) => records[record] = top,
         None => {
@@ -252,7 +256,11 @@ fn check_bytes(
                 && let Some(place) = old.locate_key(*record, key)
                 && let Some(value) = old.locate(*record, &path[..1])
             {
-                let end = line_end(was, value.offset + value.len);
+                let mut end = line_end(was, value.offset + value.len);
+                if value.offset == place.offset {
+                    // An empty value may lie on the line below its key.
+                    end = line_end(was, (end + 2).min(was.len()));
+                }
                 // One line break more where a value ends with the text, one less
                 // before a last line that goes; a flow member takes a comma along.
                 let slack = if matches!(edit, Edit::Remove { .. }) { 80 } else { 2 };

@@ -15,7 +15,7 @@ use super::session::Context;
 use crate::runner::supervise_main;
 
 /// The hidden subcommand under which an agent's supervisor runs.
-pub(super) const SUPERVISE: &str = "__supervise";
+pub(crate) const SUPERVISE: &str = "__supervise";
 
 /// Runs the program with the arguments of this process. Returns the exit code:
 /// what kind of failure it was, 0 where it was none.

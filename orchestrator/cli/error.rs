@@ -334,16 +334,12 @@ fn store(error: &StoreError) -> Kind {
 
 fn engine(error: &EngineError) -> Kind {
     match error {
-        EngineError::Lock(LockError::Busy { .. })
-        | EngineError::Coordinator(CoordinatorError::Busy) => BUSY,
+        EngineError::Coordinator(CoordinatorError::Busy) => BUSY,
         EngineError::Coordinator(CoordinatorError::Store(error)) => store(error),
         EngineError::Store(error) => store(error),
         EngineError::NoSuchTarget { .. } => ("no_such_item", Exit::NoSuchItem),
         EngineError::NoSuchAgent { .. } => ("unknown_value", Exit::Invalid),
-        EngineError::Lock(_)
-        | EngineError::Coordinator(_)
-        | EngineError::Runner(_)
-        | EngineError::Fs(_) => IO,
+        EngineError::Coordinator(_) | EngineError::Runner(_) => IO,
     }
 }
 

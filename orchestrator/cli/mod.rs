@@ -14,5 +14,5 @@ mod exit;
 mod output;
 mod session;
 
-use entry::SUPERVISE;
+pub(crate) use entry::SUPERVISE;
 pub use entry::main;

@@ -42,11 +42,11 @@ impl Values {
             }
             Kind::Map { pairs, .. } => Value::Mapping(self.mapping(pairs)),
         };
-        let value = match node.tag.as_deref().and_then(local_tag) {
+        let value = match node.tag().and_then(local_tag) {
             Some(tag) => Value::Tagged(Box::new(TaggedValue { tag: Tag::new(tag), value: inner })),
             None => inner,
         };
-        if let Some(id) = node.anchor {
+        if let Some(id) = node.anchor() {
             let weight = weight(&value);
             self.anchors.insert(id, (value.clone(), weight));
         }
@@ -70,11 +70,11 @@ impl Values {
             }
             let key = self.value(key_node);
             let value = self.value(value_node);
-            if mapping.contains_key(&key) {
+            // Asked only when it is one: most keys are hashed once.
+            if mapping.insert(key, value).is_some() {
+                let key = self.value(key_node);
                 self.push(duplicate(&key, key_node.start..key_node.end));
-                continue;
             }
-            mapping.insert(key, value);
         }
         mapping
     }
@@ -107,7 +107,7 @@ impl Values {
 
     fn scalar(&mut self, node: &Node<'_>, style: ScalarStyle, text: &str) -> Value {
         let range = node.start..node.end;
-        let resolved = match node.tag.as_deref() {
+        let resolved = match node.tag() {
             // An empty value is spelled `~` by the parser.
             None if style == ScalarStyle::Plain && node.is_empty() => Ok(Value::Null),
             Some(tag) if local_tag(tag).is_none() => core_tagged(tag, text),

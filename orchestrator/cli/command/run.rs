@@ -20,6 +20,7 @@ use crate::coordinator;
 use crate::engine::{self, EngineError, Environment, Halt, RunEvent, RunOptions, Summary};
 use crate::runner::{Stop, Supervisor};
 use crate::scheduler::Selection;
+use crate::store::RunLock;
 use crate::wire::{self, ItemRef, MergedPair, RunReport};
 
 /// How long agents may go on after the first Ctrl-C.
@@ -66,6 +67,7 @@ fn execute(
     let exe = std::env::current_exe()
         .map_err(|source| CliError::Io { action: "find this program".to_owned(), source })?;
     let inbox = paths.shown.with_file_name(super::ingest::INBOX);
+    let lock = RunLock::take(&paths, &opened.holder)?;
     let (coordinator, running) = coordinator::open(store)?;
     let environment = Environment {
         coordinator,
@@ -74,7 +76,7 @@ fn execute(
         rules: opened.rules,
         supervisor: Supervisor { exe, subcommand: SUPERVISE.to_owned() },
         inbox: absolute(inbox)?,
-        holder: opened.holder,
+        lock,
         clock: opened.clock,
     };
     let (sender, events) = mpsc::channel();
