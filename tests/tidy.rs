@@ -10,6 +10,8 @@
     reason = "the checker reads the sources; it is not part of the program"
 )]
 
+#[path = "tidy/documents.rs"]
+mod documents;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/source.rs"]
@@ -19,6 +21,7 @@ mod text;
 
 use std::path::Path;
 
+use documents::*;
 use rules::*;
 use source::Source;
 use text::*;
@@ -221,6 +224,18 @@ fn the_table_only_looks_down() {
             assert!(floor(target).is_some(), "{target} is not a module");
         }
     }
+}
+
+#[test]
+fn architecture_names_tests_that_exist() {
+    let text = read("ARCHITECTURE.md");
+    assert!(named_tests(&text).len() > 20, "the invariants name their tests");
+    holds(&missing_tests("ARCHITECTURE.md", &text, &tree()));
+}
+
+#[test]
+fn architecture_has_every_module_as_the_table_does() {
+    holds(&module_rows("ARCHITECTURE.md", &read("ARCHITECTURE.md"), &tree()));
 }
 
 #[cfg(test)]

@@ -94,7 +94,9 @@ pub(super) fn not_utf8(paths: &Paths, bytes: &[u8]) -> StoreError {
 
 /// Returns every problem of a file, errors and warnings, in the order of the text.
 pub(super) fn diagnose(loaded: &Loaded, around: &Around<'_>) -> Vec<Diagnostic> {
-    let mut all = Collector { loaded, around, found: Vec::new() };
+    let on_disk = loaded.on_disk();
+    let doc = on_disk.as_ref().unwrap_or(&loaded.doc);
+    let mut all = Collector { loaded, doc, around, found: Vec::new() };
     for problem in &loaded.root_problems {
         all.root(problem);
     }
@@ -119,6 +121,8 @@ pub(super) fn diagnose(loaded: &Loaded, around: &Around<'_>) -> Vec<Diagnostic> 
 
 struct Collector<'a> {
     loaded: &'a Loaded,
+    /// The text that a person sees.
+    doc: &'a Document,
     around: &'a Around<'a>,
     found: Vec<Diagnostic>,
 }
@@ -150,7 +154,7 @@ impl Collector<'_> {
     }
 
     fn root(&mut self, problem: &RootProblem) {
-        let doc = &self.loaded.doc;
+        let doc = self.doc;
         let is_value = problem.code != Code::UnknownKey;
         let at = problem.key.as_deref().and_then(|key| {
             let path = [Step::Key(key.to_owned())];
@@ -162,7 +166,7 @@ impl Collector<'_> {
     fn fields(&mut self, index: usize) {
         let loaded = self.loaded;
         for problem in &loaded.problems[index] {
-            let at = locate(&loaded.doc, index, &problem.path, problem.code == Code::UnknownKey);
+            let at = locate(self.doc, index, &problem.path, problem.code == Code::UnknownKey);
             let name = self.name(index);
             self.push(
                 problem.code,
@@ -178,7 +182,7 @@ impl Collector<'_> {
         let file = &self.loaded.file;
         let highest = file.highest_number().max(self.around.floor);
         if self.loaded.has_mark && file.next_item_id < highest {
-            let at = self.loaded.doc.locate(None, &[Step::Key("next_item_id".into())]);
+            let at = self.doc.locate(None, &[Step::Key("next_item_id".into())]);
             let message = format!("the mark is {}, but {highest} was issued", file.next_item_id);
             self.push(Code::MarkBehind, message, at, None, Some("the next write raises it".into()));
         }
@@ -189,7 +193,7 @@ impl Collector<'_> {
         let mut first: HashMap<String, usize> = HashMap::new();
         for (index, item) in loaded.file.items.iter().enumerate() {
             let Some(id) = &item.id else {
-                let at = locate(&loaded.doc, index, &[], false);
+                let at = locate(self.doc, index, &[], false);
                 let message = format!("`{}` has no ID yet", item.title);
                 let hint = Some("the next write assigns one".to_owned());
                 self.push(Code::MissingId, message, Some(at), Some(item.title.clone()), hint);
@@ -200,8 +204,8 @@ impl Collector<'_> {
                     entry.insert(index);
                 }
                 std::collections::hash_map::Entry::Occupied(entry) => {
-                    let (line, _) = loaded.doc.record_lines(*entry.get());
-                    let at = locate(&loaded.doc, index, &[Segment::Key("id".into())], false);
+                    let (line, _) = self.doc.record_lines(*entry.get());
+                    let at = locate(self.doc, index, &[Segment::Key("id".into())], false);
                     let message = format!("{id} names two items; the first is in line {line}");
                     let hint =
                         Some("`orchestrator check --fix` gives the later one a new ID".to_owned());
@@ -221,7 +225,7 @@ impl Collector<'_> {
                     continue;
                 }
                 let path = [Segment::Key("dependencies".into()), Segment::Index(place)];
-                let at = locate(&loaded.doc, index, &path, false);
+                let at = locate(self.doc, index, &path, false);
                 let message =
                     format!("{} depends on {dependency}, which exists nowhere", item.id_or_dash());
                 let hint =
@@ -243,7 +247,7 @@ impl Collector<'_> {
             let Some(&index) = cycle.first() else {
                 continue;
             };
-            let at = locate(&loaded.doc, index, &[Segment::Key("dependencies".into())], false);
+            let at = locate(self.doc, index, &[Segment::Key("dependencies".into())], false);
             let message = format!("items wait for each other: {}", names.join(" → "));
             let hint = Some("take one of these dependencies out".to_owned());
             self.push(Code::DependencyCycle, message, Some(at), Some(self.name(index)), hint);
@@ -260,7 +264,7 @@ impl Collector<'_> {
             let pipeline = match self.around.rules.pipeline_of(item) {
                 Ok(pipeline) => pipeline,
                 Err(error) => {
-                    let at = locate(&loaded.doc, index, &key("pipeline_type"), false);
+                    let at = locate(self.doc, index, &key("pipeline_type"), false);
                     let hint =
                         Some("configure it in orchestrator.toml, or name another".to_owned());
                     self.push(
@@ -276,7 +280,7 @@ impl Collector<'_> {
             if let Some(phase) =
                 item.phase.as_deref().filter(|phase| pipeline.position(phase).is_none())
             {
-                let at = locate(&loaded.doc, index, &key("phase"), false);
+                let at = locate(self.doc, index, &key("phase"), false);
                 let message = format!("pipeline `{}` has no phase `{phase}`", pipeline.name);
                 let hint = Some("the item goes on with the first phase of its pool".to_owned());
                 self.push(Code::UnknownPhase, message, Some(at), item.id.clone(), hint);

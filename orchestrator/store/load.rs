@@ -208,6 +208,13 @@ impl Loaded {
         }
     }
 
+    /// Returns the text on disk, read for its places alone, where a migration in
+    /// memory has moved them.
+    pub(super) fn on_disk(&self) -> Option<Document> {
+        let text = self.original.clone()?;
+        Document::parse(text, "items", &mut |_, _| {}).ok()
+    }
+
     /// Returns whether anything keeps the file from being written.
     pub(super) fn has_errors(&self) -> bool {
         self.root_problems.iter().any(|problem| problem.code.is_error())
