@@ -33,7 +33,8 @@ pub(super) fn unreadable(paths: &Paths, text: String, problems: Vec<Problem>) ->
     });
     let (rules, archived) = (Rules::default(), BTreeMap::new());
     let around = Around { paths, rules: &rules, archived: &archived, floor: 0, lost: &[] };
-    let mut all = Collector { loaded: &loaded, around: &around, found: Vec::new() };
+    let mut all =
+        Collector { loaded: &loaded, doc: &loaded.doc, around: &around, found: Vec::new() };
     for problem in &loaded.root_problems {
         all.root(problem);
     }
