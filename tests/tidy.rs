@@ -1,10 +1,11 @@
 //! The house rules that neither the compiler nor clippy can hold.
 //!
 //! Who may import whom (the table below is the one in ARCHITECTURE.md), module
-//! docs, lengths, names, who may touch the file system and who may print, and
-//! a dependency list in which a library user compiles only the core. Each rule
-//! lists all that breaks it, as `file:line: what`. The checker is proven on
-//! small strings at the end of the file: every rule can fail.
+//! docs, lengths, names, who may touch the file system, who may print and who may
+//! save, a dependency list in which a library user compiles only the core, and
+//! what ARCHITECTURE.md says of modules and tests. Each rule lists all that breaks
+//! it, as `file:line: what`. The checker is proven on small strings in
+//! `tidy/proof.rs`: every rule can fail.
 #![expect(
     clippy::disallowed_methods,
     reason = "the checker reads the sources; it is not part of the program"
@@ -169,6 +170,11 @@ fn values_and_policy_know_nothing_of_the_world() {
 #[test]
 fn only_output_prints() {
     holds(&printing(&tree()));
+}
+
+#[test]
+fn only_the_coordinator_saves() {
+    holds(&saving(&tree()));
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! The tour of README.md, run as it stands there: its `yaml` block is the backlog
 //! that a reader begins with, its `console` blocks are run in turn in that folder.
+//! And the example that it points to.
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Project, example};
 
 const README: &str = include_str!("../../README.md");
 
@@ -36,4 +40,16 @@ fn the_tour_goes_as_it_says() {
         .register_bins(["cat", "cp"].map(|name| (name, system(name))))
         .case(&readme)
         .run();
+}
+
+#[test]
+fn the_example_adds_an_item_each_time() {
+    let project = Project::empty();
+    let add = || {
+        let output = Command::new(example("minimal_store")).arg(project.file()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!([add(), add()], ["WRK-001\n", "WRK-002\n"]);
+    assert_eq!(project.text().matches("title: Write the release notes").count(), 2);
 }

@@ -99,6 +99,17 @@ fn printing_belongs_to_output() {
 }
 
 #[test]
+fn saving_belongs_to_the_coordinator() {
+    let text = "fn f() { store.lock()?\n.save(&[]);\n save(x); }\n";
+    assert_eq!(lines(&saving(&source("orchestrator/cli/command/add.rs", text))), [2]);
+    assert_eq!(
+        saving(&source("orchestrator/coordinator/event_loop.rs", text)),
+        Vec::<String>::new()
+    );
+    assert_eq!(saving(&source("examples/minimal_store.rs", text)), Vec::<String>::new());
+}
+
+#[test]
 fn docs_come_first_and_have_a_length() {
     assert_eq!(module_docs(&source("tests/x.rs", "use a::b;\n//! late\n")).len(), 1);
     assert_eq!(module_docs(&source("tests/x.rs", "//! one line will do here\n")).len(), 0);
