@@ -96,8 +96,11 @@ fn take_forward(store: &mut BacklogStore, swap: &Swap) -> Result<bool, StoreErro
             Ok(true)
         }
         Put::SlippedIn { path, exchanged } => {
-            if exchanged {
-                replace::put_back(&store.paths, &path, &line.ours, &store.options.clock)?;
+            if exchanged
+                && let Some(backup) =
+                    replace::put_back(&store.paths, &path, &line.ours, &store.options.clock)?
+            {
+                store.warnings.push(replace::saved_over(&backup));
             }
             store.state = None;
             store.read_again()?;

@@ -4,6 +4,8 @@
 
 #[cfg(all(unix, feature = "cli"))]
 mod cli;
+#[cfg(all(unix, feature = "cli"))]
+mod process;
 #[cfg(all(unix, feature = "runtime"))]
 mod runner;
 mod store;
