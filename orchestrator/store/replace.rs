@@ -17,7 +17,10 @@ const SWAP: &str = "swap-";
 const KEPT: &str = "kept-";
 
 /// In the place of the hash of our text, where none of ours was written last.
-const NOBODYS: &str = "none";
+pub(super) const NOBODYS: &str = "none";
+
+/// Marks the name of an edit that slipped in and was taken out of the file.
+const SLIPPED_IN: &str = "slipped";
 
 /// How long a displaced text is kept, in milliseconds.
 const KEEP_MILLIS: i64 = 2_000;
@@ -41,13 +44,17 @@ pub(super) struct Swap {
     pub items: usize,
     /// When, in milliseconds since 1970.
     pub millis: i64,
+    /// Whether the displaced text was an edit that slipped in: for a moment it was
+    /// not in the file at all.
+    pub slipped_in: bool,
 }
 
 impl Swap {
     /// Makes the intent of putting `ours` in the place of `base`.
     pub(super) fn new(base: &str, ours: &str, items: usize, clock: &Clock) -> Self {
         let (base, ours) = (base.to_owned(), ours.to_owned());
-        Self { path: PathBuf::new(), base, ours, items, millis: clock.now().as_millisecond() }
+        let millis = clock.now().as_millisecond();
+        Self { path: PathBuf::new(), base, ours, items, millis, slipped_in: false }
     }
 
     fn parse(path: &Path, prefix: &str) -> Option<Self> {
@@ -59,6 +66,7 @@ impl Swap {
             ours: parts.next()?.to_owned(),
             items: parts.next()?.parse().ok()?,
             millis: parts.next()?.parse().ok()?,
+            slipped_in: parts.any(|part| part == SLIPPED_IN),
         })
     }
 
@@ -139,7 +147,8 @@ pub(super) fn keep_as(path: &Path, base: &str, ours: &str) -> Result<(), StoreEr
     };
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let random = name.rsplit('-').next().unwrap_or_default();
-    let kept = format!("{KEPT}{base}-{ours}-{}-{}-{random}", swap.items, swap.millis);
+    let Swap { items, millis, .. } = swap;
+    let kept = format!("{KEPT}{base}-{ours}-{items}-{millis}-{SLIPPED_IN}-{random}");
     Ok(fs::rename(path, &path.with_file_name(kept))?)
 }
 
@@ -247,7 +256,7 @@ pub(super) fn recover(paths: &Paths, clock: &Clock) -> Result<Leftovers, StoreEr
         let name =
             path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if let Some(swap) = Swap::parse(&path, SWAP) {
-            if let Some(lost) = finish(paths, &swap, clock)? {
+            for lost in finish(paths, &swap, clock)? {
                 leftovers.warnings.push(format!(
                     "a text that a save had displaced lies in {}; compare it with {}",
                     lost.display(),
@@ -286,8 +295,8 @@ pub(super) fn sweep(paths: &Paths, clock: &Clock) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Returns where a text was put that is not in the file any more.
-fn finish(paths: &Paths, swap: &Swap, clock: &Clock) -> Result<Option<PathBuf>, StoreError> {
+/// Returns where texts were put that are perhaps not in the file any more.
+fn finish(paths: &Paths, swap: &Swap, clock: &Clock) -> Result<Vec<PathBuf>, StoreError> {
     let file = match fs::hash_file(&paths.file) {
         Err(error) if error.is_not_found() => String::new(),
         other => other?,
@@ -300,12 +309,16 @@ fn finish(paths: &Paths, swap: &Swap, clock: &Clock) -> Result<Option<PathBuf>, 
         // Not exchanged yet, and perhaps cut short; or nothing in it that is lost.
         fs::remove(&swap.path)?;
     } else if file == swap.ours {
-        // An edit that slipped in. Nothing was answered yet: it goes back.
-        return put_back(paths, &swap.path, &swap.ours, clock);
+        // An edit that slipped in. Nothing was answered yet: it goes back. A copy
+        // stays, since an editor may have read the file without it meanwhile.
+        let copy = backup_path(paths, clock)?;
+        fs::create_new(&copy, &fs::read(&swap.path)?)?;
+        let other = put_back(paths, &swap.path, &swap.ours, clock)?;
+        return Ok(std::iter::once(copy).chain(other).collect());
     } else {
-        return back_up(paths, &swap.path, clock).map(Some);
+        return Ok(vec![back_up(paths, &swap.path, clock)?]);
     }
-    Ok(None)
+    Ok(Vec::new())
 }
 
 /// Removes what needs no longer be kept. The last one stays: its name tells what we
