@@ -195,6 +195,8 @@ impl<'a> IdFormat<'a> {
 pub struct IdQuery {
     text: String,
     number: Option<u32>,
+    /// What every ID of that number ends with.
+    digits: String,
     is_bare: bool,
 }
 
@@ -204,11 +206,16 @@ impl IdQuery {
         let text = text.trim();
         let bare = decimal(text).ok();
         let number = bare.or_else(|| ItemId::number_of(text).ok());
-        Self { text: text.to_owned(), number, is_bare: bare.is_some() }
+        let digits = number.map_or_else(String::new, |number| number.to_string());
+        Self { text: text.to_owned(), number, digits, is_bare: bare.is_some() }
     }
 
     /// Returns whether this names the item that has the given ID.
     pub fn names(&self, id: &str) -> bool {
+        // Asked of every item at each change: most are told apart by one comparison.
+        if self.number.is_some() && !id.as_bytes().ends_with(self.digits.as_bytes()) {
+            return false;
+        }
         if id == self.text {
             return true;
         }
