@@ -29,6 +29,7 @@ mod remove;
 mod render;
 mod scalar;
 mod skeleton;
+mod smaller;
 mod value;
 mod verify;
 
