@@ -366,6 +366,7 @@ impl<'t> Reader<'t> {
 
     fn mapping(&mut self, start: usize, flow: bool) -> Result<Node<'t>, ReadError> {
         self.enter(start)?;
+        self.cursor = self.cursor.max(start);
         let mut pairs = Vec::new();
         let end = loop {
             let (event, span) = self.next()?;
@@ -400,7 +401,7 @@ impl<'t> Reader<'t> {
             loop {
                 at = skip_to_token(self.text, at);
                 match self.text.as_bytes().get(at) {
-                    Some(b'-' | b'[' | b'{' | b',') => at += 1,
+                    Some(b'{' | b'[' | b',') => at += 1,
                     Some(b'?') => break at += 1,
                     _ => break,
                 }
