@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::diagnostics::{self, Around};
 use super::journal::Entry;
-use super::load::{self, Loaded, Reader, Unreadable};
+use super::links::Links;
+use super::load::{self, Loaded, Unreadable};
 use super::mark::MarkFiles;
 use super::options::StoreOptions;
+use super::reload::reload;
 use super::settle::{Settled, read_settled};
 use super::worklog::{Archived, PhaseEntry, Worklog};
 use super::{LockedBacklog, Paths, StoreError, lost, replace};
@@ -175,7 +177,7 @@ impl BacklogStore {
                 let before = self.state.take().map(|state| state.loaded);
                 parse(before, text, &self.options.rules).map_err(
                     |Unreadable { text, problems }| {
-                        diagnostics::unreadable(&self.paths, text, problems)
+                        diagnostics::unreadable(&self.paths.shown, text, problems)
                     },
                 )?
             }
@@ -290,13 +292,13 @@ impl BacklogStore {
             return Ok(Vec::new());
         };
         let around = Around {
-            paths: &self.paths,
+            shown: &self.paths.shown,
             rules: &self.options.rules,
             archived: self.worklog.ended(),
             floor,
             lost: &lost,
         };
-        Ok(diagnostics::diagnose(&state.loaded, &around))
+        Ok(diagnostics::diagnose(&state.loaded, &Links::of(&state.loaded.file.items), &around))
     }
 
     /// Returns items that were told and are nowhere.
@@ -408,28 +410,8 @@ pub(super) fn is_firm(stamp: &Stamp, clock: &super::Clock) -> bool {
 fn parse(before: Option<Loaded>, text: String, rules: &Rules) -> Result<Loaded, Unreadable> {
     let Some(mut loaded) = before else { return load::load(text, rules) };
     match reload(&mut loaded, text) {
-        Ok(()) => Ok(loaded),
+        Ok(_) => Ok(loaded),
         // What cannot be read in part is read in full.
         Err(text) => load::load(text, rules),
     }
-}
-
-/// Reads a text in part, where only a part differs; else gives it back.
-fn reload(loaded: &mut Loaded, text: String) -> Result<(), String> {
-    if loaded.original.is_some() {
-        return Err(text);
-    }
-    let version = loaded.doc.root("schema_version");
-    let mut reader = Reader::default();
-    let kept = text.clone();
-    let Ok(reloaded) = loaded.doc.reload(text, &mut |index, item| reader.take(index, item)) else {
-        return Err(kept);
-    };
-    if loaded.doc.root("schema_version") != version || loaded.version.is_old() {
-        return Err(kept);
-    }
-    loaded.file.items.splice(reloaded.old.clone(), reader.items);
-    loaded.problems.splice(reloaded.old, reader.problems);
-    loaded.read_root();
-    Ok(())
 }

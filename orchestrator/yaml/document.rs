@@ -9,6 +9,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::edit::Step;
 use super::entry::{dedented, entry, mapping, record, whole_lines};
+use super::halves::{cut, index_halves};
 use super::index::{Index, List, Record, index, is_text, survey};
 use super::lines::{LineTable, break_near};
 use super::node::{Kind, Node, Parsed, read};
@@ -56,9 +57,7 @@ impl Document {
     ) -> Result<Self, Vec<Problem>> {
         let base = base_of(&text);
         match index(&text[base..], base, list, visit) {
-            Ok(index) => {
-                Ok(Self { text, list: list.to_owned(), index, lines: LineTable::default() })
-            }
+            Ok(index) => Ok(Self::new(text, list, index)),
             Err(findings) => Err(located(findings, &text, base, base)),
         }
     }
@@ -69,6 +68,37 @@ impl Document {
     pub fn survey(text: String, list: &str, visit: &mut dyn FnMut(usize, Mapping)) -> Self {
         let base = base_of(&text);
         let (index, _) = survey(&text[base..], base, list, visit);
+        Self::new(text, list, index)
+    }
+
+    /// Reads a text as [`Document::parse`] does, a long one on two threads. Returns
+    /// with the document what `read` made of each record's value, in order.
+    ///
+    /// # Errors
+    /// The text, and all problems of it.
+    pub fn parse_records<T: Send>(
+        text: String,
+        list: &str,
+        read: impl Fn(Mapping) -> T + Sync,
+    ) -> Result<(Self, Vec<T>), (String, Vec<Problem>)> {
+        let base = base_of(&text);
+        let halves =
+            cut(&text[base..], list).and_then(|at| index_halves(&text[base..], list, at, &read));
+        if let Some((mut index, made)) = halves {
+            index.shift(0, 0, base.cast_signed());
+            return Ok((Self::new(text, list, index), made));
+        }
+        let mut made = Vec::new();
+        match index(&text[base..], base, list, &mut |_, mapping| made.push(read(mapping))) {
+            Ok(index) => Ok((Self::new(text, list, index), made)),
+            Err(findings) => {
+                let problems = located(findings, &text, base, base);
+                Err((text, problems))
+            }
+        }
+    }
+
+    fn new(text: String, list: &str, index: Index) -> Self {
         Self { text, list: list.to_owned(), index, lines: LineTable::default() }
     }
 

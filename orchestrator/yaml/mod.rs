@@ -16,6 +16,7 @@ mod change;
 mod document;
 mod edit;
 mod entry;
+mod halves;
 mod index;
 mod lines;
 mod node;

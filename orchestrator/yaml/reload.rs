@@ -37,27 +37,45 @@ impl Document {
         text: String,
         visit: &mut dyn FnMut(usize, Mapping),
     ) -> Result<Reloaded, Vec<Problem>> {
-        if let Some(part) = self.reload_part(&text) {
-            let Part { old, records, delta, slice_end } = part;
-            let new = old.start..old.start + records.len();
-            self.index.shift(old.end, slice_end, delta);
-            let mut index = Vec::with_capacity(records.len());
-            for (number, (record, mapping)) in new.clone().zip(records) {
-                index.push(record);
-                visit(number, mapping);
-            }
-            self.index.records.splice(old.clone(), index);
-            self.text = text;
-            self.lines.clear();
-            return Ok(Reloaded { old, new });
-        }
+        let text = match self.reload_part(text, visit) {
+            Ok(reloaded) => return Ok(reloaded),
+            Err(text) => text,
+        };
         let old = 0..self.len();
         *self = Self::parse(text, &self.list, visit)?;
         Ok(Reloaded { old, new: 0..self.len() })
     }
 
+    /// Takes over a changed text as [`Document::reload`] does, where that needs
+    /// only a part of it to be read. Then the root is what it was.
+    ///
+    /// # Errors
+    /// The text, where all of it would have to be read; the document is what it
+    /// was, and `visit` was not called.
+    pub fn reload_part(
+        &mut self,
+        text: String,
+        visit: &mut dyn FnMut(usize, Mapping),
+    ) -> Result<Reloaded, String> {
+        let Some(part) = self.read_part(&text) else {
+            return Err(text);
+        };
+        let Part { old, records, delta, slice_end } = part;
+        let new = old.start..old.start + records.len();
+        self.index.shift(old.end, slice_end, delta);
+        let mut index = Vec::with_capacity(records.len());
+        for (number, (record, mapping)) in new.clone().zip(records) {
+            index.push(record);
+            visit(number, mapping);
+        }
+        self.index.records.splice(old.clone(), index);
+        self.text = text;
+        self.lines.clear();
+        Ok(Reloaded { old, new })
+    }
+
     /// Reads the records that differ, if that is as good as reading all.
-    fn reload_part(&self, new: &str) -> Option<Part> {
+    fn read_part(&self, new: &str) -> Option<Part> {
         let old = self.text.as_str();
         let List::Block { dash } = self.index.root.list else {
             return None;
