@@ -4,6 +4,7 @@
 
 #[cfg(all(unix, feature = "cli"))]
 mod cli;
+mod model;
 #[cfg(all(unix, feature = "cli"))]
 mod process;
 #[cfg(all(unix, feature = "runtime"))]
