@@ -432,6 +432,7 @@ impl<'a> LockedBacklog<'a> {
             mark: made.mark,
             removed: removed.collect(),
             added: touched.added,
+            named: touched.named,
             changed: touched.changed,
         };
         let mut story = Vec::new();

@@ -4,6 +4,7 @@
 
 #[cfg(all(unix, feature = "cli"))]
 mod cli;
+mod model;
 #[cfg(all(unix, feature = "cli"))]
 mod engine;
 #[cfg(all(unix, feature = "cli"))]

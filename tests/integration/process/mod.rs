@@ -10,6 +10,5 @@ mod invalid;
 mod kills;
 mod parallel;
 mod places;
-mod random;
 mod refusals;
 mod unprivileged;
