@@ -257,12 +257,13 @@ impl BacklogStore {
         Ok(self.state()?.loaded.doc.record_text(index))
     }
 
-    /// Returns the first and last line of an item, from 1.
+    /// Returns the first and last line of an item in the text on disk, from 1.
     ///
     /// # Errors
     /// The same as [`BacklogStore::refresh`].
     pub fn item_lines(&mut self, index: usize) -> Result<(u32, u32), StoreError> {
-        Ok(self.state()?.loaded.doc.record_lines(index))
+        let loaded = &self.state()?.loaded;
+        Ok(loaded.on_disk().as_ref().unwrap_or(&loaded.doc).record_lines(index))
     }
 
     /// Returns everything that is wrong with the file, errors and warnings.

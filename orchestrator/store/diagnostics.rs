@@ -1,9 +1,10 @@
 //! Everything that is wrong with a backlog, with its place in the text.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::links::Links;
-use super::load::{Loaded, RootProblem};
+use super::load::{self, Loaded, RootProblem};
 use super::{Paths, StoreError};
 use crate::model::{Code, Diagnostic, Ended, ItemId, ItemStatus, Rules, Segment};
 use crate::yaml::{Document, Location, Problem, ProblemKind, Step};
@@ -14,17 +15,37 @@ pub(super) struct Around<'a> {
     pub shown: &'a Path,
     pub rules: &'a Rules,
     /// How archived items ended, by [`ItemId::key`].
-    pub archived: &'a std::collections::BTreeMap<String, Ended>,
+    pub archived: &'a BTreeMap<String, Ended>,
     /// The highest number known anywhere.
     pub floor: u32,
     /// IDs of items that were told and are nowhere.
     pub lost: &'a [String],
 }
 
-/// Makes the error of a text that is no backlog.
+/// Makes the error of a text that is no backlog. What is wrong with the items that
+/// could be read all the same is told with it, so that one look finds everything.
 pub(super) fn unreadable(shown: &Path, text: String, problems: Vec<Problem>) -> StoreError {
-    let diagnostics = problems.into_iter().map(|problem| of_problem(shown, problem)).collect();
-    StoreError::Invalid { diagnostics, text }
+    let is_cut_short = problems.iter().any(|problem| problem.kind == ProblemKind::Syntax);
+    let mut diagnostics: Vec<Diagnostic> =
+        problems.into_iter().map(|problem| of_problem(shown, problem)).collect();
+    let mut loaded = load::survey(text);
+    loaded.root_problems.retain(|problem| {
+        // What the text lacks may stand behind the place where reading ended.
+        !is_cut_short || problem.code != Code::MissingVersion
+    });
+    let (rules, archived) = (Rules::default(), BTreeMap::new());
+    let around = Around { shown, rules: &rules, archived: &archived, floor: 0, lost: &[] };
+    let mut all =
+        Collector { loaded: &loaded, doc: &loaded.doc, around: &around, found: Vec::new() };
+    for problem in &loaded.root_problems {
+        all.root(problem);
+    }
+    for index in 0..loaded.problems.len() {
+        all.fields(index);
+    }
+    diagnostics.append(&mut all.found);
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+    StoreError::Invalid { diagnostics, text: loaded.doc.into_text() }
 }
 
 fn of_problem(shown: &Path, problem: Problem) -> Diagnostic {
@@ -76,7 +97,9 @@ pub(super) fn not_utf8(paths: &Paths, bytes: &[u8]) -> StoreError {
 
 /// Returns every problem of a file, errors and warnings, in the order of the text.
 pub(super) fn diagnose(loaded: &Loaded, links: &Links, around: &Around<'_>) -> Vec<Diagnostic> {
-    let mut all = Collector { loaded, around, found: Vec::new() };
+    let on_disk = loaded.on_disk();
+    let doc = on_disk.as_ref().unwrap_or(&loaded.doc);
+    let mut all = Collector { loaded, doc, around, found: Vec::new() };
     for problem in &loaded.root_problems {
         all.root(problem);
     }
@@ -102,6 +125,8 @@ pub(super) fn diagnose(loaded: &Loaded, links: &Links, around: &Around<'_>) -> V
 
 struct Collector<'a> {
     loaded: &'a Loaded,
+    /// The text that a person sees.
+    doc: &'a Document,
     around: &'a Around<'a>,
     found: Vec<Diagnostic>,
 }
@@ -133,7 +158,7 @@ impl Collector<'_> {
     }
 
     fn root(&mut self, problem: &RootProblem) {
-        let doc = &self.loaded.doc;
+        let doc = self.doc;
         let is_value = problem.code != Code::UnknownKey;
         let at = problem.key.as_deref().and_then(|key| {
             let path = [Step::Key(key.to_owned())];
@@ -145,7 +170,7 @@ impl Collector<'_> {
     fn fields(&mut self, index: usize) {
         let loaded = self.loaded;
         for problem in &loaded.problems[index] {
-            let at = locate(&loaded.doc, index, &problem.path, problem.code == Code::UnknownKey);
+            let at = locate(self.doc, index, &problem.path, problem.code == Code::UnknownKey);
             let name = self.name(index);
             self.push(
                 problem.code,
@@ -161,7 +186,7 @@ impl Collector<'_> {
         let file = &self.loaded.file;
         let highest = self.loaded.highest.max(self.around.floor);
         if self.loaded.has_mark && file.next_item_id < highest {
-            let at = self.loaded.doc.locate(None, &[Step::Key("next_item_id".into())]);
+            let at = self.doc.locate(None, &[Step::Key("next_item_id".into())]);
             let message = format!("the mark is {}, but {highest} was issued", file.next_item_id);
             self.push(Code::MarkBehind, message, at, None, Some("the next write raises it".into()));
         }
@@ -171,15 +196,15 @@ impl Collector<'_> {
         let loaded = self.loaded;
         for &index in &links.unnamed {
             let item = &loaded.file.items[index];
-            let at = locate(&loaded.doc, index, &[], false);
+            let at = locate(self.doc, index, &[], false);
             let message = format!("`{}` has no ID yet", item.title);
             let hint = Some("the next write assigns one".to_owned());
             self.push(Code::MissingId, message, Some(at), Some(item.title.clone()), hint);
         }
         for &(first, index) in &links.duplicates {
             let id = self.name(index);
-            let (line, _) = loaded.doc.record_lines(first);
-            let at = locate(&loaded.doc, index, &[Segment::Key("id".into())], false);
+            let (line, _) = self.doc.record_lines(first);
+            let at = locate(self.doc, index, &[Segment::Key("id".into())], false);
             let message = format!("{id} names two items; the first is in line {line}");
             let hint = Some("`orchestrator check --fix` gives the later one a new ID".to_owned());
             self.push(Code::DuplicateId, message, Some(at), Some(id), hint);
@@ -195,7 +220,7 @@ impl Collector<'_> {
                 continue;
             }
             let path = [Segment::Key("dependencies".into()), Segment::Index(place)];
-            let at = locate(&loaded.doc, index, &path, false);
+            let at = locate(self.doc, index, &path, false);
             let message =
                 format!("{} depends on {dependency}, which exists nowhere", item.id_or_dash());
             let hint = Some("correct it, or take it out; until then it counts as unmet".to_owned());
@@ -215,7 +240,7 @@ impl Collector<'_> {
             let Some(&index) = cycle.first() else {
                 continue;
             };
-            let at = locate(&loaded.doc, index, &[Segment::Key("dependencies".into())], false);
+            let at = locate(self.doc, index, &[Segment::Key("dependencies".into())], false);
             let message = format!("items wait for each other: {}", names.join(" → "));
             let hint = Some("take one of these dependencies out".to_owned());
             self.push(Code::DependencyCycle, message, Some(at), Some(self.name(index)), hint);
@@ -232,7 +257,7 @@ impl Collector<'_> {
             let pipeline = match self.around.rules.pipeline_of(item) {
                 Ok(pipeline) => pipeline,
                 Err(error) => {
-                    let at = locate(&loaded.doc, index, &key("pipeline_type"), false);
+                    let at = locate(self.doc, index, &key("pipeline_type"), false);
                     let hint =
                         Some("configure it in orchestrator.toml, or name another".to_owned());
                     self.push(
@@ -248,7 +273,7 @@ impl Collector<'_> {
             if let Some(phase) =
                 item.phase.as_deref().filter(|phase| pipeline.position(phase).is_none())
             {
-                let at = locate(&loaded.doc, index, &key("phase"), false);
+                let at = locate(self.doc, index, &key("phase"), false);
                 let message = format!("pipeline `{}` has no phase `{phase}`", pipeline.name);
                 let hint = Some("the item goes on with the first phase of its pool".to_owned());
                 self.push(Code::UnknownPhase, message, Some(at), item.id.clone(), hint);

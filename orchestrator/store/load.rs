@@ -88,6 +88,21 @@ pub(super) fn load(text: String, rules: &Rules) -> Result<Loaded, Unreadable> {
     }
 }
 
+/// Reads of an unreadable text what can be read, to say what else is wrong with it.
+pub(super) fn survey(text: String) -> Loaded {
+    let mut traits = Traits::default();
+    let mut reader = Reader::default();
+    let doc = Document::survey(text, "items", &mut |index, mut item| {
+        traits = traits.and(Traits::of(&item));
+        // Whatever the version is, these are no errors of their own.
+        migration::read_status(&mut item);
+        reader.take(index, item);
+    });
+    let assumed = Version { number: CURRENT_SCHEMA, is_written: true };
+    let version = schema::version(&doc, traits).unwrap_or(assumed);
+    Loaded::new(doc, reader, version)
+}
+
 fn parse<T: Send>(
     text: String,
     read: impl Fn(Mapping) -> T + Sync,
@@ -206,6 +221,13 @@ impl Loaded {
                 });
             }
         }
+    }
+
+    /// Returns the text on disk, read for its places alone, where a migration in
+    /// memory has moved them.
+    pub(super) fn on_disk(&self) -> Option<Document> {
+        let text = self.original.clone()?;
+        Document::parse(text, "items", &mut |_, _| {}).ok()
     }
 
     /// Returns whether anything keeps the file from being written.

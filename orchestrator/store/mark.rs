@@ -144,9 +144,11 @@ fn lock_beside(mark: &Path, timeout: Duration, holder: &Holder) -> Result<FileLo
     }
     let lock = FileLock::acquire(&mark.with_added_extension("lock"), timeout, holder)?;
     if let Some(dir) = mark.parent() {
-        // What a killed process staged there and never put in place.
+        // What a killed process staged there and never put in place; others stage
+        // files of their own in the same folder, under other locks or none.
+        let own = temp_prefix(mark);
         for entry in fs::list(dir)? {
-            if entry.name.to_string_lossy().starts_with(fs::TEMP_PREFIX) {
+            if entry.name.to_string_lossy().starts_with(&own) {
                 fs::remove_if_exists(&entry.path)?;
             }
         }
@@ -167,8 +169,17 @@ impl MarkLock {
 fn write(path: &Path, mark: u32) -> Result<(), StoreError> {
     let mut line = serde_json::to_vec(&Record { mark })?;
     line.push(b'\n');
-    fs::replace(path, &line)?;
-    Ok(())
+    let dir = path.parent().unwrap_or_else(|| Path::new("."));
+    let staged = fs::stage(dir, &temp_prefix(path), &line, Some(path))?;
+    fs::rename(staged.path(), path)?;
+    staged.keep();
+    Ok(fs::sync_dir(dir)?)
+}
+
+/// Returns how the temporary files of one mark begin, and no others'.
+fn temp_prefix(mark: &Path) -> String {
+    let name = mark.file_name().unwrap_or_default().to_string_lossy();
+    format!("{}{name}-", fs::TEMP_PREFIX)
 }
 
 /// Makes a file name of a path: everything but letters, digits, `.`, `_` and `-`
@@ -208,6 +219,23 @@ mod tests {
         assert_ne!(escape(Path::new("a/b")), escape(Path::new("a%2Fb")));
         let long = "x".repeat(500);
         assert!(escape(Path::new(&long)).len() < 200);
+    }
+
+    #[test]
+    fn only_its_own_left_overs_are_cleaned_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name);
+        let others = [".tmp-abcdef", ".tmp-other.mark-abc"];
+        for name in others.iter().copied().chain([".tmp-mark-abc"]) {
+            fs::create_new(&file(name), b"").unwrap();
+        }
+        let files = MarkFiles { shared: None, local: file("mark") };
+        let holder = Holder::this_process(None, "test", "now");
+        drop(files.lock(Duration::ZERO, &holder).unwrap());
+        assert!(fs::stamp(&file(".tmp-mark-abc")).unwrap().is_none());
+        for name in others {
+            assert!(fs::stamp(&file(name)).unwrap().is_some(), "{name}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_yaml::{Mapping, Value};
 use super::edit::Step;
 use super::entry::{dedented, entry, mapping, record, whole_lines};
 use super::halves::{cut, index_halves};
-use super::index::{Index, List, Record, index, is_text};
+use super::index::{Index, List, Record, index, is_text, survey};
 use super::lines::{LineTable, break_near};
 use super::node::{Kind, Node, Parsed, read};
 use super::problem::{Problem, located};
@@ -87,6 +87,15 @@ impl Document {
                 Err((text, problems))
             }
         }
+    }
+
+    /// Reads a text that [`Document::parse`] refuses, as far as it goes: so that what
+    /// is wrong with the values of its records can be told together with what is
+    /// wrong with its form. Not to be edited.
+    pub fn survey(text: String, list: &str, visit: &mut dyn FnMut(usize, Mapping)) -> Self {
+        let base = base_of(&text);
+        let (index, _) = survey(&text[base..], base, list, visit);
+        Self::new(text, list, index)
     }
 
     fn new(text: String, list: &str, index: Index) -> Self {

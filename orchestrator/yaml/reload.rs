@@ -93,9 +93,16 @@ impl Document {
         let suffix = common_suffix(old.as_bytes(), new.as_bytes(), room);
         // A record that ends where the change begins may go on in it.
         let first = records.partition_point(|record| record.start < prefix).checked_sub(1)?;
-        // The line break before the next record must be an old one too.
         let changed_to = old.len() - suffix;
-        let last = records.partition_point(|record| record.start <= changed_to);
+        let mut last = records.partition_point(|record| record.start < changed_to);
+        // The record after the change must still begin a line.
+        let begins_line = |record: &Record| {
+            let at = record.start.checked_add_signed(delta);
+            record.start > changed_to || at.is_some_and(|at| break_before(new, at) > 0)
+        };
+        if records.get(last).is_some_and(|record| !begins_line(record)) {
+            last += 1;
+        }
         let end = match records.get(last) {
             Some(record) => record.start,
             None if self.index.root.tail > changed_to
@@ -132,7 +139,8 @@ fn read_records(slice: &str, base: usize, dash: usize) -> Option<Vec<(Record, Ma
     if parsed.anchors || parsed.second.is_some() || parsed.end < slice.len() {
         return None;
     }
-    let Node { kind: Kind::Seq { flow: false, entries }, tag: None, .. } = parsed.root? else {
+    let Node { kind: Kind::Seq { flow: false, entries }, properties: None, .. } = parsed.root?
+    else {
         return None;
     };
     let mut records = Vec::with_capacity(entries.len());

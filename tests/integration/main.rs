@@ -4,6 +4,10 @@
 
 #[cfg(all(unix, feature = "cli"))]
 mod cli;
+#[cfg(all(unix, feature = "cli"))]
+mod engine;
+#[cfg(all(unix, feature = "cli"))]
+mod readme;
 #[cfg(all(unix, feature = "runtime"))]
 mod runner;
 mod store;

@@ -1,4 +1,4 @@
-//! The rules on Rust sources: imports, file system, clock, printing, docs,
+//! The rules on Rust sources: imports, file system, clock, printing, saving, docs,
 //! lengths, names, module roots, forgotten files. Each returns all that breaks
 //! it as `file:line: what`, and leaves finding the files to `tidy.rs`.
 
@@ -156,6 +156,21 @@ pub(crate) fn printing(sources: &[Source]) -> Vec<String> {
                 format_args!("`{}`: only `cli::output` prints", path.segments.join("::")),
             )
         }));
+    }
+    broken
+}
+
+/// Whoever saves a backlog past the single writer.
+pub(crate) fn saving(sources: &[Source]) -> Vec<String> {
+    let outside = |source: &&Source| {
+        owner(source).is_some_and(|module| !matches!(module.as_str(), "store" | "coordinator"))
+    };
+    let mut broken = Vec::new();
+    for source in sources.iter().filter(outside) {
+        let calls = source.tokens.windows(3);
+        let calls = calls.filter(|w| w[0].text == "." && w[1].text == "save" && w[2].text == "(");
+        broken
+            .extend(calls.map(|w| at(&source.path, w[1].line, "`save`: only `coordinator` saves")));
     }
     broken
 }
