@@ -79,7 +79,7 @@ impl<'a> Context<'a> {
             worklog: config.project.worklog.clone(),
             rules: rules(config),
             prefix_is_configured: config.project.prefix.is_some(),
-            lock_timeout: LOCK_TIMEOUT,
+            lock_timeout: self.global.lock_timeout.unwrap_or(LOCK_TIMEOUT),
             holder: Holder::this_process(host, command, clock.now().to_string()),
             clock,
         })

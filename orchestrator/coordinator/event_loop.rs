@@ -38,7 +38,11 @@ impl Commit for Writer {
                 other => other,
             };
             self.save(&mut waiting, &mut answers);
-            answers.push(self.carry_out(other).map_err(Arc::new));
+            let answer = self.carry_out(other).map_err(Arc::new);
+            if answer.is_err() {
+                self.tell_warnings();
+            }
+            answers.push(answer);
         }
         self.save(&mut waiting, &mut answers);
         self.publish();
@@ -59,13 +63,17 @@ impl Commit for Writer {
             }
             Err(_) => {}
         }
-        for warning in self.store.take_warnings() {
-            tracing::warn!("{warning}");
-        }
+        self.tell_warnings();
     }
 }
 
 impl Writer {
+    fn tell_warnings(&mut self) {
+        for warning in self.store.take_warnings() {
+            tracing::warn!("{warning}");
+        }
+    }
+
     fn save(&mut self, waiting: &mut Vec<Vec<Request>>, answers: &mut Vec<Answer>) {
         if waiting.is_empty() {
             return;
@@ -87,6 +95,8 @@ impl Writer {
                 }
             }
             Err(error) => {
+                // What was put aside must be named all the same.
+                self.tell_warnings();
                 let error = Arc::new(error);
                 answers.extend(counts.iter().map(|_| Err(Arc::clone(&error))));
             }

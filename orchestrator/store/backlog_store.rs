@@ -47,6 +47,8 @@ pub struct BacklogStore {
     pub(super) state: Option<State>,
     /// What a person must be told, and was not yet.
     pub(super) warnings: Vec<String>,
+    /// Whether the folders of our state were rid of what others left there.
+    pub(super) is_swept: bool,
 }
 
 /// The file as it was last read or written.
@@ -78,7 +80,15 @@ impl BacklogStore {
         }
         let marks = MarkFiles::find(&paths)?;
         let worklog = Worklog::new(&paths);
-        Ok(Self { options, paths, marks, worklog, state: None, warnings: Vec::new() })
+        Ok(Self {
+            options,
+            paths,
+            marks,
+            worklog,
+            state: None,
+            warnings: Vec::new(),
+            is_swept: false,
+        })
     }
 
     /// Returns where everything lies.

@@ -47,6 +47,21 @@ impl BacklogStore {
     /// [`StoreError::Invalid`] for a malformed inbox, which stays where it is.
     pub fn ingest(&mut self, inbox: &Path) -> Result<Ingested, StoreError> {
         let mut ingested = Ingested::default();
+        let has_claims = match fs::list(&self.paths.inbox()) {
+            Err(error) if error.is_not_found() => false,
+            list => !list?.is_empty(),
+        };
+        if !has_claims && fs::stamp(inbox)?.is_none() {
+            return Ok(ingested);
+        }
+        self.paths.prepare()?;
+        // One at a time: what a claim has had taken in is read before the backlog's
+        // lock is taken, and written after it is released.
+        let _lock = fs::FileLock::acquire(
+            &self.paths.inbox_lock(),
+            self.options.lock_timeout,
+            &self.options.holder,
+        )?;
         for claimed in self.claimed()? {
             self.take_claimed(&claimed, &mut ingested)?;
         }
@@ -72,9 +87,22 @@ impl BacklogStore {
             Err(error) if error.is_not_found() => return Ok(Vec::new()),
             other => other?,
         };
-        let is_copy =
-            |path: &PathBuf| path.extension().is_some_and(|extension| extension == "yaml");
-        Ok(list.into_iter().map(|entry| entry.path).filter(is_copy).collect())
+        let (copies, records): (Vec<PathBuf>, Vec<PathBuf>) = list
+            .into_iter()
+            .map(|entry| entry.path)
+            .filter(|path| path.extension().is_some_and(|ext| ext == "yaml" || ext == "json"))
+            .partition(|path| path.extension().is_some_and(|ext| ext == "yaml"));
+        for record in records {
+            // A kill came between the removal of a copy and that of what is known of it:
+            // the next claim of that name must not take it for its own.
+            let has_copy = |copy: &PathBuf| {
+                record == copy.with_extension("json") || record == copy.with_extension("batch.json")
+            };
+            if !copies.iter().any(has_copy) {
+                fs::remove_if_exists(&record)?;
+            }
+        }
+        Ok(copies)
     }
 
     fn claim(&self, inbox: &Path) -> Result<PathBuf, StoreError> {

@@ -8,7 +8,7 @@
 use super::backlog_store::BacklogStore;
 use super::journal::{self, Save};
 use super::load::{self, Loaded};
-use super::replace::{self, Put, Swap};
+use super::replace::{self, NOBODYS, Put, Swap};
 use super::settle::read_settled;
 use super::{StoreError, edits};
 use crate::fs;
@@ -27,6 +27,7 @@ pub(super) fn carry_forward(
             late.push(swap.clone());
         }
     }
+    put_aside_slipped_in(store, kept, &late)?;
     // The last one is what the person means; earlier ones are theirs all the same.
     while let Some(swap) = late.pop() {
         kept.retain(|other| *other != swap);
@@ -44,6 +45,25 @@ pub(super) fn carry_forward(
             store.paths.shown.display(),
             backup.display()
         ));
+    }
+    Ok(())
+}
+
+/// Puts edits into the backup that slipped into our last saves, where somebody has
+/// saved over those since: for a moment such an edit was not in the file, and who
+/// read it then knows nothing of it.
+fn put_aside_slipped_in(
+    store: &mut BacklogStore,
+    kept: &mut Vec<Swap>,
+    late: &[Swap],
+) -> Result<(), StoreError> {
+    if !store.state()?.is_foreign {
+        return Ok(());
+    }
+    let is_one = |swap: &Swap| swap.slipped_in && swap.ours != NOBODYS && !late.contains(swap);
+    for swap in kept.extract_if(.., |swap| is_one(swap)) {
+        let backup = replace::back_up(&store.paths, &swap.path, &store.options.clock)?;
+        store.warnings.push(replace::saved_over(&backup));
     }
     Ok(())
 }
@@ -96,8 +116,11 @@ fn take_forward(store: &mut BacklogStore, swap: &Swap) -> Result<bool, StoreErro
             Ok(true)
         }
         Put::SlippedIn { path, exchanged } => {
-            if exchanged {
-                replace::put_back(&store.paths, &path, &line.ours, &store.options.clock)?;
+            if exchanged
+                && let Some(backup) =
+                    replace::put_back(&store.paths, &path, &line.ours, &store.options.clock)?
+            {
+                store.warnings.push(replace::saved_over(&backup));
             }
             store.state = None;
             store.read_again()?;

@@ -85,6 +85,10 @@ impl<'a> LockedBacklog<'a> {
         )?;
         let leftovers = replace::recover(&store.paths, &store.options.clock)?;
         store.warnings.extend(leftovers.warnings);
+        if !store.is_swept {
+            store.is_swept = true;
+            replace::sweep(&store.paths, &store.options.clock)?;
+        }
         if !store.is_unchanged()? {
             store.read_again()?;
         }
@@ -163,7 +167,7 @@ impl<'a> LockedBacklog<'a> {
 
     fn try_save(&mut self, requests: &[Request]) -> Result<Saved, StoreError> {
         let now = to_millis(self.store.options.clock.now());
-        let mut displaced: Vec<PathBuf> = Vec::new();
+        let mut displaced: Vec<(PathBuf, String)> = Vec::new();
         let mut taken = None;
         for _ in 0..FORWARD {
             let mut made = self.make_all(requests, now, &mut taken)?;
@@ -175,16 +179,21 @@ impl<'a> LockedBacklog<'a> {
             self.before_save(requests, &made, &touched)?;
             match self.put(&ours)? {
                 Put::Done => {
-                    for path in displaced {
-                        fs::remove_if_exists(&path)?;
+                    for (path, read) in displaced {
+                        replace::keep_as(&path, &read, &ours)?;
                     }
                     self.after_save(&made, touched, ours)?;
                     return Ok(made.outcome);
                 }
                 Put::SlippedIn { path, exchanged } => {
-                    self.read_slipped_in(&path, exchanged, ours)?;
+                    // Whoever made the second edit may have read the file while the
+                    // first was out of it.
+                    for (earlier, _) in displaced.drain(..) {
+                        self.back_up(&earlier)?;
+                    }
+                    let read = self.read_slipped_in(&path, exchanged, ours)?;
                     if exchanged {
-                        displaced.push(path);
+                        displaced.push((path, read));
                     }
                 }
             }
@@ -218,11 +227,14 @@ impl<'a> LockedBacklog<'a> {
         if !takes && !names && copy >= own {
             return self.make(requests, now, copy.max(own));
         }
-        let lock = self.lock_mark()?;
+        let mut lock = self.lock_mark()?;
         let above = self.store.marks.read()?.unwrap_or(0).max(own);
         let made = self.make(requests, now, above)?;
         if made.mark > copy {
             lock.write(made.mark)?;
+            if lock.fell_back {
+                self.warn_of_fallback();
+            }
         }
         *taken = Some(Taken { above, to: made.mark });
         Ok(made)
@@ -230,14 +242,14 @@ impl<'a> LockedBacklog<'a> {
 
     fn lock_mark(&mut self) -> Result<MarkLock, StoreError> {
         let options = &self.store.options;
-        let lock = self.store.marks.lock(options.lock_timeout, &options.holder)?;
-        if lock.fell_back {
-            self.store.warnings.push(format!(
-                "git's folder cannot be written: the high-water mark is kept in {}, which other worktrees do not see",
-                self.store.paths.mark().display()
-            ));
-        }
-        Ok(lock)
+        Ok(self.store.marks.lock(options.lock_timeout, &options.holder)?)
+    }
+
+    fn warn_of_fallback(&mut self) {
+        self.store.warnings.push(format!(
+            "git's folder cannot be written: the high-water mark is kept in {}, which other worktrees do not see",
+            self.store.paths.mark().display()
+        ));
     }
 
     /// Takes back what [`Self::make`] did, latest change first.
@@ -347,22 +359,34 @@ impl<'a> LockedBacklog<'a> {
         replace::put(&store.paths, text, swap)
     }
 
+    fn back_up(&mut self, text: &Path) -> Result<(), StoreError> {
+        let store = &mut *self.store;
+        let backup = replace::back_up(&store.paths, text, &store.options.clock)?;
+        store.warnings.push(replace::saved_over(&backup));
+        Ok(())
+    }
+
     /// Makes a text that slipped in the state, and ours what is to be displaced
-    /// next. A text that is no backlog goes back where it was.
+    /// next. A text that is no backlog goes back where it was. Returns the hash of
+    /// what was read.
     fn read_slipped_in(
         &mut self,
         path: &Path,
         exchanged: bool,
         ours: String,
-    ) -> Result<(), StoreError> {
+    ) -> Result<String, StoreError> {
         let store = &mut *self.store;
         let rules = &store.options.rules;
         let read = read_displaced(path, &store.options.clock, |bytes| {
             let text = std::str::from_utf8(bytes);
             text.is_ok_and(|text| load(text.to_owned(), rules).is_ok())
         });
+        let mut hash = String::new();
         let result = read
-            .and_then(|settled| store.take_in(settled, None, true))
+            .and_then(|settled| {
+                hash.clone_from(&settled.hash);
+                store.take_in(settled, None, true)
+            })
             .and_then(|()| self.check_writable());
         let store = &mut *self.store;
         if let Err(error) = result {
@@ -370,9 +394,7 @@ impl<'a> LockedBacklog<'a> {
                 && let Some(backup) =
                     replace::put_back(&store.paths, path, &ours, &store.options.clock)?
             {
-                store
-                    .warnings
-                    .push(format!("an edit that was saved over lies in {}", backup.display()));
+                store.warnings.push(replace::saved_over(&backup));
             }
             return Err(error);
         }
@@ -380,7 +402,7 @@ impl<'a> LockedBacklog<'a> {
             // What our next exchange must bring out is what we put in now.
             state.hash = ours;
         }
-        Ok(())
+        Ok(hash)
     }
 
     /// Takes in what was just written; what fails here undoes nothing.

@@ -11,10 +11,6 @@ use super::{Paths, StoreError};
 use crate::fs;
 use crate::model::{BacklogFile, IdQuery, ItemId};
 
-fn folder(paths: &Paths) -> PathBuf {
-    paths.state.join("lost")
-}
-
 /// Returns the IDs of lost items. With `look`, the journal is asked too: do that
 /// where somebody else wrote the file since we did.
 pub(super) fn find(
@@ -42,13 +38,15 @@ pub(super) fn find(
 }
 
 fn noted(paths: &Paths) -> Result<Vec<Entry>, StoreError> {
-    let list = match fs::list(&folder(paths)) {
+    let list = match fs::list(&paths.lost()) {
         Err(error) if error.is_not_found() => return Ok(Vec::new()),
         other => other?,
     };
     let mut entries = Vec::new();
     for entry in list {
-        if let Some(bytes) = fs::read_if_exists(&entry.path)?
+        // What a kill left half way to its place is not one of them.
+        if entry.path.extension().is_some_and(|extension| extension == "json")
+            && let Some(bytes) = fs::read_if_exists(&entry.path)?
             && let Ok(entry) = serde_json::from_slice(&bytes)
         {
             entries.push(entry);
@@ -61,7 +59,7 @@ fn noted(paths: &Paths) -> Result<Vec<Entry>, StoreError> {
 pub(super) fn note(paths: &Paths, lost: &[Entry]) -> Result<(), StoreError> {
     let known = noted(paths)?;
     for entry in lost.iter().filter(|entry| !known.contains(entry)) {
-        fs::create_dir_all(&folder(paths))?;
+        fs::create_dir_all(&paths.lost())?;
         fs::replace(&file_of(paths, &entry.id), &serde_json::to_vec(entry)?)?;
     }
     for entry in known.iter().filter(|entry| !lost.contains(entry)) {
@@ -71,7 +69,7 @@ pub(super) fn note(paths: &Paths, lost: &[Entry]) -> Result<(), StoreError> {
 }
 
 fn file_of(paths: &Paths, id: &str) -> PathBuf {
-    folder(paths).join(format!("{}.json", fs::hash(ItemId::key(id).as_bytes())))
+    paths.lost().join(format!("{}.json", fs::hash(ItemId::key(id).as_bytes())))
 }
 
 /// Returns the lost item that a query names.

@@ -29,8 +29,10 @@ pub(super) struct MarkFiles {
 /// The mark's lock, held.
 pub(super) struct MarkLock {
     _lock: FileLock,
-    /// The copy that can be written.
+    /// The copy that can be written, as far as we know.
     path: PathBuf,
+    /// The copy that serves where that one cannot.
+    local: PathBuf,
     /// Whether git's folder could not be written, and the local copy serves.
     pub(super) fell_back: bool,
 }
@@ -91,10 +93,12 @@ impl MarkFiles {
     /// Where the lock is held past the timeout, or neither place can be written.
     pub(super) fn lock(&self, timeout: Duration, holder: &Holder) -> Result<MarkLock, StoreError> {
         let mut fell_back = false;
+        let local = self.local.clone();
         if let Some(shared) = &self.shared {
             match lock_beside(shared, timeout, holder) {
                 Ok(lock) => {
-                    return Ok(MarkLock { _lock: lock, path: shared.clone(), fell_back });
+                    let path = shared.clone();
+                    return Ok(MarkLock { _lock: lock, path, local, fell_back });
                 }
                 Err(LockError::File(error)) if !error.is_crash() && cannot_be_written(&error) => {
                     fell_back = true
@@ -102,8 +106,8 @@ impl MarkFiles {
                 Err(error) => return Err(error.into()),
             }
         }
-        let lock = lock_beside(&self.local, timeout, holder)?;
-        Ok(MarkLock { _lock: lock, path: self.local.clone(), fell_back })
+        let lock = lock_beside(&local, timeout, holder)?;
+        Ok(MarkLock { _lock: lock, path: local.clone(), local, fell_back })
     }
 
     /// Puts the mark into every copy that is there, and into the one that is written
@@ -118,20 +122,30 @@ impl MarkFiles {
         timeout: Duration,
         holder: &Holder,
     ) -> Result<u32, StoreError> {
-        let lock = self.lock(timeout, holder)?;
+        let mut lock = self.lock(timeout, holder)?;
         let mut mark = known;
         for path in self.copies() {
             let record = fs::read_if_exists(path)?;
             let record = record.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
             mark = mark.max(record.map_or(0, |record| record.mark));
         }
+        lock.write(mark)?;
         for path in self.copies() {
-            if path == lock.path || fs::stamp(path)?.is_some() {
-                write(path, mark)?;
+            if path != lock.path && fs::stamp(path)?.is_some() {
+                match write(path, mark) {
+                    // What is there and sound may stay: the highest copy counts.
+                    Err(StoreError::Fs(error)) if cannot_be_written(&error) && is_sound(path)? => {}
+                    other => other?,
+                }
             }
         }
         Ok(mark)
     }
+}
+
+fn is_sound(path: &Path) -> Result<bool, StoreError> {
+    let bytes = fs::read_if_exists(path)?;
+    Ok(bytes.is_none_or(|bytes| serde_json::from_slice::<Record>(&bytes).is_ok()))
 }
 
 fn cannot_be_written(error: &fs::FsError) -> bool {
@@ -144,11 +158,11 @@ fn lock_beside(mark: &Path, timeout: Duration, holder: &Holder) -> Result<FileLo
     }
     let lock = FileLock::acquire(&mark.with_added_extension("lock"), timeout, holder)?;
     if let Some(dir) = mark.parent() {
-        // What a killed process staged there and never put in place; others stage
-        // files of their own in the same folder, under other locks or none.
-        let own = temp_prefix(mark);
+        // What a killed process staged for this mark and never put in place; other
+        // names there are other locks' affair.
+        let prefix = staged_prefix(mark);
         for entry in fs::list(dir)? {
-            if entry.name.to_string_lossy().starts_with(&own) {
+            if entry.name.to_string_lossy().starts_with(&prefix) {
                 fs::remove_if_exists(&entry.path)?;
             }
         }
@@ -157,29 +171,41 @@ fn lock_beside(mark: &Path, timeout: Duration, holder: &Holder) -> Result<FileLo
 }
 
 impl MarkLock {
-    /// Makes a mark durable.
+    /// Makes a mark durable; in the local copy where git's folder lets itself be
+    /// locked, and not written.
     ///
     /// # Errors
     /// Where it cannot be written; the old mark then stands.
-    pub(super) fn write(&self, mark: u32) -> Result<(), StoreError> {
-        write(&self.path, mark)
+    pub(super) fn write(&mut self, mark: u32) -> Result<(), StoreError> {
+        match write(&self.path, mark) {
+            Err(StoreError::Fs(error))
+                if self.path != self.local && !error.is_crash() && cannot_be_written(&error) =>
+            {
+                self.path.clone_from(&self.local);
+                self.fell_back = true;
+                write(&self.path, mark)
+            }
+            written => written,
+        }
     }
+}
+
+/// The names of what is staged for one mark: of no other's, since whoever holds the
+/// lock of a mark sweeps them.
+fn staged_prefix(mark: &Path) -> String {
+    let name = mark.file_name().unwrap_or_default().to_string_lossy();
+    format!("{}{name}-", fs::TEMP_PREFIX)
 }
 
 fn write(path: &Path, mark: u32) -> Result<(), StoreError> {
     let mut line = serde_json::to_vec(&Record { mark })?;
     line.push(b'\n');
-    let dir = path.parent().unwrap_or_else(|| Path::new("."));
-    let staged = fs::stage(dir, &temp_prefix(path), &line, Some(path))?;
+    let dir = path.parent().unwrap_or_else(|| Path::new("/"));
+    let staged = fs::stage(dir, &staged_prefix(path), &line, Some(path))?;
     fs::rename(staged.path(), path)?;
     staged.keep();
-    Ok(fs::sync_dir(dir)?)
-}
-
-/// Returns how the temporary files of one mark begin, and no others'.
-fn temp_prefix(mark: &Path) -> String {
-    let name = mark.file_name().unwrap_or_default().to_string_lossy();
-    format!("{}{name}-", fs::TEMP_PREFIX)
+    fs::sync_dir(dir)?;
+    Ok(())
 }
 
 /// Makes a file name of a path: everything but letters, digits, `.`, `_` and `-`
@@ -245,7 +271,7 @@ mod tests {
         let files = MarkFiles { shared: Some(shared.clone()), local: local.clone() };
         assert_eq!(files.read().unwrap(), None);
         let holder = Holder::this_process(None, "test", "now");
-        let lock = files.lock(Duration::ZERO, &holder).unwrap();
+        let mut lock = files.lock(Duration::ZERO, &holder).unwrap();
         lock.write(7).unwrap();
         drop(lock);
         fs::replace(&local, b"{\"mark\": 9}\n").unwrap();

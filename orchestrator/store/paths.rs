@@ -64,6 +64,17 @@ impl Paths {
         self.state.join("inbox")
     }
 
+    /// Returns the lock that whoever takes in an inbox holds; taken before
+    /// [`Paths::lock`], never after.
+    pub fn inbox_lock(&self) -> PathBuf {
+        self.state.join("inbox.lock")
+    }
+
+    /// Returns the folder of items that a stale editor dropped.
+    pub fn lost(&self) -> PathBuf {
+        self.state.join("lost")
+    }
+
     /// Returns the record of what each save touched.
     pub fn journal(&self) -> PathBuf {
         self.state.join("journal.jsonl")

@@ -16,8 +16,16 @@ use crate::fs::{self, Exchange, FsError};
 const SWAP: &str = "swap-";
 const KEPT: &str = "kept-";
 
+/// In the place of the hash of our text, where none of ours was written last.
+pub(super) const NOBODYS: &str = "none";
+
+/// Marks the name of an edit that slipped in and was taken out of the file.
+const SLIPPED_IN: &str = "slipped";
+
 /// How long a displaced text is kept, in milliseconds.
 const KEEP_MILLIS: i64 = 2_000;
+/// After how long a staged file belongs to nobody, in nanoseconds.
+const SWEEP_NS: i128 = 60_000_000_000;
 /// How many displaced texts are kept at most.
 const KEEP_FILES: usize = 64;
 /// How many bytes of displaced texts are kept at most, beside the last one.
@@ -36,13 +44,17 @@ pub(super) struct Swap {
     pub items: usize,
     /// When, in milliseconds since 1970.
     pub millis: i64,
+    /// Whether the displaced text was an edit that slipped in: for a moment it was
+    /// not in the file at all.
+    pub slipped_in: bool,
 }
 
 impl Swap {
     /// Makes the intent of putting `ours` in the place of `base`.
     pub(super) fn new(base: &str, ours: &str, items: usize, clock: &Clock) -> Self {
         let (base, ours) = (base.to_owned(), ours.to_owned());
-        Self { path: PathBuf::new(), base, ours, items, millis: clock.now().as_millisecond() }
+        let millis = clock.now().as_millisecond();
+        Self { path: PathBuf::new(), base, ours, items, millis, slipped_in: false }
     }
 
     fn parse(path: &Path, prefix: &str) -> Option<Self> {
@@ -54,6 +66,7 @@ impl Swap {
             ours: parts.next()?.to_owned(),
             items: parts.next()?.parse().ok()?,
             millis: parts.next()?.parse().ok()?,
+            slipped_in: parts.any(|part| part == SLIPPED_IN),
         })
     }
 
@@ -125,6 +138,20 @@ fn keep(path: &Path) -> Result<(), FsError> {
     fs::rename(path, &kept)
 }
 
+/// Keeps a text that was taken out of the file, as one that `ours` took the place of:
+/// whoever was still writing it when it was read goes on writing there, and the next
+/// look finds it. `base` is the hash of what was read.
+pub(super) fn keep_as(path: &Path, base: &str, ours: &str) -> Result<(), StoreError> {
+    let Some(swap) = Swap::parse(path, SWAP) else {
+        return Ok(());
+    };
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let random = name.rsplit('-').next().unwrap_or_default();
+    let Swap { items, millis, .. } = swap;
+    let kept = format!("{KEPT}{base}-{ours}-{items}-{millis}-{SLIPPED_IN}-{random}");
+    Ok(fs::rename(path, &path.with_file_name(kept))?)
+}
+
 /// Puts a displaced text back, where ours must not stay: it does not parse, or we
 /// cannot carry it forward. What came out in turn is ours and goes, or is a still
 /// later edit, which then stays in the file, and the earlier one goes into the
@@ -140,12 +167,18 @@ pub(super) fn put_back(
     fs::exchange(displaced, &paths.file)?;
     fs::sync_dir(&paths.root)?;
     if fs::hash_file(displaced)? == ours {
-        fs::remove(displaced)?;
+        // Somebody may have opened it while it stood there, and write it yet.
+        keep_as(displaced, ours, NOBODYS)?;
         return Ok(None);
     }
     fs::exchange(displaced, &paths.file)?;
     fs::sync_dir(&paths.root)?;
     back_up(paths, displaced, clock).map(Some)
+}
+
+/// Returns what a person is told of an edit that is in the backup.
+pub(super) fn saved_over(backup: &Path) -> String {
+    format!("an edit that was saved over lies in {}", backup.display())
 }
 
 /// Moves a text into the backup folder.
@@ -223,7 +256,7 @@ pub(super) fn recover(paths: &Paths, clock: &Clock) -> Result<Leftovers, StoreEr
         let name =
             path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if let Some(swap) = Swap::parse(&path, SWAP) {
-            if let Some(lost) = finish(paths, &swap, clock)? {
+            for lost in finish(paths, &swap, clock)? {
                 leftovers.warnings.push(format!(
                     "a text that a save had displaced lies in {}; compare it with {}",
                     lost.display(),
@@ -239,26 +272,53 @@ pub(super) fn recover(paths: &Paths, clock: &Clock) -> Result<Leftovers, StoreEr
     Ok(leftovers)
 }
 
-/// Returns where a text was put that is not in the file any more.
-fn finish(paths: &Paths, swap: &Swap, clock: &Clock) -> Result<Option<PathBuf>, StoreError> {
+/// Removes what processes staged in the folders of our state, other than `tmp/`, and
+/// were killed before they put it in place. Not all of them hold the lock, so that
+/// only what is old enough goes.
+pub(super) fn sweep(paths: &Paths, clock: &Clock) -> Result<(), StoreError> {
+    let now = clock.now().as_nanosecond();
+    for dir in [paths.state.clone(), paths.backup(), paths.lost(), paths.inbox()] {
+        let list = match fs::list(&dir) {
+            Err(error) if error.is_not_found() => continue,
+            other => other?,
+        };
+        for entry in list {
+            if !entry.name.to_string_lossy().starts_with(fs::TEMP_PREFIX) {
+                continue;
+            }
+            let staged = fs::stamp(&entry.path)?.map_or(now, |stamp| stamp.ctime_ns);
+            if now - staged > SWEEP_NS {
+                fs::remove_if_exists(&entry.path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns where texts were put that are perhaps not in the file any more.
+fn finish(paths: &Paths, swap: &Swap, clock: &Clock) -> Result<Vec<PathBuf>, StoreError> {
     let file = match fs::hash_file(&paths.file) {
         Err(error) if error.is_not_found() => String::new(),
         other => other?,
     };
     let staged = fs::hash_file(&swap.path)?;
-    if file == swap.ours && staged == swap.base {
-        // All done but the answer.
+    if staged == swap.base && file != swap.base {
+        // All done but the answer; perhaps somebody has saved over it since.
         keep(&swap.path)?;
-    } else if file == swap.base || staged == swap.ours || staged == swap.base {
+    } else if file == swap.base || staged == swap.ours {
         // Not exchanged yet, and perhaps cut short; or nothing in it that is lost.
         fs::remove(&swap.path)?;
     } else if file == swap.ours {
-        // An edit that slipped in. Nothing was answered yet: it goes back.
-        return put_back(paths, &swap.path, &swap.ours, clock);
+        // An edit that slipped in. Nothing was answered yet: it goes back. A copy
+        // stays, since an editor may have read the file without it meanwhile.
+        let copy = backup_path(paths, clock)?;
+        fs::create_new(&copy, &fs::read(&swap.path)?)?;
+        let other = put_back(paths, &swap.path, &swap.ours, clock)?;
+        return Ok(std::iter::once(copy).chain(other).collect());
     } else {
-        return back_up(paths, &swap.path, clock).map(Some);
+        return Ok(vec![back_up(paths, &swap.path, clock)?]);
     }
-    Ok(None)
+    Ok(Vec::new())
 }
 
 /// Removes what needs no longer be kept. The last one stays: its name tells what we

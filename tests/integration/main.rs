@@ -7,6 +7,8 @@ mod cli;
 #[cfg(all(unix, feature = "cli"))]
 mod engine;
 #[cfg(all(unix, feature = "cli"))]
+mod process;
+#[cfg(all(unix, feature = "cli"))]
 mod readme;
 #[cfg(all(unix, feature = "runtime"))]
 mod runner;

@@ -2,10 +2,12 @@
 //! take.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use super::value;
 use super::{
     Add, Advance, Archive, Block, Check, Completions, Done, Edit, Id, Ingest, Init, List, Merge,
     Migrate, Restore, Run, Show, Triage, Unblock, Update,
@@ -52,6 +54,9 @@ pub(crate) struct Global {
     /// The configuration file [default: orchestrator.toml, from the backlog upwards]
     #[arg(long, value_name = "PATH", global = true, env = "ORCHESTRATOR_CONFIG", hide_env_values = true, value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
+    /// How long to wait for a lock that somebody else holds, such as 500ms or 1m
+    #[arg(long, value_name = "TIME", global = true, env = "ORCHESTRATOR_LOCK_TIMEOUT", hide_env_values = true, value_parser = value::duration)]
+    pub(crate) lock_timeout: Option<Duration>,
     /// Print JSON, for programs
     #[arg(long, global = true, env = "ORCHESTRATOR_JSON", hide_env_values = true, action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     pub(crate) json: bool,

@@ -1,6 +1,9 @@
 //! Values that options take, beyond words of a closed set: names, IDs, edits of a
 //! list, keys that are not ours.
 
+use std::time::Duration;
+
+use jiff::fmt::friendly::SpanParser;
 use serde_yaml::Value;
 
 use crate::model::change::{Assign, ListEdit};
@@ -32,6 +35,8 @@ pub(crate) enum ValueError {
     Blank,
     #[error("a prefix is letters, digits, `_`, `.` and dashes, and starts with a letter")]
     Prefix,
+    #[error("it is no duration; write it like 500ms, 10s or 1m30s")]
+    Duration,
     #[error("expected KEY=VALUE")]
     NoEquals,
     #[error("`{key}` is a field of its own: use `{option}`")]
@@ -62,6 +67,11 @@ pub(super) fn name(text: &str) -> Result<String, ValueError> {
 /// Reads how a person names an item.
 pub(super) fn item(text: &str) -> Result<IdQuery, ValueError> {
     name(text).map(|name| IdQuery::new(&name))
+}
+
+/// Reads a duration; `0s` waits for nobody.
+pub(super) fn duration(text: &str) -> Result<Duration, ValueError> {
+    SpanParser::new().parse_unsigned_duration(text.trim()).map_err(|_| ValueError::Duration)
 }
 
 /// Reads the prefix of IDs.
