@@ -1,15 +1,18 @@
 //! The house rules that neither the compiler nor clippy can hold.
 //!
 //! Who may import whom (the table below is the one in ARCHITECTURE.md), module
-//! docs, lengths, names, who may touch the file system and who may print, and
-//! a dependency list in which a library user compiles only the core. Each rule
-//! lists all that breaks it, as `file:line: what`. The checker is proven on
-//! small strings at the end of the file: every rule can fail.
+//! docs, lengths, names, who may touch the file system, who may print and who may
+//! save, a dependency list in which a library user compiles only the core, and
+//! what ARCHITECTURE.md says of modules and tests. Each rule lists all that breaks
+//! it, as `file:line: what`. The checker is proven on small strings in
+//! `tidy/proof.rs`: every rule can fail.
 #![expect(
     clippy::disallowed_methods,
     reason = "the checker reads the sources; it is not part of the program"
 )]
 
+#[path = "tidy/documents.rs"]
+mod documents;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/source.rs"]
@@ -19,6 +22,7 @@ mod text;
 
 use std::path::Path;
 
+use documents::*;
 use rules::*;
 use source::Source;
 use text::*;
@@ -169,6 +173,11 @@ fn only_output_prints() {
 }
 
 #[test]
+fn only_the_coordinator_saves() {
+    holds(&saving(&tree()));
+}
+
+#[test]
 fn every_file_opens_with_docs() {
     holds(&module_docs(&tree()));
 }
@@ -221,6 +230,18 @@ fn the_table_only_looks_down() {
             assert!(floor(target).is_some(), "{target} is not a module");
         }
     }
+}
+
+#[test]
+fn architecture_names_tests_that_exist() {
+    let text = read("ARCHITECTURE.md");
+    assert!(named_tests(&text).len() > 20, "the invariants name their tests");
+    holds(&missing_tests("ARCHITECTURE.md", &text, &tree()));
+}
+
+#[test]
+fn architecture_has_every_module_as_the_table_does() {
+    holds(&module_rows("ARCHITECTURE.md", &read("ARCHITECTURE.md"), &tree()));
 }
 
 #[cfg(test)]

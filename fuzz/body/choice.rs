@@ -5,18 +5,18 @@
 
 /// Reads decisions off a byte slice.
 #[derive(Debug, Clone)]
-pub struct Choice<'d> {
+pub(crate) struct Choice<'d> {
     data: &'d [u8],
 }
 
 impl<'d> Choice<'d> {
     /// Starts at the first byte.
-    pub fn new(data: &'d [u8]) -> Self {
+    pub(crate) fn new(data: &'d [u8]) -> Self {
         Self { data }
     }
 
     /// Returns a number below `end` (which is above 0).
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         let mut number = self.byte();
         if end > 256 {
             number = number << 8 | self.byte();
@@ -25,12 +25,12 @@ impl<'d> Choice<'d> {
     }
 
     /// Returns true once in `times`, never when the bytes are used up.
-    pub fn one_in(&mut self, times: usize) -> bool {
+    pub(crate) fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == times - 1
     }
 
     /// Returns one of several.
-    pub fn of<'o, T: ?Sized>(&mut self, options: &[&'o T]) -> &'o T {
+    pub(crate) fn of<'o, T: ?Sized>(&mut self, options: &[&'o T]) -> &'o T {
         options[self.below(options.len())]
     }
 

@@ -100,7 +100,7 @@ const KEYS: &[&str] = &[
 ];
 
 /// Returns a random edit that often finds its place.
-pub fn random(choice: &mut Choice<'_>, document: &Document) -> Edit {
+pub(crate) fn random(choice: &mut Choice<'_>, document: &Document) -> Edit {
     let record = choice
         .below(document.len() + 1)
         .min(document.len().saturating_sub(usize::from(choice.below(8) > 0)));
@@ -171,7 +171,7 @@ fn key(choice: &mut Choice<'_>) -> String {
 }
 
 /// Returns a random value.
-pub fn value(choice: &mut Choice<'_>, depth: usize) -> Value {
+pub(crate) fn value(choice: &mut Choice<'_>, depth: usize) -> Value {
     match choice.below(if depth == 0 { 12 } else { 16 }) {
         8 => Value::Null,
         9 => Value::Bool(choice.one_in(2)),

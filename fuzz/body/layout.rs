@@ -173,7 +173,7 @@ const GARBAGE: &[&str] = &[
 ];
 
 /// Writes a document.
-pub fn document(choice: &mut Choice<'_>) -> String {
+pub(crate) fn document(choice: &mut Choice<'_>) -> String {
     let mut text = String::new();
     if choice.one_in(8) {
         text.push('\u{feff}');
@@ -335,7 +335,7 @@ fn record(choice: &mut Choice<'_>, dash: &str, text: &mut String) {
 }
 
 /// Puts garbage into a text, or takes something out of it.
-pub fn garble(choice: &mut Choice<'_>, text: &mut String) {
+pub(crate) fn garble(choice: &mut Choice<'_>, text: &mut String) {
     for _ in 0..=choice.below(2) {
         let mut at = choice.below(text.len().max(1) + 1).min(text.len());
         while !text.is_char_boundary(at) {

@@ -12,30 +12,30 @@ mod edit;
 mod layout;
 mod oracle;
 
-pub use choice::Choice;
+pub(crate) use choice::Choice;
 
 use orchestrator::yaml::{Document, Edit};
 
 /// What became of one run.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Edits that were made.
-    pub made: usize,
+    pub(crate) made: usize,
     /// Edits that were refused.
-    pub refused: usize,
+    pub(crate) refused: usize,
     /// Texts that were no document.
-    pub rejected: usize,
+    pub(crate) rejected: usize,
 }
 
 /// Runs one case.
-pub fn run(data: &[u8]) -> Tally {
+pub(crate) fn run(data: &[u8]) -> Tally {
     let mut choice = Choice::new(data);
     let text = layout::document(&mut choice);
     run_on(&mut choice, text)
 }
 
 /// Runs edits on a text that was given.
-pub fn run_on(choice: &mut Choice<'_>, text: String) -> Tally {
+pub(crate) fn run_on(choice: &mut Choice<'_>, text: String) -> Tally {
     let mut tally = Tally::default();
     let mut text = text;
     if choice.one_in(6) {

@@ -1,5 +1,7 @@
 //! The oracle: what a document says, and what an edit may change about it.
 
+use std::ops::Range;
+
 use orchestrator::yaml::{Document, Edit, Step};
 use serde_yaml::{Mapping, Value};
 
@@ -8,7 +10,7 @@ use super::layout::garble;
 
 /// All that can be asked of a document.
 #[derive(Debug, Clone, PartialEq)]
-pub struct State {
+pub(crate) struct State {
     text: String,
     root: Vec<(String, usize, Option<Value>)>,
     records: Vec<Mapping>,
@@ -17,7 +19,7 @@ pub struct State {
 
 impl State {
     /// Asks a document.
-    pub fn of(document: &Document) -> Self {
+    pub(crate) fn of(document: &Document) -> Self {
         let root =
             document.root_keys().map(|(key, offset)| (key.to_owned(), offset, document.root(key)));
         let records = 0..document.len();
@@ -38,7 +40,7 @@ impl State {
 }
 
 /// Parses a text; checks what it says of itself, or of its problems.
-pub fn parse(text: &str) -> Option<Document> {
+pub(crate) fn parse(text: &str) -> Option<Document> {
     let mut records = Vec::new();
     match Document::parse(text.to_owned(), "items", &mut |_, mapping| records.push(mapping)) {
         Ok(document) => {
@@ -64,7 +66,7 @@ pub fn parse(text: &str) -> Option<Document> {
 }
 
 /// Checks what an edit did.
-pub fn check(before: &State, after: &State, old: &Document, edit: &Edit) {
+pub(crate) fn check(before: &State, after: &State, old: &Document, edit: &Edit) {
     let context = || format!("{edit:?}\nbefore {:?}\nafter  {:?}", before.text, after.text);
     let fresh = parse(&after.text).unwrap_or_else(|| panic!("no document after {}", context()));
     assert_eq!(State::of(&fresh), *after, "the index after {}", context());
@@ -85,7 +87,9 @@ pub fn check(before: &State, after: &State, old: &Document, edit: &Edit) {
 fn agrees(state: &State) -> bool {
     // It miscounts columns after a byte order mark.
     let text = state.text.trim_start_matches('\u{feff}');
-    let Ok(Value::Mapping(mut root)) = serde_yaml::from_str::<Value>(text) else { return false };
+    let Ok(Value::Mapping(mut root)) = serde_yaml::from_str::<Value>(text) else {
+        return false;
+    };
     let list = match root.shift_remove("items") {
         Some(Value::Sequence(list)) => list,
         None | Some(Value::Null) => Vec::new(),
@@ -176,7 +180,9 @@ fn at(
         ),
     };
     change_at(&mut top, path, make)?;
-    let Value::Mapping(top) = top else { return None };
+    let Value::Mapping(top) = top else {
+        return None;
+    };
     match record {
         Some(record) => records[record] = top,
         None => {
@@ -224,7 +230,8 @@ fn change_at(value: &mut Value, path: &[Step], make: &dyn Fn(&mut Option<Value>)
     }
 }
 
-/// Checks that only those lines changed that the edit is about.
+/// Checks that the lines which the edit does not touch are still there, byte for
+/// byte and in order.
 fn check_bytes(
     before: &State,
     after: &State,
@@ -232,85 +239,103 @@ fn check_bytes(
     edit: &Edit,
     context: &dyn Fn() -> String,
 ) {
-    let (was, is) = (&before.text, &after.text);
-    if was == is {
+    if before.text == after.text {
         return;
     }
-    let prefix = was.bytes().zip(is.bytes()).take_while(|(a, b)| a == b).count();
-    let suffix = was.bytes().rev().zip(is.bytes().rev()).take_while(|(a, b)| a == b).count();
-    let within = |start: usize, end: usize| {
-        let kept = was.len() - end.min(was.len());
-        let is_kept = start <= prefix && kept <= suffix && start + kept <= is.len();
-        assert!(is_kept, "a change outside of {start}..{end}: {}", context());
+    let (touched, others) = touched_lines(before, old, edit);
+    // Blank lines look all the same, and may become part of a block or cease to be.
+    let numbered = |text| -> Vec<(usize, &str)> {
+        let lines = lines(text).enumerate();
+        lines.filter(|(_, line)| !line.trim().is_empty()).collect()
     };
-    let inserted = || assert!(prefix + suffix >= was.len(), "something went: {}", context());
+    let (was, is) = (numbered(&before.text), numbered(&after.text));
+    let above = |(a, b): &(&(usize, &str), &(usize, &str))| a.1 == b.1 && a.0 < touched.start;
+    let below = |(a, b): &(&(usize, &str), &(usize, &str))| a.1 == b.1 && a.0 >= touched.end;
+    let first = was.iter().zip(&is).take_while(above).count();
+    let (was, is) = (&was[first..], &is[first..]);
+    let last = was.iter().rev().zip(is.iter().rev()).take_while(below).count();
+    let (was, is) = (&was[..was.len() - last], &is[..is.len() - last]);
+    let untouched = was.iter().filter(|(number, _)| !touched.contains(number));
+    let gone = missing(untouched, is);
+    assert!(gone.len() <= others, "lines went or changed, {gone:?}: {}", context());
+    let inside = || was.iter().filter(|(number, _)| touched.contains(number));
+    let keeps = matches!(edit, Edit::Set { .. } | Edit::Push { .. } | Edit::Remove { .. });
+    if keeps && !inside().any(|(_, line)| line.contains(['|', '>', '"', '\'', '{', '['])) {
+        let gone = missing(inside().filter(|(_, line)| line.starts_with('#')), is);
+        assert!(gone.is_empty(), "comments at column 0 went, {gone:?}: {}", context());
+    }
+}
+
+/// Returns the lines that an edit may change, and how many others: a neighbour on
+/// the same line or in the same brackets, or the key of a list that was empty.
+fn touched_lines(before: &State, old: &Document, edit: &Edit) -> (Range<usize>, usize) {
+    let line_of = |offset: usize| old.line_column(offset).0 as usize - 1;
+    // Behind every line, and before.
+    let nothing = Range { start: usize::MAX, end: 0 };
     match edit {
         Edit::Set { record, path, .. }
         | Edit::Push { record, path, .. }
         | Edit::Remove { record, path } => {
-            if let Some(Step::Key(key)) = path.first()
-                && let Some(place) = old.locate_key(*record, key)
-                && let Some(value) = old.locate(*record, &path[..1])
-            {
-                let end = line_end(was, value.offset + value.len);
-                // One line break more where a value ends with the text, one less
-                // before a last line that goes; a flow member takes a comma along.
-                let slack = if matches!(edit, Edit::Remove { .. }) { 80 } else { 2 };
-                within(
-                    line_start(was, place.offset).saturating_sub(slack),
-                    (end + slack).min(was.len()),
-                );
-            } else {
-                inserted();
+            let others = usize::from(matches!(edit, Edit::Remove { .. }));
+            let place = match path.first() {
+                Some(Step::Key(key)) => {
+                    old.locate_key(*record, key).zip(old.locate(*record, &path[..1]))
+                }
+                _ => None,
+            };
+            match place {
+                Some((key, value)) if key.offset == value.offset => {
+                    // An empty value may lie on the line below its key.
+                    (line_of(key.offset)..line_of(key.offset) + 2, others)
+                }
+                Some((key, value)) => {
+                    (line_of(key.offset)..line_of(value.offset + value.len) + 1, others)
+                }
+                None => (nothing, 1),
             }
         }
-        Edit::SetFirst { .. } => inserted(),
+        Edit::SetFirst { .. } => (nothing, 1),
+        // The brackets of an empty list may be two lines.
         Edit::Append { .. } | Edit::AppendText { .. } => {
-            let last = before.places.last().map_or(0, |(offset, ..)| *offset);
-            within(last.saturating_sub(1), was.len());
+            (nothing, 2 - usize::from(!old.is_empty()))
         }
         Edit::RemoveRecord { record } | Edit::ReplaceText { record, .. } => {
-            let start = line_start(was, before.places[*record].0);
-            let next = before.places.get(record + 1).map_or(was.len(), |(offset, ..)| *offset);
-            let only = before.places.len() == 1;
-            let slack = if only { start } else { 80 };
-            within(start.saturating_sub(slack), next + 1);
+            let (first, last) = before.places[*record].1;
+            // In brackets, a neighbour and a comma may stand on lines of their own.
+            (first as usize - 1..last as usize, 2)
         }
     }
-    // Comments at column 0 are never deleted, except inside a record that goes.
-    if !matches!(edit, Edit::RemoveRecord { .. } | Edit::ReplaceText { .. })
-        && before.records.len() <= after.records.len()
-    {
-        let comments =
-            |text: &str| text.split(['\n', '\r']).filter(|line| line.starts_with("# ")).count();
-        assert!(
-            comments(is) >= comments(was) || is_text_gone(edit),
-            "a comment went: {}",
-            context()
-        );
+}
+
+/// Returns those lines that are not found in others, in their order.
+fn missing<'l>(
+    lines: impl Iterator<Item = &'l (usize, &'l str)>,
+    others: &[(usize, &str)],
+) -> Vec<&'l str> {
+    let mut rest = others;
+    let mut gone = Vec::new();
+    for (_, line) in lines {
+        match rest.iter().position(|(_, other)| other == line) {
+            Some(at) => rest = &rest[at + 1..],
+            None => gone.push(*line),
+        }
     }
+    gone
 }
 
-/// Whether an edit takes away a block of text, whose lines may begin with `#`.
-fn is_text_gone(edit: &Edit) -> bool {
-    !matches!(edit, Edit::Append { .. } | Edit::AppendText { .. })
-}
-
-fn line_start(text: &str, at: usize) -> usize {
-    text[..at].rfind(['\n', '\r']).map_or(0, |at| at + 1)
-}
-
-fn line_end(text: &str, at: usize) -> usize {
-    text[at..].find(['\n', '\r']).map_or(text.len(), |end| at + end)
+/// Splits a text at every kind of line break.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.trim_start_matches('\u{feff}').split('\n');
+    lines.flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
 
 /// Checks that a reload of the changed text is as good as the edit.
-pub fn check_taken_over(old: &Document, new: &Document) {
+pub(crate) fn check_taken_over(old: &Document, new: &Document) {
     reload(old, new.text());
 }
 
 /// Reloads a text that was changed by hand, and compares with a fresh parse.
-pub fn check_reload(choice: &mut Choice<'_>, document: &Document) {
+pub(crate) fn check_reload(choice: &mut Choice<'_>, document: &Document) {
     let mut text = document.text().to_owned();
     garble(choice, &mut text);
     reload(document, &text);

@@ -12,11 +12,18 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::output::{Output, start_log};
 use super::session::Context;
+use crate::runner::supervise_main;
+
+/// The hidden subcommand under which an agent's supervisor runs.
+pub(crate) const SUPERVISE: &str = "__supervise";
 
 /// Runs the program with the arguments of this process. Returns the exit code:
 /// what kind of failure it was, 0 where it was none.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|first| first == SUPERVISE) {
+        return supervise(&arguments[2..]);
+    }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -35,6 +42,17 @@ pub fn main() -> ExitCode {
         Err(error) => {
             output.error(&error);
             error.exit().into()
+        }
+    }
+}
+
+/// Watches over one agent: what a run starts, and no person.
+fn supervise(arguments: &[OsString]) -> ExitCode {
+    match supervise_main(arguments.iter().cloned()) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            Output::of_process(&Global::default()).error(&CliError::Supervisor(error));
+            Exit::Io.into()
         }
     }
 }
@@ -64,6 +82,8 @@ fn dispatch(cli: Cli, output: &Output) -> Result<Exit, CliError> {
         Command::Merge(args) => run::merge(&args, context),
         Command::Ingest(args) => run::ingest(&args, context),
         Command::Status => run::status(context),
+        Command::Run(args) => run::run(&args, context),
+        Command::Triage(args) => run::triage(&args, context),
         Command::Check(args) => run::check(&args, context),
         Command::Migrate(args) => run::migrate(&args, context),
         Command::Id(args) => run::id(args.command, context),

@@ -11,8 +11,10 @@ use std::sync::Arc;
 use super::exit::Exit;
 use crate::config::ConfigError;
 use crate::coordinator::CoordinatorError;
+use crate::engine::EngineError;
 use crate::fs::{FsError, LockError};
 use crate::model::{ChangeError, Diagnostic, PhaseResultError};
+use crate::runner::RunnerError;
 use crate::store::{RequestError, StoreError};
 use crate::wire::ErrorReport;
 use crate::yaml::Refused;
@@ -57,6 +59,10 @@ pub(crate) enum CliError {
         #[source]
         source: io::Error,
     },
+    #[error(transparent)]
+    Engine(Box<EngineError>),
+    #[error("an agent could not be watched over")]
+    Supervisor(#[source] RunnerError),
     #[error("cannot write the result as JSON")]
     Json(#[from] serde_json::Error),
 }
@@ -110,10 +116,12 @@ impl CliError {
             Self::Store(error) | Self::Save(error) => store(error),
             Self::Coordinator(CoordinatorError::Busy) => BUSY,
             Self::PhaseResult { source, .. } => (phase_result(source), Exit::Invalid),
+            Self::Engine(error) => engine(error),
             Self::Coordinator(_)
             | Self::Config(ConfigError::Read(_))
             | Self::File(_)
             | Self::Editor { .. }
+            | Self::Supervisor(_)
             | Self::Io { .. }
             | Self::Json(_) => IO,
         }
@@ -324,6 +332,17 @@ fn store(error: &StoreError) -> Kind {
     }
 }
 
+fn engine(error: &EngineError) -> Kind {
+    match error {
+        EngineError::Coordinator(CoordinatorError::Busy) => BUSY,
+        EngineError::Coordinator(CoordinatorError::Store(error)) => store(error),
+        EngineError::Store(error) => store(error),
+        EngineError::NoSuchTarget { .. } => ("no_such_item", Exit::NoSuchItem),
+        EngineError::NoSuchAgent { .. } => ("unknown_value", Exit::Invalid),
+        EngineError::Coordinator(_) | EngineError::Runner(_) => IO,
+    }
+}
+
 fn store_hint(error: &StoreError) -> Option<String> {
     let hint = match error {
         StoreError::NotInitialised { .. } => "`orchestrator init` starts one",
@@ -369,5 +388,67 @@ pub(crate) fn of_request(error: RequestError, file: PathBuf) -> CliError {
     match error {
         RequestError::Change(error) => CliError::Change(error),
         RequestError::Edit(refused) => CliError::Refused { file, refused },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Code, IdError};
+
+    fn told(error: CliError) -> (&'static str, u8, bool) {
+        let report = error.report();
+        (report.code, error.exit() as u8, report.hint.is_some())
+    }
+
+    #[test]
+    fn each_failure_has_its_code_and_its_exit() {
+        let io = || io::Error::from(io::ErrorKind::StorageFull);
+        let full =
+            || StoreError::Fs(FsError::One { action: "write", path: "a".into(), source: io() });
+        let wait = std::time::Duration::ZERO;
+        let unsettled = StoreError::Unsettled { path: "a".into(), waited: wait };
+        let held = LockError::Busy { path: "a".into(), holder: None, waited: wait };
+        assert_eq!(told(unsettled.into()), ("busy", 6, true));
+        assert_eq!(told(StoreError::Lock(held).into()), ("busy", 6, true));
+        assert_eq!(told(CoordinatorError::Busy.into()), ("busy", 6, false));
+        assert_eq!(told(CoordinatorError::Closed.into()), ("io", 8, false));
+        assert_eq!(told(full().into()), ("io", 8, false));
+        // A failed save is unknown, not undone.
+        assert_eq!(told(CoordinatorError::from(full()).into()), ("io", 8, true));
+        let no_number = || IdError::IdSpaceExhausted;
+        assert_eq!(told(StoreError::from(no_number()).into()), ("id_space_exhausted", 1, false));
+        assert_eq!(told(ChangeError::from(no_number()).into()), ("id_space_exhausted", 1, false));
+        let entry = StoreError::DamagedEntry { id: "A-1".into(), path: "a".into() };
+        assert_eq!(told(entry.into()), ("syntax", 7, true));
+    }
+
+    #[test]
+    fn the_first_error_goes_before_the_warnings_above_it() {
+        let found = |code: Code, line: u32| Diagnostic {
+            code,
+            message: "m".into(),
+            file: "B.yaml".into(),
+            line,
+            column: 1,
+            span: None,
+            item: None,
+            hint: None,
+        };
+        let diagnostics = vec![found(Code::MarkBehind, 2), found(Code::WrongType, 4)];
+        let error = CliError::from(StoreError::Invalid { diagnostics, text: String::new() });
+        let report = error.report();
+        assert_eq!(
+            (report.code, report.line, error.exit()),
+            ("wrong_type", Some(4), Exit::Invalid)
+        );
+    }
+
+    #[test]
+    fn a_chain_says_each_thing_once() {
+        let source = io::Error::other("disk on fire");
+        let fs = FsError::One { action: "read", path: "a".into(), source };
+        let error = CliError::from(StoreError::from(fs));
+        assert_eq!(chain(&error), "cannot read a: disk on fire");
     }
 }

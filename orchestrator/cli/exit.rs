@@ -23,6 +23,8 @@ pub(crate) enum Exit {
     Invalid = 7,
     /// Reading or writing failed.
     Io = 8,
+    /// A person ended it.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

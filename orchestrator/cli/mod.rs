@@ -14,4 +14,5 @@ mod exit;
 mod output;
 mod session;
 
+pub(crate) use entry::SUPERVISE;
 pub use entry::main;

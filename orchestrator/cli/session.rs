@@ -19,6 +19,11 @@ use crate::store::{BacklogStore, Clock, LOCK_TIMEOUT, StoreError, StoreOptions};
 /// How many warnings a command shows that was not asked for them.
 const SHOWN_WARNINGS: usize = 5;
 
+/// What a command that writes does not warn of: what its save mends, and what makes it
+/// fail.
+pub(crate) const LEFT_TO_THE_SAVE: &[Code] =
+    &[Code::MarkBehind, Code::MissingId, Code::NewerVersion];
+
 /// Where the system says how this machine is called.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 
@@ -123,7 +128,7 @@ pub(crate) fn shortened(path: &Path) -> Result<PathBuf, CliError> {
 
 /// An opened backlog.
 pub(crate) struct Session<'a> {
-    output: &'a Output,
+    pub(crate) output: &'a Output,
     pub(crate) config: Config,
     pub(crate) store: BacklogStore,
 }
@@ -154,30 +159,22 @@ impl Changed {
 
 impl Session<'_> {
     /// Shows what is wrong with the backlog, for a command that goes on all the
-    /// same. `is_mended` are the kinds that the command itself puts right.
-    pub(crate) fn warn(&mut self, is_mended: &[Code]) -> Result<(), CliError> {
+    /// same, but for some kinds of problems.
+    pub(crate) fn warn(&mut self, but: &[Code]) -> Result<(), CliError> {
         // A file that cannot be used is the command's error, not a warning.
         self.store.file()?;
         let found: Vec<Diagnostic> = self.store.diagnostics()?;
         let shown: Vec<&Diagnostic> =
-            found.iter().filter(|found| !is_mended.contains(&found.code)).collect();
+            found.iter().filter(|found| !but.contains(&found.code)).collect();
         if shown.is_empty() {
             return Ok(());
         }
-        let text = self.diagnosed_text()?;
-        self.output.warnings(shown.iter().take(SHOWN_WARNINGS).copied(), Some(&text));
+        let text = self.store.text()?;
+        self.output.warnings(shown.iter().take(SHOWN_WARNINGS).copied(), Some(text));
         if let Some(more) = shown.len().checked_sub(SHOWN_WARNINGS).filter(|more| *more > 0) {
             self.output.note(&format!("{more} more: `orchestrator check` shows all"));
         }
         Ok(())
-    }
-
-    /// Returns the text that diagnostics speak of.
-    pub(crate) fn diagnosed_text(&mut self) -> Result<String, CliError> {
-        if let Some(migrated) = self.store.migrated_text()? {
-            return Ok(migrated.to_owned());
-        }
-        Ok(self.store.text()?.to_owned())
     }
 
     /// Finds the item that a person named.
@@ -216,7 +213,7 @@ impl Session<'_> {
         change: Change,
         then: impl FnOnce(&Coordinator) -> Result<(), CliError>,
     ) -> Result<Changed, CliError> {
-        self.warn(&[Code::MarkBehind, Code::MissingId])?;
+        self.warn(LEFT_TO_THE_SAVE)?;
         let prefix = self.store.options().rules.prefix.clone();
         let file = self.store.paths().shown.clone();
         let options = self.store.options().clone();

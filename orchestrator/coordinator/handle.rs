@@ -10,7 +10,8 @@ use super::error::CoordinatorError;
 use super::event_loop::Writer;
 use crate::batch::{self, Handle, Options, Worker};
 use crate::model::{BacklogSnapshot, Change};
-use crate::store::{BacklogStore, Ingested, Request};
+use crate::store::events::{self, Event};
+use crate::store::{BacklogStore, Ingested, Paths, Request, StoreError};
 
 /// A handle to the single writer of a backlog. Cheap to clone.
 #[derive(Clone)]
@@ -104,6 +105,14 @@ impl Coordinator {
     /// Returns the backlog as last saved or read. Never waits.
     pub fn snapshot(&self) -> Arc<BacklogSnapshot> {
         Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// Returns the story of one item, oldest event first. Never waits.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn history(&self, paths: &Paths, id: &str) -> Result<Vec<Event>, StoreError> {
+        events::read(paths, Some(id))
     }
 
     /// Returns a receiver that is told of each new snapshot.

@@ -10,13 +10,13 @@ use super::environment::{Environment, LOOK_AGAIN};
 use super::error::EngineError;
 use super::event::RunEvent;
 use super::summary::ItemRef;
-use crate::coordinator::{Changed, Command, CoordinatorError, Reply};
+use crate::coordinator::{
+    Changed, Command, CoordinatorError, Event, PHASE_DONE, PhaseEntry, Reply, Request,
+    RequestError, StoreError,
+};
 use crate::model::change::PhaseCompletion;
 use crate::model::{Applied, Change, Ended, IdQuery, ItemStatus, ResultCode};
 use crate::runner::Stop;
-use crate::store::events::{Event, PHASE_DONE};
-use crate::store::worklog::PhaseEntry;
-use crate::store::{Request, RequestError, StoreError};
 
 /// A phase that ended for good, with what it brings.
 pub(super) struct Finished {

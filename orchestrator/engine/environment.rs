@@ -4,12 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::coordinator::Coordinator;
-use crate::fs::Holder;
+use crate::coordinator::{Clock, Coordinator, Paths, RunLock};
 use crate::model::Rules;
 use crate::runner::Supervisor;
 use crate::scheduler::Selection;
-use crate::store::{Clock, Paths};
 
 /// Where a run takes place.
 pub struct Environment {
@@ -25,8 +23,8 @@ pub struct Environment {
     pub supervisor: Supervisor,
     /// The inbox.
     pub inbox: PathBuf,
-    /// Who we are, for a second run that finds us.
-    pub holder: Holder,
+    /// What keeps a second run away.
+    pub lock: RunLock,
     /// The clock.
     pub clock: Clock,
 }
@@ -47,10 +45,5 @@ impl Environment {
     /// Returns the folder of the attempts.
     pub(super) fn runs(&self) -> PathBuf {
         self.paths.state.join("runs")
-    }
-
-    /// Returns the lock that keeps a second run away.
-    pub(super) fn run_lock(&self) -> PathBuf {
-        self.paths.state.join("run.lock")
     }
 }

@@ -1,16 +1,11 @@
 //! What ends a run before its time.
 
-use crate::coordinator::CoordinatorError;
-use crate::fs::{FsError, LockError};
+use crate::coordinator::{CoordinatorError, StoreError};
 use crate::runner::RunnerError;
-use crate::store::StoreError;
 
 /// Why a run could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// Another run is under way, or its lock cannot be taken.
-    #[error(transparent)]
-    Lock(#[from] LockError),
     /// The backlog could not be saved.
     #[error(transparent)]
     Coordinator(#[from] CoordinatorError),
@@ -20,9 +15,6 @@ pub enum EngineError {
     /// An agent cannot be started, or its folder cannot be written.
     #[error(transparent)]
     Runner(#[from] RunnerError),
-    /// The disk said no.
-    #[error(transparent)]
-    Fs(#[from] FsError),
     /// A target that does not exist.
     #[error("there is no item {id}")]
     NoSuchTarget {

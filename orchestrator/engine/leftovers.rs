@@ -12,7 +12,6 @@ use super::error::EngineError;
 use super::event::RunEvent;
 use super::summary::ItemRef;
 use crate::coordinator::{Command, CoordinatorError, Reply};
-use crate::fs;
 use crate::model::ResultCode;
 use crate::model::change::PhaseCompletion;
 use crate::runner::{Attempt, Outcome, Stop, end_leftover};
@@ -39,7 +38,7 @@ pub(super) async fn take_up(
             let completion = PhaseCompletion::from_result(&result, None);
             all.extend(apply(environment, &attempt, completion, stop, tell).await?);
         }
-        fs::remove_if_exists(&attempt.result_file())?;
+        attempt.discard_result()?;
     }
     Ok(all)
 }

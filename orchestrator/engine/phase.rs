@@ -10,12 +10,11 @@ use super::environment::Environment;
 use super::error::EngineError;
 use super::event::RunEvent;
 use super::summary::ItemRef;
-use crate::fs;
+use crate::coordinator::PHASE_DONE;
 use crate::model::change::PhaseCompletion;
 use crate::model::{Assessments, BacklogItem, PhaseSpec, ResultCode};
 use crate::runner::{self, Attempt, Outcome, PhaseJob, Progress, Report, Stop, Summary};
 use crate::scheduler::Start;
-use crate::store::events::{self, PHASE_DONE};
 
 /// What came of a phase and its retries.
 pub(super) struct Ran {
@@ -76,7 +75,7 @@ pub(super) async fn run(
             Next::Stop => return Ok(Ran { finished: None, attempt, failed: false }),
             Next::Retry(reason) => {
                 // A result that is not to be used must not be found by a later run.
-                fs::remove_if_exists(&attempt.result_file())?;
+                attempt.discard_result()?;
                 if *stop.borrow() != Stop::Run {
                     return Ok(Ran { finished: None, attempt, failed: false });
                 }
@@ -202,7 +201,7 @@ fn spec(environment: &Environment, start: &Start, item: &BacklogItem) -> PhaseSp
 /// Returns what earlier phases of an item reported: kept in the story, so that it
 /// outlives a restart.
 fn history(environment: &Environment, id: &str) -> Result<Vec<Summary>, EngineError> {
-    let events = events::read(&environment.paths, Some(id))?;
+    let events = environment.coordinator.history(&environment.paths, id)?;
     let done = events.into_iter().filter(|event| event.event == PHASE_DONE);
     let summaries = done.filter_map(|event| {
         let detail = event.detail?;

@@ -11,12 +11,10 @@ use super::event::RunEvent;
 use super::leftovers::{record_of, take_up};
 use super::phase;
 use super::summary::{Halt, ItemRef, Summary};
-use crate::coordinator::{Command, CoordinatorError, Reply};
-use crate::fs::{self, FileLock};
+use crate::coordinator::{Command, CoordinatorError, Reply, StoreError};
 use crate::model::{BacklogItem, BacklogSnapshot, Change, IdQuery, ItemId, ItemStatus, Limits};
 use crate::runner::Stop;
 use crate::scheduler::{Plan, Start, View, plan};
-use crate::store::StoreError;
 
 /// How many phases in a row may fail all their retries.
 const BREAKER: u32 = 2;
@@ -36,7 +34,6 @@ pub async fn run(
     mut stop: Receiver<Stop>,
     tell: &mut (dyn FnMut(RunEvent) + Send),
 ) -> Result<Summary, EngineError> {
-    let _lock = FileLock::try_acquire(&environment.run_lock(), &environment.holder)?;
     check_targets(environment, options)?;
     let mut run = Run::new(options);
     for effects in take_up(environment, &mut stop, tell).await? {
@@ -67,6 +64,19 @@ fn done_items(snapshot: &BacklogSnapshot) -> Vec<ItemRef> {
     done.map(|item| ItemRef::from(&**item)).collect()
 }
 
+async fn name_items(
+    environment: &Environment,
+    stop: &mut Receiver<Stop>,
+    tell: Tell<'_>,
+) -> Result<(), EngineError> {
+    let changed = change(environment, &[], stop, tell).await?;
+    for item in &changed.named {
+        let item = ItemRef::from(&**item);
+        tell(RunEvent::Added { item, origin: "the file".to_owned() });
+    }
+    Ok(())
+}
+
 /// The state of a run.
 struct Run<'a> {
     options: &'a RunOptions,
@@ -75,8 +85,8 @@ struct Run<'a> {
     failures: u32,
     /// Items that cannot be worked on in this run: a save of theirs was refused.
     set_aside: Vec<String>,
-    /// What the inbox was when it could not be read, so that it is told once.
-    bad_inbox: Option<fs::Stamp>,
+    /// What was wrong with the inbox, so that it is told once.
+    bad_inbox: Option<String>,
 }
 
 impl<'a> Run<'a> {
@@ -111,6 +121,10 @@ impl<'a> Run<'a> {
                 return Ok(Halt::Cap);
             }
             self.ingest(environment, tell).await?;
+            if environment.coordinator.snapshot().items.iter().any(|item| item.id.is_none()) {
+                // Hand-written items get their IDs with any save.
+                name_items(environment, stop, tell).await?;
+            }
             let snapshot = environment.coordinator.snapshot();
             let plan = self.plan(environment, &snapshot);
             let next = plan.starts.iter().find(|start| !self.set_aside.contains(&start.id));
@@ -156,10 +170,6 @@ impl<'a> Run<'a> {
         environment: &Environment,
         tell: Tell<'_>,
     ) -> Result<(), EngineError> {
-        let stamp = fs::stamp(&environment.inbox)?;
-        if stamp.is_some() && stamp == self.bad_inbox {
-            return Ok(());
-        }
         match environment.coordinator.ask(Command::Ingest(environment.inbox.clone())).await {
             Ok(Reply::Ingested(ingested)) => {
                 for note in ingested.notes {
@@ -175,8 +185,11 @@ impl<'a> Run<'a> {
             }
             Ok(_) => Err(CoordinatorError::Confused.into()),
             Err(CoordinatorError::Store(error)) if matches!(*error, StoreError::Invalid { .. }) => {
-                self.bad_inbox = stamp;
-                tell(RunEvent::Warning(format!("the inbox was left where it is: {error}")));
+                let error = error.to_string();
+                if self.bad_inbox.as_ref() != Some(&error) {
+                    tell(RunEvent::Warning(format!("the inbox was left where it is: {error}")));
+                    self.bad_inbox = Some(error);
+                }
                 Ok(())
             }
             Err(error) => Err(error.into()),
@@ -209,7 +222,7 @@ impl<'a> Run<'a> {
             self.set_aside.push(start.id.clone());
             return Ok(());
         }
-        fs::remove_if_exists(&ran.attempt.result_file())?;
+        ran.attempt.discard_result()?;
         self.take(environment, effects, stop, tell).await
     }
 

@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// An ID that has a number: `WRK-027` is the prefix `WRK` and the number 27.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -72,6 +73,47 @@ impl ItemId {
         match split(text) {
             Ok((prefix, number)) => format!("{}-{number}", prefix.to_ascii_lowercase()),
             Err(_) => text.to_owned(),
+        }
+    }
+}
+
+/// The same as [`ItemId::key`] without allocating: equal IDs, in the sense of
+/// [`ItemId::same`], are equal and hash alike.
+#[derive(Debug, Clone, Copy)]
+pub struct IdKey<'a> {
+    /// The prefix, or all of a text that is no ID.
+    text: &'a str,
+    number: Option<u32>,
+}
+
+impl<'a> IdKey<'a> {
+    /// Makes the key of an ID.
+    pub fn new(text: &'a str) -> Self {
+        match split(text) {
+            Ok((prefix, number)) => Self { text: prefix, number: Some(number) },
+            Err(_) => Self { text, number: None },
+        }
+    }
+}
+
+impl PartialEq for IdKey<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.number, other.number) {
+            (Some(a), Some(b)) => a == b && self.text.eq_ignore_ascii_case(other.text),
+            (None, None) => self.text == other.text,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for IdKey<'_> {}
+
+impl Hash for IdKey<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Numbers tell most IDs apart; a prefix is compared in any letter case.
+        match self.number {
+            Some(number) => number.hash(state),
+            None => self.text.hash(state),
         }
     }
 }
@@ -153,6 +195,8 @@ impl<'a> IdFormat<'a> {
 pub struct IdQuery {
     text: String,
     number: Option<u32>,
+    /// What every ID of that number ends with.
+    digits: String,
     is_bare: bool,
 }
 
@@ -162,11 +206,16 @@ impl IdQuery {
         let text = text.trim();
         let bare = decimal(text).ok();
         let number = bare.or_else(|| ItemId::number_of(text).ok());
-        Self { text: text.to_owned(), number, is_bare: bare.is_some() }
+        let digits = number.map_or_else(String::new, |number| number.to_string());
+        Self { text: text.to_owned(), number, digits, is_bare: bare.is_some() }
     }
 
     /// Returns whether this names the item that has the given ID.
     pub fn names(&self, id: &str) -> bool {
+        // Asked of every item at each change: most are told apart by one comparison.
+        if self.number.is_some() && !id.as_bytes().ends_with(self.digits.as_bytes()) {
+            return false;
+        }
         if id == self.text {
             return true;
         }
@@ -207,6 +256,17 @@ mod tests {
         for odd in ["", "WRK", "WRK-", "WRK-1a", "-5", "WRK-٣", "a b-5"] {
             assert_eq!(ItemId::parse(odd), Err(OddId::NoNumber), "{odd}");
         }
+    }
+
+    #[test]
+    fn keys_are_equal_where_ids_are_the_same() {
+        let ids = ["WRK-7", "wrk-007", "WRK-8", "OPS-7", "odd", "Odd", "WRK-", "7"];
+        for (a, b) in ids.iter().flat_map(|a| ids.iter().map(move |b| (*a, *b))) {
+            assert_eq!(IdKey::new(a) == IdKey::new(b), ItemId::same(a, b), "{a} {b}");
+            assert_eq!(ItemId::key(a) == ItemId::key(b), ItemId::same(a, b), "{a} {b}");
+        }
+        let set: std::collections::HashSet<_> = ids.iter().map(|id| IdKey::new(id)).collect();
+        assert_eq!(set.len(), ids.len() - 1);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use backlog_file::{BacklogFile, CURRENT_SCHEMA, NEWEST_SCHEMA};
 pub use change::{Applied, Change, ChangeError, Context, Delta, Rules, apply, revert};
 pub use diagnostic::{Code, Diagnostic, Severity, did_you_mean};
 pub use follow_up::FollowUp;
-pub use id::{IdFormat, IdQuery, ItemId, OddId};
+pub use id::{IdFormat, IdKey, IdQuery, ItemId, OddId};
 pub use item::{BacklogItem, Description, StructuredDescription};
 pub use level::{BlockType, Level, Size, UnknownValue};
 pub use limits::{Guardrails, Limits};

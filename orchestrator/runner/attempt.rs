@@ -111,6 +111,15 @@ impl Attempt {
         self.folder.join("result.json")
     }
 
+    /// Removes the result, so that nobody takes it a second time.
+    ///
+    /// # Errors
+    /// Where it cannot be removed.
+    pub fn discard_result(&self) -> Result<(), RunnerError> {
+        fs::remove_if_exists(&self.result_file())?;
+        Ok(())
+    }
+
     /// Returns where the prompt lies.
     pub fn prompt_file(&self) -> PathBuf {
         prompt_file(&self.folder)

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::diagnostics::{self, Around};
 use super::journal::Entry;
-use super::load::{self, Loaded, Reader, Unreadable};
+use super::links::Links;
+use super::load::{self, Loaded, Unreadable};
 use super::mark::MarkFiles;
 use super::options::StoreOptions;
+use super::reload::reload;
 use super::settle::{Settled, read_settled};
 use super::worklog::{Archived, PhaseEntry, Worklog};
 use super::{LockedBacklog, Paths, StoreError, lost, replace};
@@ -24,7 +26,7 @@ const RACY_NS: i128 = 20_000_000;
 /// [`BacklogStore::lock`]: nothing else can save.
 ///
 /// ```
-/// /// use orchestrator::model::{Change, change::NewItem};
+/// use orchestrator::model::{Change, change::NewItem};
 /// use orchestrator::store::{BacklogStore, Request, StoreOptions};
 ///
 /// # let dir = tempfile::tempdir()?;
@@ -78,7 +80,15 @@ impl BacklogStore {
         }
         let marks = MarkFiles::find(&paths)?;
         let worklog = Worklog::new(&paths);
-        Ok(Self { options, paths, marks, worklog, state: None, warnings: Vec::new(), is_swept: false })
+        Ok(Self {
+            options,
+            paths,
+            marks,
+            worklog,
+            state: None,
+            warnings: Vec::new(),
+            is_swept: false,
+        })
     }
 
     /// Returns where everything lies.
@@ -167,7 +177,7 @@ impl BacklogStore {
                 let before = self.state.take().map(|state| state.loaded);
                 parse(before, text, &self.options.rules).map_err(
                     |Unreadable { text, problems }| {
-                        diagnostics::unreadable(&self.paths, text, problems)
+                        diagnostics::unreadable(&self.paths.shown, text, problems)
                     },
                 )?
             }
@@ -257,12 +267,13 @@ impl BacklogStore {
         Ok(self.state()?.loaded.doc.record_text(index))
     }
 
-    /// Returns the first and last line of an item, from 1.
+    /// Returns the first and last line of an item in the text on disk, from 1.
     ///
     /// # Errors
     /// The same as [`BacklogStore::refresh`].
     pub fn item_lines(&mut self, index: usize) -> Result<(u32, u32), StoreError> {
-        Ok(self.state()?.loaded.doc.record_lines(index))
+        let loaded = &self.state()?.loaded;
+        Ok(loaded.on_disk().as_ref().unwrap_or(&loaded.doc).record_lines(index))
     }
 
     /// Returns everything that is wrong with the file, errors and warnings.
@@ -281,13 +292,13 @@ impl BacklogStore {
             return Ok(Vec::new());
         };
         let around = Around {
-            paths: &self.paths,
+            shown: &self.paths.shown,
             rules: &self.options.rules,
             archived: self.worklog.ended(),
             floor,
             lost: &lost,
         };
-        Ok(diagnostics::diagnose(&state.loaded, &around))
+        Ok(diagnostics::diagnose(&state.loaded, &Links::of(&state.loaded.file.items), &around))
     }
 
     /// Returns items that were told and are nowhere.
@@ -399,28 +410,8 @@ pub(super) fn is_firm(stamp: &Stamp, clock: &super::Clock) -> bool {
 fn parse(before: Option<Loaded>, text: String, rules: &Rules) -> Result<Loaded, Unreadable> {
     let Some(mut loaded) = before else { return load::load(text, rules) };
     match reload(&mut loaded, text) {
-        Ok(()) => Ok(loaded),
+        Ok(_) => Ok(loaded),
         // What cannot be read in part is read in full.
         Err(text) => load::load(text, rules),
     }
-}
-
-/// Reads a text in part, where only a part differs; else gives it back.
-fn reload(loaded: &mut Loaded, text: String) -> Result<(), String> {
-    if loaded.original.is_some() {
-        return Err(text);
-    }
-    let version = loaded.doc.root("schema_version");
-    let mut reader = Reader::default();
-    let kept = text.clone();
-    let Ok(reloaded) = loaded.doc.reload(text, &mut |index, item| reader.take(index, item)) else {
-        return Err(kept);
-    };
-    if loaded.doc.root("schema_version") != version || loaded.version.is_old() {
-        return Err(kept);
-    }
-    loaded.file.items.splice(reloaded.old.clone(), reader.items);
-    loaded.problems.splice(reloaded.old, reader.problems);
-    loaded.read_root();
-    Ok(())
 }

@@ -1,32 +1,56 @@
 //! Everything that is wrong with a backlog, with its place in the text.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::load::{Loaded, RootProblem};
+use super::links::Links;
+use super::load::{self, Loaded, RootProblem};
 use super::{Paths, StoreError};
-use crate::model::change::find_cycles;
 use crate::model::{Code, Diagnostic, Ended, ItemId, ItemStatus, Rules, Segment};
 use crate::yaml::{Document, Location, Problem, ProblemKind, Step};
 
 /// What is known beside the file.
 pub(super) struct Around<'a> {
-    pub paths: &'a Paths,
+    /// How the file is called.
+    pub shown: &'a Path,
     pub rules: &'a Rules,
     /// How archived items ended, by [`ItemId::key`].
-    pub archived: &'a std::collections::BTreeMap<String, Ended>,
+    pub archived: &'a BTreeMap<String, Ended>,
     /// The highest number known anywhere.
     pub floor: u32,
     /// IDs of items that were told and are nowhere.
     pub lost: &'a [String],
 }
 
-/// Makes the error of a text that is no backlog.
-pub(super) fn unreadable(paths: &Paths, text: String, problems: Vec<Problem>) -> StoreError {
-    let diagnostics = problems.into_iter().map(|problem| of_problem(paths, problem)).collect();
-    StoreError::Invalid { diagnostics, text }
+/// Makes the error of a text that is no backlog. What is wrong with the items that
+/// could be read all the same is told with it, so that one look finds everything.
+pub(super) fn unreadable(shown: &Path, text: String, problems: Vec<Problem>) -> StoreError {
+    let is_cut_short = problems
+        .iter()
+        .any(|problem| matches!(problem.kind, ProblemKind::Syntax | ProblemKind::EmptyFile));
+    let mut diagnostics: Vec<Diagnostic> =
+        problems.into_iter().map(|problem| of_problem(shown, problem)).collect();
+    let mut loaded = load::survey(text);
+    loaded.root_problems.retain(|problem| {
+        // What the text lacks may stand behind the place where reading ended.
+        !is_cut_short || problem.code != Code::MissingVersion
+    });
+    let (rules, archived) = (Rules::default(), BTreeMap::new());
+    let around = Around { shown, rules: &rules, archived: &archived, floor: 0, lost: &[] };
+    let mut all =
+        Collector { loaded: &loaded, doc: &loaded.doc, around: &around, found: Vec::new() };
+    for problem in &loaded.root_problems {
+        all.root(problem);
+    }
+    for index in 0..loaded.problems.len() {
+        all.fields(index);
+    }
+    diagnostics.append(&mut all.found);
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+    StoreError::Invalid { diagnostics, text: loaded.doc.into_text() }
 }
 
-fn of_problem(paths: &Paths, problem: Problem) -> Diagnostic {
+fn of_problem(shown: &Path, problem: Problem) -> Diagnostic {
     let code = match problem.kind {
         ProblemKind::Syntax => Code::Syntax,
         ProblemKind::EmptyFile => Code::EmptyFile,
@@ -44,7 +68,7 @@ fn of_problem(paths: &Paths, problem: Problem) -> Diagnostic {
     Diagnostic {
         code,
         message: problem.message,
-        file: paths.shown.clone(),
+        file: shown.to_owned(),
         line: problem.line,
         column: problem.column,
         span: Some(problem.offset..problem.offset + problem.len),
@@ -74,8 +98,10 @@ pub(super) fn not_utf8(paths: &Paths, bytes: &[u8]) -> StoreError {
 }
 
 /// Returns every problem of a file, errors and warnings, in the order of the text.
-pub(super) fn diagnose(loaded: &Loaded, around: &Around<'_>) -> Vec<Diagnostic> {
-    let mut all = Collector { loaded, around, found: Vec::new() };
+pub(super) fn diagnose(loaded: &Loaded, links: &Links, around: &Around<'_>) -> Vec<Diagnostic> {
+    let on_disk = loaded.on_disk();
+    let doc = on_disk.as_ref().unwrap_or(&loaded.doc);
+    let mut all = Collector { loaded, doc, around, found: Vec::new() };
     for problem in &loaded.root_problems {
         all.root(problem);
     }
@@ -83,8 +109,9 @@ pub(super) fn diagnose(loaded: &Loaded, around: &Around<'_>) -> Vec<Diagnostic> 
         all.fields(index);
     }
     all.mark();
-    all.ids();
-    all.dependencies();
+    all.ids(links);
+    all.unknown_dependencies(links);
+    all.cycles(links);
     all.pipelines();
     for id in around.lost {
         let message = format!("{id} was added, and left the file without being archived");
@@ -100,6 +127,8 @@ pub(super) fn diagnose(loaded: &Loaded, around: &Around<'_>) -> Vec<Diagnostic> 
 
 struct Collector<'a> {
     loaded: &'a Loaded,
+    /// The text that a person sees.
+    doc: &'a Document,
     around: &'a Around<'a>,
     found: Vec<Diagnostic>,
 }
@@ -116,7 +145,7 @@ impl Collector<'_> {
         self.found.push(Diagnostic {
             code,
             message,
-            file: self.around.paths.shown.clone(),
+            file: self.around.shown.to_owned(),
             line: at.as_ref().map_or(0, |at| at.line),
             column: at.as_ref().map_or(0, |at| at.column),
             span: at.map(|at| at.offset..at.offset + at.len),
@@ -131,7 +160,7 @@ impl Collector<'_> {
     }
 
     fn root(&mut self, problem: &RootProblem) {
-        let doc = &self.loaded.doc;
+        let doc = self.doc;
         let is_value = problem.code != Code::UnknownKey;
         let at = problem.key.as_deref().and_then(|key| {
             let path = [Step::Key(key.to_owned())];
@@ -143,7 +172,7 @@ impl Collector<'_> {
     fn fields(&mut self, index: usize) {
         let loaded = self.loaded;
         for problem in &loaded.problems[index] {
-            let at = locate(&loaded.doc, index, &problem.path, problem.code == Code::UnknownKey);
+            let at = locate(self.doc, index, &problem.path, problem.code == Code::UnknownKey);
             let name = self.name(index);
             self.push(
                 problem.code,
@@ -157,64 +186,52 @@ impl Collector<'_> {
 
     fn mark(&mut self) {
         let file = &self.loaded.file;
-        let highest = file.highest_number().max(self.around.floor);
+        let highest = self.loaded.highest.max(self.around.floor);
         if self.loaded.has_mark && file.next_item_id < highest {
-            let at = self.loaded.doc.locate(None, &[Step::Key("next_item_id".into())]);
+            let at = self.doc.locate(None, &[Step::Key("next_item_id".into())]);
             let message = format!("the mark is {}, but {highest} was issued", file.next_item_id);
             self.push(Code::MarkBehind, message, at, None, Some("the next write raises it".into()));
         }
     }
 
-    fn ids(&mut self) {
+    fn ids(&mut self, links: &Links) {
         let loaded = self.loaded;
-        let mut first: HashMap<String, usize> = HashMap::new();
-        for (index, item) in loaded.file.items.iter().enumerate() {
-            let Some(id) = &item.id else {
-                let at = locate(&loaded.doc, index, &[], false);
-                let message = format!("`{}` has no ID yet", item.title);
-                let hint = Some("the next write assigns one".to_owned());
-                self.push(Code::MissingId, message, Some(at), Some(item.title.clone()), hint);
+        for &index in &links.unnamed {
+            let item = &loaded.file.items[index];
+            let at = locate(self.doc, index, &[], false);
+            let message = format!("`{}` has no ID yet", item.title);
+            let hint = Some("the next write assigns one".to_owned());
+            self.push(Code::MissingId, message, Some(at), Some(item.title.clone()), hint);
+        }
+        for &(first, index) in &links.duplicates {
+            let id = self.name(index);
+            let (line, _) = self.doc.record_lines(first);
+            let at = locate(self.doc, index, &[Segment::Key("id".into())], false);
+            let message = format!("{id} names two items; the first is in line {line}");
+            let hint = Some("`orchestrator check --fix` gives the later one a new ID".to_owned());
+            self.push(Code::DuplicateId, message, Some(at), Some(id), hint);
+        }
+    }
+
+    fn unknown_dependencies(&mut self, links: &Links) {
+        let loaded = self.loaded;
+        for &(index, place) in &links.elsewhere {
+            let item = &loaded.file.items[index];
+            let dependency = &item.dependencies[place];
+            if self.around.archived.contains_key(&ItemId::key(dependency)) {
                 continue;
-            };
-            match first.entry(ItemId::key(id)) {
-                std::collections::hash_map::Entry::Vacant(entry) => {
-                    entry.insert(index);
-                }
-                std::collections::hash_map::Entry::Occupied(entry) => {
-                    let (line, _) = loaded.doc.record_lines(*entry.get());
-                    let at = locate(&loaded.doc, index, &[Segment::Key("id".into())], false);
-                    let message = format!("{id} names two items; the first is in line {line}");
-                    let hint =
-                        Some("`orchestrator check --fix` gives the later one a new ID".to_owned());
-                    self.push(Code::DuplicateId, message, Some(at), Some(id.clone()), hint);
-                }
             }
-        }
-        self.unknown_dependencies(&first);
-    }
-
-    fn unknown_dependencies(&mut self, known: &HashMap<String, usize>) {
-        let loaded = self.loaded;
-        for (index, item) in loaded.file.items.iter().enumerate() {
-            for (place, dependency) in item.dependencies.iter().enumerate() {
-                let key = ItemId::key(dependency);
-                if known.contains_key(&key) || self.around.archived.contains_key(&key) {
-                    continue;
-                }
-                let path = [Segment::Key("dependencies".into()), Segment::Index(place)];
-                let at = locate(&loaded.doc, index, &path, false);
-                let message =
-                    format!("{} depends on {dependency}, which exists nowhere", item.id_or_dash());
-                let hint =
-                    Some("correct it, or take it out; until then it counts as unmet".to_owned());
-                self.push(Code::UnknownDependency, message, Some(at), item.id.clone(), hint);
-            }
+            let path = [Segment::Key("dependencies".into()), Segment::Index(place)];
+            let at = locate(self.doc, index, &path, false);
+            let message =
+                format!("{} depends on {dependency}, which exists nowhere", item.id_or_dash());
+            let hint = Some("correct it, or take it out; until then it counts as unmet".to_owned());
+            self.push(Code::UnknownDependency, message, Some(at), item.id.clone(), hint);
         }
     }
 
-    fn dependencies(&mut self) {
-        let loaded = self.loaded;
-        for cycle in find_cycles(&loaded.file.items) {
+    fn cycles(&mut self, links: &Links) {
+        for cycle in &links.cycles {
             let mut names: Vec<String> =
                 cycle.iter().take(8).map(|index| self.name(*index)).collect();
             if cycle.len() > names.len() {
@@ -224,7 +241,7 @@ impl Collector<'_> {
             let Some(&index) = cycle.first() else {
                 continue;
             };
-            let at = locate(&loaded.doc, index, &[Segment::Key("dependencies".into())], false);
+            let at = locate(self.doc, index, &[Segment::Key("dependencies".into())], false);
             let message = format!("items wait for each other: {}", names.join(" → "));
             let hint = Some("take one of these dependencies out".to_owned());
             self.push(Code::DependencyCycle, message, Some(at), Some(self.name(index)), hint);
@@ -241,7 +258,7 @@ impl Collector<'_> {
             let pipeline = match self.around.rules.pipeline_of(item) {
                 Ok(pipeline) => pipeline,
                 Err(error) => {
-                    let at = locate(&loaded.doc, index, &key("pipeline_type"), false);
+                    let at = locate(self.doc, index, &key("pipeline_type"), false);
                     let hint =
                         Some("configure it in orchestrator.toml, or name another".to_owned());
                     self.push(
@@ -257,7 +274,7 @@ impl Collector<'_> {
             if let Some(phase) =
                 item.phase.as_deref().filter(|phase| pipeline.position(phase).is_none())
             {
-                let at = locate(&loaded.doc, index, &key("phase"), false);
+                let at = locate(self.doc, index, &key("phase"), false);
                 let message = format!("pipeline `{}` has no phase `{phase}`", pipeline.name);
                 let hint = Some("the item goes on with the first phase of its pool".to_owned());
                 self.push(Code::UnknownPhase, message, Some(at), item.id.clone(), hint);

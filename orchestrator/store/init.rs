@@ -41,7 +41,7 @@ pub fn init(options: &StoreOptions) -> Result<Initialised, StoreError> {
         Ok(_) => Ok(Initialised::Untouched),
         Err(unreadable) => {
             let error =
-                super::diagnostics::unreadable(&paths, unreadable.text, unreadable.problems);
+                super::diagnostics::unreadable(&paths.shown, unreadable.text, unreadable.problems);
             let is_empty = matches!(&error, StoreError::Invalid { diagnostics, .. }
                 if diagnostics.iter().all(|diagnostic| diagnostic.code == Code::EmptyFile));
             if !is_empty {

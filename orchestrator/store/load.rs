@@ -57,22 +57,21 @@ pub(super) struct Unreadable {
 /// Reads a text. Only what is no backlog at all is unreadable; other errors are
 /// among the problems, and must be looked at before anything is written.
 pub(super) fn load(text: String, rules: &Rules) -> Result<Loaded, Unreadable> {
+    let (doc, read) = parse(text, |item| (Traits::of(&item), read_item(item)))?;
     let mut traits = Traits::default();
-    let mut reader = Reader::default();
-    let doc = parse(text, &mut |index, item| {
-        traits.see(&item);
-        reader.take(index, item);
-    })?;
+    let reader = Reader::of(read.into_iter().map(|(own, item)| {
+        traits = traits.and(own);
+        item
+    }));
     let version = schema::version(&doc, traits);
     let loaded = |doc, reader: Reader, version| Loaded::new(doc, reader, version);
     match version {
         Ok(version) if version.is_old() => {
-            let mut reader = Reader::default();
-            let doc = parse(doc.into_text(), &mut |index, mut item| {
+            let (doc, read) = parse(doc.into_text(), |mut item| {
                 migration::read_status(&mut item);
-                reader.take(index, item);
+                read_item(item)
             })?;
-            Ok(migrate(loaded(doc, reader, version), rules))
+            Ok(migrate(loaded(doc, Reader::of(read.into_iter()), version), rules))
         }
         Ok(version) => Ok(loaded(doc, reader, version)),
         Err((code, message)) => {
@@ -89,7 +88,25 @@ pub(super) fn load(text: String, rules: &Rules) -> Result<Loaded, Unreadable> {
     }
 }
 
-fn parse(text: String, visit: &mut dyn FnMut(usize, Mapping)) -> Result<Document, Unreadable> {
+/// Reads of an unreadable text what can be read, to say what else is wrong with it.
+pub(super) fn survey(text: String) -> Loaded {
+    let mut traits = Traits::default();
+    let mut reader = Reader::default();
+    let doc = Document::survey(text, "items", &mut |index, mut item| {
+        traits = traits.and(Traits::of(&item));
+        // Whatever the version is, these are no errors of their own.
+        migration::read_status(&mut item);
+        reader.take(index, item);
+    });
+    let assumed = Version { number: CURRENT_SCHEMA, is_written: true };
+    let version = schema::version(&doc, traits).unwrap_or(assumed);
+    Loaded::new(doc, reader, version)
+}
+
+fn parse<T: Send>(
+    text: String,
+    read: impl Fn(Mapping) -> T + Sync,
+) -> Result<(Document, Vec<T>), Unreadable> {
     // A NUL is no YAML; the position is worth more than the parser's word for it.
     if let Some(at) = text.find('\0') {
         let before = &text[..at];
@@ -107,8 +124,8 @@ fn parse(text: String, visit: &mut dyn FnMut(usize, Mapping)) -> Result<Document
         };
         return Err(Unreadable { text, problems: vec![problem] });
     }
-    let kept = text.clone();
-    Document::parse(text, "items", visit).map_err(|problems| Unreadable { text: kept, problems })
+    Document::parse_records(text, "items", read)
+        .map_err(|(text, problems)| Unreadable { text, problems })
 }
 
 /// Collects items as they are read.
@@ -119,11 +136,24 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn take(&mut self, _index: usize, item: Mapping) {
-        let (item, problems) = BacklogItem::from_mapping(item);
-        self.items.push(Arc::new(item));
-        self.problems.push(problems.into_boxed_slice());
+    fn of(read: impl Iterator<Item = ReadItem>) -> Self {
+        let (items, problems) = read.unzip();
+        Self { items, problems }
     }
+
+    pub(super) fn take(&mut self, _index: usize, item: Mapping) {
+        let (item, problems) = read_item(item);
+        self.items.push(item);
+        self.problems.push(problems);
+    }
+}
+
+/// An item and the problems of its fields.
+type ReadItem = (Arc<BacklogItem>, Box<[FieldProblem]>);
+
+fn read_item(item: Mapping) -> ReadItem {
+    let (item, problems) = BacklogItem::from_mapping(item);
+    (Arc::new(item), problems.into_boxed_slice())
 }
 
 impl Loaded {
@@ -191,6 +221,13 @@ impl Loaded {
                 });
             }
         }
+    }
+
+    /// Returns the text on disk, read for its places alone, where a migration in
+    /// memory has moved them.
+    pub(super) fn on_disk(&self) -> Option<Document> {
+        let text = self.original.clone()?;
+        Document::parse(text, "items", &mut |_, _| {}).ok()
     }
 
     /// Returns whether anything keeps the file from being written.

@@ -134,8 +134,7 @@ impl MarkFiles {
             if path != lock.path && fs::stamp(path)?.is_some() {
                 match write(path, mark) {
                     // What is there and sound may stay: the highest copy counts.
-                    Err(StoreError::Fs(error))
-                        if cannot_be_written(&error) && is_sound(path)? => {}
+                    Err(StoreError::Fs(error)) if cannot_be_written(&error) && is_sound(path)? => {}
                     other => other?,
                 }
             }
@@ -246,6 +245,23 @@ mod tests {
         assert_ne!(escape(Path::new("a/b")), escape(Path::new("a%2Fb")));
         let long = "x".repeat(500);
         assert!(escape(Path::new(&long)).len() < 200);
+    }
+
+    #[test]
+    fn only_its_own_left_overs_are_cleaned_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name);
+        let others = [".tmp-abcdef", ".tmp-other.mark-abc"];
+        for name in others.iter().copied().chain([".tmp-mark-abc"]) {
+            fs::create_new(&file(name), b"").unwrap();
+        }
+        let files = MarkFiles { shared: None, local: file("mark") };
+        let holder = Holder::this_process(None, "test", "now");
+        drop(files.lock(Duration::ZERO, &holder).unwrap());
+        assert!(fs::stamp(&file(".tmp-mark-abc")).unwrap().is_none());
+        for name in others {
+            assert!(fs::stamp(&file(name)).unwrap().is_some(), "{name}");
+        }
     }
 
     #[test]

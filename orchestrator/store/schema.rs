@@ -41,11 +41,21 @@ pub(super) struct Traits {
 
 impl Traits {
     /// Looks at one item.
-    pub(super) fn see(&mut self, item: &serde_yaml::Mapping) {
-        self.has_v2_key |= ONLY_V2.iter().any(|key| item.contains_key(*key));
+    pub(super) fn of(item: &serde_yaml::Mapping) -> Self {
         let status = |key: &str| item.get(key).and_then(Value::as_str);
         let is_v1 = |key: &str| status(key).is_some_and(|word| ONLY_V1_STATUS.contains(&word));
-        self.has_v1_status |= is_v1("status") || is_v1("blocked_from_status");
+        Self {
+            has_v2_key: ONLY_V2.iter().any(|key| item.contains_key(*key)),
+            has_v1_status: is_v1("status") || is_v1("blocked_from_status"),
+        }
+    }
+
+    /// Returns what several items decide together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            has_v2_key: self.has_v2_key || other.has_v2_key,
+            has_v1_status: self.has_v1_status || other.has_v1_status,
+        }
     }
 }
 

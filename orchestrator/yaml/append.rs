@@ -10,18 +10,18 @@ use serde_yaml::{Mapping, Value};
 
 use super::apply::{Blocked, Made, Reindex};
 use super::document::Document;
-use super::entry::{entry, indented, mapping, record, whole_lines};
+use super::entry::{Entry, entry, indented, record, whole_lines};
 use super::index::{List, Record, is_text};
 use super::lines::{
     after_break, break_before, indent_of, is_blank_line, line_end, line_start, lines, next_line,
     skip_to_token,
 };
-use super::node::{Kind, Node, column, indicators_end, read};
+use super::node::{Kind, Node, colon_after, column, indicators_end, key_column, read};
 use super::plan::{Sheet, Splice};
 use super::plan_flow;
 use super::refused::Reason;
-use super::render::{Style, flow_pairs};
-use super::verify::{Model, reads_as, second_reads_as};
+use super::render::{Style, flow_pairs, key_text};
+use super::verify::{Model, reads_as, second_reads_as, still_reads};
 
 /// How a new record is laid out in a block list.
 #[derive(Debug, Clone, Copy)]
@@ -69,8 +69,8 @@ impl Document {
     }
 
     fn append(&mut self, new: &New<'_>) -> Result<Made, Blocked> {
-        let made = match self.index.root.list {
-            List::Block { dash } => return self.append_block(new, dash),
+        match self.index.root.list {
+            List::Block { dash } => self.append_block(new, dash),
             List::Flow => self.append_flow(new),
             List::Empty => self.append_first(new),
             List::Missing => self.append_list(new),
@@ -78,8 +78,7 @@ impl Document {
                 let what = "a list in an unusual layout";
                 Err(Blocked::new(Reason::Layout { what }, self.index.root.tail))
             }
-        };
-        made
+        }
     }
 
     /// Tries splices of the whole text that append a record.
@@ -102,62 +101,35 @@ impl Document {
 
     fn append_block(&mut self, new: &New<'_>, dash: usize) -> Result<Made, Blocked> {
         let number = self.len() - 1;
-        let last = self.index.records[number];
         let slice = self.slice(number);
         let text = &self.text[slice.clone()];
         let blocked = |reason| Blocked::new(reason, slice.start + dash);
-        let unreadable =
-            |_| blocked(Reason::Layout { what: "a record that cannot be read by itself" });
-        let entry = entry(text).map_err(unreadable)?;
+        let entry = entry(text).map_err(|_| self.unreadable(number))?;
         let layout = self.layout_after(&entry.node, text, dash);
         let braces = matches!(entry.node.kind, Kind::Map { flow: true, .. });
         let lines = layout.lines(new, braces).map_err(blocked)?;
-        let at = belongings_end(text, entry.end, dash + 1 + layout.gap);
-        let blank = if self.is_spaced() { layout.style.nl } else { "" };
-        let mut plans = vec![layout.splice(text, at..at, "", blank, &lines)];
-        if break_before(text, at) == 0 {
-            // A block scalar as the last value needs the line break.
-            let ended = format!("{}{blank}{lines}{}", layout.style.nl, layout.style.nl);
-            plans.push(Splice::new(at..at, ended));
-        }
-        if let Some(scalar) = unterminated(&entry.node, text) {
-            // A line break after it would become part of it, unless it says not.
-            let end = indicators_end(text, scalar);
-            let indicators = text[scalar..end].replace('+', "");
-            let head = format!("{indicators}-{}", &text[end..at]);
-            plans.push(layout.splice(text, scalar..at, &head, blank, &lines));
-        }
+        let plans = self.below_last(&entry, text, layout, &lines);
         if new.anchors || !self.stands_alone() {
             let plans = plans.into_iter().map(|splice| splice.moved(slice.start)).collect();
             return self.try_append(plans, new, slice.start + dash);
         }
-        let old = mapping(&entry.node).map_err(|_| {
-            blocked(Reason::Layout { what: "a record that cannot be read by itself" })
-        })?;
         let mut reason = Reason::Unsafe;
         for splice in plans {
             let changed = splice.applied(text);
             let start =
                 record_start(&changed, splice.range.start + splice.text.len(), &lines, layout);
             let (before, added) = changed.split_at(start);
-            let Some(kept) = reads_as(before, dash, &old) else {
+            let Some(kept_end) = still_reads(before, text) else {
                 continue;
             };
             let Some(entry) = reads_as(added, dash, &new.mapping) else {
                 continue;
             };
-            // Where the second parser cannot read the neighbour, it never could.
-            let neighbour = match second_reads_as(before, &old, text, |old| Some(old.clone())) {
-                Err(Reason::Unreadable { .. }) => Ok(()),
-                other => other,
-            };
-            let checked =
-                neighbour.and_then(|()| second_reads_as(added, &new.mapping, added, |_| None));
-            if let Err(error) = checked {
+            if let Err(error) = second_reads_as(added, &new.mapping, added, |_| None) {
                 reason = error;
                 continue;
             }
-            let kept = Record { start: slice.start, len: kept.end, dash: last.dash };
+            let kept = Record { start: slice.start, len: kept_end, dash };
             let added = Record { start: slice.start + start, len: entry.end, dash };
             let splice = splice.moved(slice.start);
             let reindex = Reindex { gone: number..number + 1, new: vec![kept, added], root: None };
@@ -166,12 +138,32 @@ impl Document {
         Err(blocked(reason))
     }
 
+    /// Plans the lines of a record below those of the last one.
+    fn below_last(&self, last: &Entry<'_>, text: &str, layout: Layout, lines: &str) -> Vec<Splice> {
+        let nl = layout.style.nl;
+        let at = belongings_end(text, last.end, layout.dash + 1 + layout.gap);
+        let blank = if self.is_spaced() { nl } else { "" };
+        let mut plans = vec![layout.splice(text, at..at, "", blank, lines)];
+        if break_before(text, at) == 0 {
+            // A block scalar as the last value needs the line break.
+            plans.push(Splice::new(at..at, format!("{nl}{blank}{lines}{nl}")));
+        }
+        if let Some(scalar) = unterminated(&last.node, text) {
+            // A line break after it would become part of it, unless it says not.
+            let end = indicators_end(text, scalar);
+            let indicators = text[scalar..end].replace('+', "");
+            let head = format!("{indicators}-{}", &text[end..at]);
+            plans.push(layout.splice(text, scalar..at, &head, blank, lines));
+        }
+        plans
+    }
+
     fn layout_after(&self, last: &Node<'_>, text: &str, dash: usize) -> Layout {
         let nl = self.break_at(self.index.records.last().map_or(0, |last| last.end()));
         let style = Style::of(last, text, nl);
         let gap = match &last.kind {
             Kind::Map { flow: false, pairs } => pairs.first().map_or(1, |(key, _)| {
-                let col = column(text, key.outer);
+                let col = column(text, key.outer());
                 col.saturating_sub(dash + 1).clamp(1, 16)
             }),
             _ => 1,
@@ -226,21 +218,25 @@ impl Document {
         let (key, value) =
             pairs.iter().find(|(key, _)| is_text(key, &self.list)).ok_or_else(odd)?;
         if value.holds_anchor() {
-            return Err(Blocked::new(Reason::Anchor, value.outer + base));
+            return Err(Blocked::new(Reason::Anchor, value.outer() + base));
+        }
+        if !flow && colon_after(text, key.end).is_none() {
+            let what = "a key without a colon";
+            return Err(Blocked::new(Reason::Layout { what }, key.start + base));
         }
         let style = Style::of(&root, text, self.break_at(key.start + base));
         let mut plans = Vec::new();
         let brackets = !matches!(value.kind, Kind::Scalar { .. });
         let holds_comment = text[value.start..value.end].contains('#');
-        if !flow && !holds_comment && value.tag.is_none() {
-            let layout = Layout { dash: column(text, key.outer) + 2, gap: 1, style };
+        if !flow && !holds_comment && value.tag().is_none() {
+            let layout = Layout { dash: key_column(text, key) + 2, gap: 1, style };
             let lines = layout.lines(new, false).map_err(blocked)?;
             plans.push(layout.under_key(text, key, value, &lines));
         }
         let member = format!("{{{}}}", flow_pairs(&new.mapping).map_err(blocked)?);
         let list = format!("[{member}]");
         plans.push(if brackets {
-            plan_flow::insertion(value, &[], &member)
+            plan_flow::insertion(text, value, &[], &member)
         } else if value.is_empty() {
             let colon = text.as_bytes().get(value.start.wrapping_sub(1)) == Some(&b':');
             let before = if colon { " " } else { ": " };
@@ -272,16 +268,23 @@ impl Document {
         let plans = if *flow {
             plan_flow::add_pair(sheet, &root, &name, &list, false).map_err(obstacle)?
         } else {
-            let Some((first, _)) = pairs.first() else {
+            let (Some((first, _)), Some((last, _))) = (pairs.first(), pairs.last()) else {
                 return Err(odd());
             };
-            let col = column(text, first.outer);
+            let col = key_column(text, first);
             let layout = Layout { dash: col + 2, gap: 1, style };
             let lines = layout.lines(new, false).map_err(blocked)?;
-            let key = super::render::key_text(&name, false).map_err(blocked)?;
+            let key = key_text(&name, false).map_err(blocked)?;
             let lines = format!("{}{key}:{}{lines}", " ".repeat(col), style.nl);
             let end = next_line(text, root.end);
-            vec![layout.splice(text, end..end, "", "", &lines)]
+            let mut plans = vec![layout.splice(text, end..end, "", "", &lines)];
+            if break_before(text, end) == 0 {
+                plans.push(Splice::new(end..end, format!("{}{lines}{}", style.nl, style.nl)));
+                // What ends without a line break may not bear one.
+                let line = line_start(text, last.outer());
+                plans.push(Splice::new(line..line, format!("{lines}{}", style.nl)));
+            }
+            plans
         };
         let plans = plans.into_iter().map(|splice| splice.moved(base)).collect();
         self.try_append(plans, new, base)
@@ -324,7 +327,7 @@ impl Layout {
 
     /// Puts lines under the key of an empty list, and takes away its `[]` or `~`.
     fn under_key(self, text: &str, key: &Node<'_>, value: &Node<'_>, lines: &str) -> Splice {
-        let colon = super::node::colon_after(text, key.end).unwrap_or(key.end);
+        let colon = colon_after(text, key.end).unwrap_or(key.end);
         let mut kept = String::new();
         let end = line_end(text, value.end);
         for part in [&text[colon..value.start], &text[value.end..end]] {
@@ -336,7 +339,7 @@ impl Layout {
             }
         }
         let kept = kept.trim_end_matches(['\n', '\r']);
-        let below = belongings_end(text, after_break(text, end), column(text, key.outer) + 1);
+        let below = belongings_end(text, after_break(text, end), column(text, key.outer()) + 1);
         if below > after_break(text, end) {
             // Comments under the key, further in than it, stay above its records.
             let comments = &text[end..below];

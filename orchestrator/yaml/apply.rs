@@ -11,16 +11,17 @@ use serde_yaml::Value;
 
 use super::change::{Change, Op};
 use super::document::Document;
-use super::edit::Edit;
+use super::edit::{Edit, Step};
 use super::entry::{entry, mapping};
 use super::index::{Record, Root};
-use super::node::read;
-use super::plan::{Obstacle, Sheet, Splice, plan};
+use super::node::{Node, read};
+use super::plan::{Sheet, Splice, plan};
 use super::refused::{Reason, Refused};
 use super::render::Style;
 use super::skeleton::Skeleton;
+use super::smaller::smaller;
 use super::value::same_mapping;
-use super::verify::{Model, reads_as, second_reads_as, whole};
+use super::verify::{Model, reads_as, second_reads_as, still_reads, whole};
 
 /// What takes edits back: see [`Document::undo`].
 #[derive(Debug)]
@@ -47,6 +48,13 @@ pub(super) struct Blocked {
     pub(super) at: usize,
 }
 
+impl Reindex {
+    /// Puts one record in the place of another.
+    pub(super) fn one(number: usize, record: Record) -> Self {
+        Self { gone: number..number + 1, new: vec![record], root: None }
+    }
+}
+
 impl Made {
     /// Returns where an offset of the text after the edit was before it.
     fn before(&self, at: usize) -> usize {
@@ -58,7 +66,18 @@ impl Made {
 }
 
 impl Blocked {
+    /// Returns a refusal at an offset of the document.
     pub(super) const fn new(reason: Reason, at: usize) -> Self {
+        Self { reason, at }
+    }
+
+    /// Returns a refusal of the slice that begins at `start`, in which `at` is the
+    /// place unless the reason knows a better one.
+    pub(super) const fn in_slice(reason: Reason, start: usize, at: usize) -> Self {
+        let at = match &reason {
+            Reason::Unreadable { at, .. } => start + *at,
+            _ => at,
+        };
         Self { reason, at }
     }
 }
@@ -82,9 +101,11 @@ impl Document {
     pub fn apply(&mut self, edits: &[Edit]) -> Result<Undo, Refused> {
         let mut undo = Undo { steps: Vec::with_capacity(edits.len()) };
         for edit in edits {
+            if self.make_smaller(edit, &mut undo) {
+                continue;
+            }
             match self.make(edit) {
-                Ok(Some(made)) => undo.steps.push(made),
-                Ok(None) => {}
+                Ok(made) => undo.steps.extend(made),
                 Err(blocked) => {
                     let at = undo.steps.iter().rev().fold(blocked.at, |at, made| made.before(at));
                     self.undo(undo);
@@ -93,6 +114,47 @@ impl Document {
             }
         }
         Ok(undo)
+    }
+
+    /// Sets a collection by smaller edits, if that is to be had; makes none of them
+    /// otherwise.
+    fn make_smaller(&mut self, edit: &Edit, undo: &mut Undo) -> bool {
+        let Some(edits) = self.smaller_edits(edit) else {
+            return false;
+        };
+        let mut steps = Vec::with_capacity(edits.len());
+        for edit in &edits {
+            match self.make(edit) {
+                Ok(made) => steps.extend(made),
+                Err(_) => {
+                    self.undo(Undo { steps });
+                    return false;
+                }
+            }
+        }
+        undo.steps.append(&mut steps);
+        true
+    }
+
+    fn smaller_edits(&self, edit: &Edit) -> Option<Vec<Edit>> {
+        let Edit::Set { record, path, value } = edit else {
+            return None;
+        };
+        if !matches!(value, Value::Sequence(_) | Value::Mapping(_)) || !self.stands_alone() {
+            return None;
+        }
+        let top = match record {
+            Some(record) => &self.record_value(*record).ok()?,
+            None => &self.index.root.values,
+        };
+        let (Step::Key(first), rest) = path.split_first()? else {
+            return None;
+        };
+        let old = rest.iter().try_fold(top.get(first.as_str())?, |value, step| match step {
+            Step::Key(key) => value.as_mapping()?.get(key.as_str()),
+            Step::Index(index) => value.as_sequence()?.get(*index),
+        })?;
+        smaller(*record, path, old, value)
     }
 
     /// Takes edits back. Undos of one document are to be given in reverse order of
@@ -135,7 +197,7 @@ impl Document {
             }
             Edit::Remove { record, path } => self.change(*record, Change { path, op: Op::Remove }),
             Edit::SetFirst { record, key, value } => {
-                let path = [super::edit::Step::Key(key.clone())];
+                let path = [Step::Key(key.clone())];
                 self.change(Some(*record), Change { path: &path, op: Op::First(value) })
             }
             Edit::Append { fields } => self.append_fields(fields).map(Some),
@@ -171,20 +233,10 @@ impl Document {
     ) -> Result<Option<Made>, Blocked> {
         let slice = self.slice(number);
         let text = &self.text[slice.clone()];
-        let blocked = |obstacle: Obstacle| Blocked::new(obstacle.reason, obstacle.at + slice.start);
-        let odd = |what| Blocked::new(Reason::Layout { what }, slice.start);
-        let (node, dash) = if self.is_block() {
-            let entry = entry(text).map_err(|_| odd("a record that cannot be read by itself"))?;
-            (entry.node, entry.dash)
-        } else {
-            let root = read(text).ok().and_then(|parsed| parsed.root);
-            (root.ok_or_else(|| odd("a record that cannot be read by itself"))?, 0)
-        };
-        if !self.is_block() && !text.starts_with('{') {
-            return Err(odd("a record without braces"));
-        }
+        let (node, dash) = self.record_node(number)?;
         let style = Style::of(&node, text, self.break_at(slice.start));
-        let plans = plan(Sheet { text, style, before: None }, &node, &change).map_err(blocked)?;
+        let plans = plan(Sheet { text, style, before: None }, &node, &change)
+            .map_err(|obstacle| Blocked::new(obstacle.reason, obstacle.at + slice.start))?;
         if !self.stands_alone() {
             let plans = plans.into_iter().map(|splice| splice.moved(slice.start)).collect();
             return self.try_whole(plans, slice.start + dash, true, |at| {
@@ -196,9 +248,8 @@ impl Document {
                 }
             });
         }
-        let old = mapping(&node).map_err(|_| odd("a record that cannot be read by itself"))?;
+        let old = mapping(&node).map_err(|_| self.unreadable(number))?;
         let mut reason = Reason::Unsafe;
-        let mut chosen = None;
         for splice in plans {
             let Some(intended) = change.applied(&old, splice.at) else {
                 continue;
@@ -210,26 +261,45 @@ impl Document {
             let Some(entry) = reads_as(&new, dash, &intended) else {
                 continue;
             };
-            match second_reads_as(&new, &intended, text, |old| change.applied(old, splice.at)) {
-                Ok(()) => {
-                    let record = Record { start: slice.start, len: entry.end, dash };
-                    chosen = Some((splice, record));
-                    break;
-                }
-                Err(error) => reason = error,
+            let second =
+                second_reads_as(&new, &intended, text, |old| change.applied(old, splice.at));
+            if let Err(error) = second {
+                reason = error;
+                continue;
             }
+            let record = Record { start: slice.start, len: entry.end, dash };
+            let splice = splice.moved(slice.start);
+            let made = self.commit(splice.range, &splice.text, Reindex::one(number, record));
+            return Ok(Some(made));
         }
-        let Some((splice, record)) = chosen else {
-            return Err(Blocked::new(reason, slice.start + dash));
-        };
-        let splice = splice.moved(slice.start);
-        let reindex = Reindex { gone: number..number + 1, new: vec![record], root: None };
-        Ok(Some(self.commit(splice.range, &splice.text, reindex)))
+        Err(Blocked::in_slice(reason, slice.start, slice.start + dash))
+    }
+
+    /// Reads a record's slice: its node, and where its dash is in it.
+    fn record_node(&self, number: usize) -> Result<(Node<'_>, usize), Blocked> {
+        let slice = self.slice(number);
+        let text = &self.text[slice.clone()];
+        if self.is_block() {
+            let entry = entry(text).map_err(|_| self.unreadable(number))?;
+            return Ok((entry.node, entry.dash));
+        }
+        if !text.starts_with('{') {
+            let what = "a record without braces";
+            return Err(Blocked::new(Reason::Layout { what }, slice.start));
+        }
+        let root = read(text).ok().and_then(|parsed| parsed.root);
+        Ok((root.ok_or_else(|| self.unreadable(number))?, 0))
+    }
+
+    /// Refuses a record that reads well only where it stands.
+    pub(super) fn unreadable(&self, number: usize) -> Blocked {
+        let what = "a record that cannot be read by itself";
+        Blocked::new(Reason::Layout { what }, self.record_offset(number))
     }
 
     fn change_root(&mut self, change: Change<'_>) -> Result<Option<Made>, Blocked> {
         let skeleton = Skeleton::of(self);
-        if let Some(super::edit::Step::Key(key)) = change.path.first()
+        if let Some(Step::Key(key)) = change.path.first()
             && *key == self.list
         {
             let key = key.clone();
@@ -293,7 +363,7 @@ impl Document {
                 Err(error) => reason = error,
             }
         }
-        Err(Blocked::new(reason, at))
+        Err(Blocked::in_slice(reason, base, at))
     }
 
     /// Makes the first of the splices after which the root means what was meant.
@@ -312,8 +382,12 @@ impl Document {
             match whole(&skeleton.text, &new, 0, &self.list, change(splice.at)) {
                 Ok((_, true)) => return Ok(None),
                 Ok((index, _)) if index.root.list == self.index.root.list => {
-                    let delta = new.len().cast_signed() - skeleton.text.len().cast_signed();
                     let behind = skeleton.is_behind(splice.range.start);
+                    let below = new.get(skeleton.resumes_at()..index.root.tail);
+                    if behind && !self.last_record_stays(below.unwrap_or_default()) {
+                        continue;
+                    }
+                    let delta = new.len().cast_signed() - skeleton.text.len().cast_signed();
                     let from = if behind { self.len() } else { 0 };
                     let root = skeleton.moved_root(index.root, if behind { 0 } else { delta });
                     let reindex = Reindex { gone: from..from, new: Vec::new(), root: Some(root) };
@@ -324,6 +398,15 @@ impl Document {
             }
         }
         Err(Blocked::new(reason, self.base()))
+    }
+
+    /// Returns whether the last record says the same with further lines below it.
+    fn last_record_stays(&self, below: &str) -> bool {
+        let Some(last) = self.len().checked_sub(1) else {
+            return true;
+        };
+        let old = &self.text[self.slice(last)];
+        below.is_empty() || still_reads(&format!("{old}{below}"), old).is_some()
     }
 
     /// Makes a splice that is known to be right.

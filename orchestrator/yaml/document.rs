@@ -9,7 +9,8 @@ use serde_yaml::{Mapping, Value};
 
 use super::edit::Step;
 use super::entry::{dedented, entry, mapping, record, whole_lines};
-use super::index::{Index, List, Record, index, is_text};
+use super::halves::{cut, index_halves};
+use super::index::{Index, List, Record, index, is_text, survey};
 use super::lines::{LineTable, break_near};
 use super::node::{Kind, Node, Parsed, read};
 use super::problem::{Problem, located};
@@ -56,11 +57,49 @@ impl Document {
     ) -> Result<Self, Vec<Problem>> {
         let base = base_of(&text);
         match index(&text[base..], base, list, visit) {
-            Ok(index) => {
-                Ok(Self { text, list: list.to_owned(), index, lines: LineTable::default() })
-            }
+            Ok(index) => Ok(Self::new(text, list, index)),
             Err(findings) => Err(located(findings, &text, base, base)),
         }
+    }
+
+    /// Reads a text that [`Document::parse`] refuses, as far as it goes: so that what
+    /// is wrong with the values of its records can be told together with what is
+    /// wrong with its form. Not to be edited.
+    pub fn survey(text: String, list: &str, visit: &mut dyn FnMut(usize, Mapping)) -> Self {
+        let base = base_of(&text);
+        let (index, _) = survey(&text[base..], base, list, visit);
+        Self::new(text, list, index)
+    }
+
+    /// Reads a text as [`Document::parse`] does, a long one on two threads. Returns
+    /// with the document what `read` made of each record's value, in order.
+    ///
+    /// # Errors
+    /// The text, and all problems of it.
+    pub fn parse_records<T: Send>(
+        text: String,
+        list: &str,
+        read: impl Fn(Mapping) -> T + Sync,
+    ) -> Result<(Self, Vec<T>), (String, Vec<Problem>)> {
+        let base = base_of(&text);
+        let halves =
+            cut(&text[base..], list).and_then(|at| index_halves(&text[base..], list, at, &read));
+        if let Some((mut index, made)) = halves {
+            index.shift(0, 0, base.cast_signed());
+            return Ok((Self::new(text, list, index), made));
+        }
+        let mut made = Vec::new();
+        match index(&text[base..], base, list, &mut |_, mapping| made.push(read(mapping))) {
+            Ok(index) => Ok((Self::new(text, list, index), made)),
+            Err(findings) => {
+                let problems = located(findings, &text, base, base);
+                Err((text, problems))
+            }
+        }
+    }
+
+    fn new(text: String, list: &str, index: Index) -> Self {
+        Self { text, list: list.to_owned(), index, lines: LineTable::default() }
     }
 
     /// Returns the text.
@@ -114,15 +153,15 @@ impl Document {
         let Some(&found) = self.index.records.get(record) else {
             return String::new();
         };
-        let text = &self.text[found.start..found.end()];
-        if self.is_block() {
-            return dedented(text, found.dash);
+        if self.index.root.list != List::Flow {
+            let dash = found.start + found.dash;
+            return dedented(&self.text[dash..found.end()], found.dash);
         }
-        let text = dedented(text, 0);
+        let text = dedented(&self.text[found.start..found.end()], 0);
         let mut lines = text.lines();
         let first = lines.next().unwrap_or_default();
-        let braces =
-            if first.starts_with('{') || !first.contains(':') { ("", "") } else { ("{", "}") };
+        let complete = first.starts_with(['{', '*', '&', '!']);
+        let braces = if complete { ("", "") } else { ("{", "}") };
         let mut out = format!("- {}{first}", braces.0);
         for line in lines {
             // In a block list, what goes on stands further in than the dash.
@@ -145,18 +184,19 @@ impl Document {
         let Some(found) = self.record_at(record) else {
             return Err(missing);
         };
-        let read_alone = if self.index.root.anchors {
-            None
-        } else if self.is_block() {
-            let slice = &self.text[self.slice(record)];
-            entry(slice).ok().and_then(|entry| mapping(&entry.node).ok())
-        } else {
-            flow_mapping(&format!("[{}]", &self.text[found.start..found.end()]))
+        let read_alone = match self.index.root.list {
+            _ if self.index.root.anchors => None,
+            List::Block { .. } => {
+                let entry = entry(&self.text[self.slice(record)]).ok();
+                entry.and_then(|entry| mapping(&entry.node).ok())
+            }
+            List::Flow => flow_mapping(&format!("[{}]", &self.text[found.start..found.end()])),
+            _ => None,
         };
         if let Some(mapping) = read_alone {
             return Ok(mapping);
         }
-        // With anchors about, only the whole text tells.
+        // With anchors about, or in an odd layout, only the whole text tells.
         self.all_records().into_iter().nth(record).ok_or(missing)
     }
 

@@ -43,8 +43,7 @@ pub(super) fn entry(text: &str) -> Result<Entry<'_>, Finding> {
         return Err(shape(parsed.end, "a document's end"));
     }
     let anchors = parsed.anchors;
-    let Some(Node { kind: Kind::Seq { flow: false, entries }, tag: None, anchor: None, .. }) =
-        parsed.root
+    let Some(Node { kind: Kind::Seq { flow: false, entries }, properties: None, .. }) = parsed.root
     else {
         return Err(shape(skip_to_token(text, 0).min(text.len()), "this is not a list entry"));
     };

@@ -11,7 +11,7 @@ use granit_parser::{Event, ScalarStyle, Span, StructureStyle};
 use serde_yaml::{Mapping, Value};
 
 use super::lines::{line_start, next_line};
-use super::node::{Kind, Node, ReadError, Reader, colon_after, dash_after, range};
+use super::node::{Kind, Node, ReadError, Reader, colon_after, dash_after, is_local, range};
 use super::problem::{Finding, ProblemKind, TOO_DEEP, from_scan};
 use super::value::{Values, duplicate, plain};
 
@@ -116,6 +116,20 @@ pub(super) fn index(
     if let Some(finding) = forbidden_character(text) {
         return Err(vec![finding]);
     }
+    match survey(text, base, list_key, visit) {
+        (index, findings) if findings.is_empty() => Ok(index),
+        (_, findings) => Err(findings),
+    }
+}
+
+/// Reads a text as far as it can be read: what is found to be wrong with it does not
+/// hide the rest, up to an error of syntax.
+pub(super) fn survey(
+    text: &str,
+    base: usize,
+    list_key: &str,
+    visit: &mut dyn FnMut(usize, Mapping),
+) -> (Index, Vec<Finding>) {
     let mut pass = Pass {
         text,
         list_key,
@@ -138,16 +152,17 @@ pub(super) fn index(
     if let Err(error) = pass.document() {
         let finding = read_finding(&error, text);
         pass.values.findings.push(Finding { record: pass.open_record(), ..finding });
+        // What cannot be read must not be taken for the end of the last record.
+        let last = pass.index.records.last();
+        pass.index.root.tail = last.map_or(pass.index.root.tail, Record::end);
     }
-    if !pass.values.findings.is_empty() {
-        return Err(pass.values.findings);
-    }
+    let findings = pass.values.findings;
     let mut index = pass.index;
     index.root.anchors = pass.reader.anchors;
     if base > 0 {
         index.shift(0, 0, base.cast_signed());
     }
-    Ok(index)
+    (index, findings)
 }
 
 /// Turns a read error into a finding.
@@ -162,10 +177,13 @@ pub(super) fn read_finding(error: &ReadError, text: &str) -> Finding {
 
 /// Finds the first character that YAML does not allow.
 pub(super) fn forbidden_character(text: &str) -> Option<Finding> {
-    let suspicious = |b: &u8| {
-        (*b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || matches!(b, 0x7f | 0xc2 | 0xef)
+    // 0xc2 and 0xef begin the characters above 0x7f that may be forbidden.
+    let suspicious = |b: u8| {
+        (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || matches!(b, 0x7f | 0xc2 | 0xef)
     };
-    if !text.as_bytes().iter().any(suspicious) {
+    // Without a way out inside a chunk, the loop is done many bytes at a time.
+    let holds_any = |chunk: &[u8]| chunk.iter().fold(false, |any, &b| any | suspicious(b));
+    if !text.as_bytes().chunks(4096).any(holds_any) {
         return None;
     }
     let forbidden = |c: char| {
@@ -206,9 +224,9 @@ impl<'t> Pass<'t, '_> {
         let open = root.is_some();
         match root {
             Some((Event::MappingStart(style, anchor, tag), span)) => {
-                let head = self.reader.head(anchor, tag.as_deref(), &span)?;
+                let properties = self.reader.properties(anchor, tag.as_deref(), &span)?;
                 self.index.root.braces = style == StructureStyle::Flow;
-                if head.tag.is_some_and(|tag| tag.starts_with('!')) {
+                if is_local(properties.as_deref()) {
                     self.wrong_shape("the root has a tag", range(&span), "remove the tag");
                 }
                 self.root_mapping(range(&span).start)?;
@@ -268,7 +286,7 @@ impl<'t> Pass<'t, '_> {
                 break;
             }
             let key = self.reader.key(event, &span)?;
-            self.close_list(line_start(self.text, key.outer));
+            self.close_list(line_start(self.text, key.outer()));
             self.index.root.keys.push(RootKey { name: self.key_name(&key), offset: key.start });
             if is_text(&key, self.list_key) {
                 self.list_value(&key)?;
@@ -297,8 +315,8 @@ impl<'t> Pass<'t, '_> {
 
     fn key_name(&self, key: &Node<'_>) -> String {
         match &key.kind {
-            Kind::Scalar { text, .. } if key.tag.is_none() => text.clone().into_owned(),
-            _ => self.text[key.outer..key.end].to_owned(),
+            Kind::Scalar { text, .. } if key.tag().is_none() => text.clone().into_owned(),
+            _ => self.text[key.outer()..key.end].to_owned(),
         }
     }
 
@@ -354,7 +372,7 @@ impl<'t> Pass<'t, '_> {
         let Event::SequenceStart(_, anchor, tag) = event else {
             return Ok(());
         };
-        let head = self.reader.head(anchor, tag.as_deref(), span)?;
+        let properties = self.reader.properties(anchor, tag.as_deref(), span)?;
         self.reader.enter(range(span).start)?;
         self.index.root.list = if flow { List::Flow } else { List::Opaque };
         self.place = Place::Inside;
@@ -376,7 +394,7 @@ impl<'t> Pass<'t, '_> {
         if flow && self.index.records.is_empty() {
             self.index.root.list = List::Empty;
         }
-        if head.tag.is_some_and(|tag| tag.starts_with('!')) {
+        if is_local(properties.as_deref()) {
             let message = format!("{} has a tag", self.list_key);
             self.wrong_shape(&message, range(span), "remove the tag");
         }
@@ -390,7 +408,7 @@ impl<'t> Pass<'t, '_> {
             _ => from,
         };
         let dash = dash_after(self.text, from);
-        let at = dash.unwrap_or(node.outer);
+        let at = dash.unwrap_or(node.outer());
         let start = line_start(self.text, at);
         let column = at - start;
         let indented = dash.is_some() && self.text[start..at].bytes().all(|b| b == b' ');
@@ -431,7 +449,7 @@ impl<'t> Pass<'t, '_> {
 }
 
 fn flow_record(node: &Node<'_>) -> Record {
-    Record { start: node.outer, len: node.end - node.outer, dash: 0 }
+    Record { start: node.outer(), len: node.end - node.outer(), dash: 0 }
 }
 
 /// Returns the value without its tags.
@@ -448,7 +466,7 @@ pub(super) fn is_text(node: &Node<'_>, wanted: &str) -> bool {
     match &node.kind {
         Kind::Scalar { style, text } => {
             text == wanted
-                && node.tag.is_none()
+                && node.tag().is_none()
                 && (*style != ScalarStyle::Plain || matches!(plain(text), Ok(Value::String(_))))
         }
         _ => false,

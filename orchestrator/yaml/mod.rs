@@ -16,6 +16,7 @@ mod change;
 mod document;
 mod edit;
 mod entry;
+mod halves;
 mod index;
 mod lines;
 mod node;
@@ -29,6 +30,7 @@ mod remove;
 mod render;
 mod scalar;
 mod skeleton;
+mod smaller;
 mod value;
 mod verify;
 

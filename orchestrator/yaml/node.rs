@@ -24,14 +24,21 @@ pub(super) struct Node<'t> {
     pub(super) start: usize,
     /// End of the content, without the line break that ends it.
     pub(super) end: usize,
-    /// First byte including anchor and tag.
-    pub(super) outer: usize,
-    /// The anchor's number, if it has one.
-    pub(super) anchor: Option<usize>,
-    /// The tag as resolved, if it has one.
-    pub(super) tag: Option<Box<str>>,
+    /// Its anchor and tag; few nodes have any.
+    pub(super) properties: Option<Box<Properties>>,
     /// What it is.
     pub(super) kind: Kind<'t>,
+}
+
+/// What stands before the content of a node.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Properties {
+    /// First byte of the first of them.
+    start: usize,
+    /// The anchor's number, if there is one.
+    anchor: Option<usize>,
+    /// The tag as resolved, if there is one.
+    pub(super) tag: Option<Box<str>>,
 }
 
 /// What a node is.
@@ -63,9 +70,24 @@ pub(super) enum Kind<'t> {
 }
 
 impl Node<'_> {
+    /// Returns the first byte, anchor and tag included.
+    pub(super) fn outer(&self) -> usize {
+        self.properties.as_ref().map_or(self.start, |found| found.start)
+    }
+
+    /// Returns the anchor's number, if it has one.
+    pub(super) fn anchor(&self) -> Option<usize> {
+        self.properties.as_ref()?.anchor
+    }
+
+    /// Returns the tag as resolved, if it has one.
+    pub(super) fn tag(&self) -> Option<&str> {
+        self.properties.as_ref()?.tag.as_deref()
+    }
+
     /// Returns whether nothing at all is written: no content, anchor or tag.
     pub(super) fn is_empty(&self) -> bool {
-        self.outer == self.end
+        self.properties.is_none() && self.start == self.end
     }
 
     /// Returns whether this is a block scalar, `|` or `>`.
@@ -80,7 +102,7 @@ impl Node<'_> {
 
     /// Returns whether it, or anything in it, has an anchor.
     pub(super) fn holds_anchor(&self) -> bool {
-        self.anchor.is_some()
+        self.anchor().is_some()
             || match &self.kind {
                 Kind::Seq { entries, .. } => entries.iter().any(Node::holds_anchor),
                 Kind::Map { pairs, .. } => {
@@ -138,14 +160,6 @@ pub(super) struct Reader<'t> {
     /// Whether there are anchors or aliases so far.
     pub(super) anchors: bool,
     depth: usize,
-}
-
-/// The head of a node: all but its children.
-pub(super) struct Head {
-    start: usize,
-    pub(super) outer: usize,
-    pub(super) anchor: Option<usize>,
-    pub(super) tag: Option<Box<str>>,
 }
 
 impl<'t> Reader<'t> {
@@ -215,34 +229,33 @@ impl<'t> Reader<'t> {
     }
 
     /// Reads the anchor and the tag of a node whose first event was just read.
-    pub(super) fn head(
+    pub(super) fn properties(
         &mut self,
         anchor: usize,
         tag: Option<&Tag>,
         span: &Span,
-    ) -> Result<Head, ReadError> {
-        let start = range(span).start;
-        let mut head = Head { start, outer: start, anchor: None, tag: None };
-        let mut end = self.cursor;
-        if let Some(tag) = tag {
-            head.tag = Some(format!("{}{}", tag.handle(), tag.suffix()).into());
-            if let Some(tag_range) = span.tag_span().as_ref().map(range) {
-                head.outer = head.outer.min(tag_range.start);
-                end = end.max(tag_range.end);
-            }
+    ) -> Result<Option<Box<Properties>>, ReadError> {
+        if anchor == 0 && tag.is_none() {
+            return Ok(None);
         }
+        let tag_range = span.tag_span().as_ref().map(range);
+        let mut anchor_range = None;
+        let mut found = Properties::default();
         if anchor != 0 {
             self.anchors = true;
-            head.anchor = Some(anchor);
+            found.anchor = Some(anchor);
             // The parser names the anchor right after its node.
-            let (event, span) = self.next()?;
-            if let Event::Anchor(..) = event {
-                head.outer = head.outer.min(range(&span).start);
-                end = end.max(range(&span).end);
+            if let (Event::Anchor(..), span) = self.next()? {
+                anchor_range = Some(range(&span));
             }
         }
-        self.cursor = end;
-        Ok(head)
+        found.start = range(span).start;
+        for range in tag_range.into_iter().chain(anchor_range) {
+            found.start = found.start.min(range.start);
+            self.cursor = self.cursor.max(range.end);
+        }
+        found.tag = tag.map(|tag| format!("{}{}", tag.handle(), tag.suffix()).into());
+        Ok(Some(Box::new(found)))
     }
 
     /// Enters a collection, unless that is one too deep.
@@ -263,16 +276,24 @@ impl<'t> Reader<'t> {
     pub(super) fn node(&mut self, event: Event<'t>, span: &Span) -> Result<Node<'t>, ReadError> {
         let node = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let head = self.head(anchor, tag.as_deref(), span)?;
-                self.scalar(head, text, style, span)
+                let properties = self.properties(anchor, tag.as_deref(), span)?;
+                let mut node = self.scalar(text, style, span, properties.is_some());
+                node.properties = properties;
+                node
             }
             Event::SequenceStart(style, anchor, tag) => {
-                let head = self.head(anchor, tag.as_deref(), span)?;
-                self.sequence(head, style == StructureStyle::Flow)?
+                let properties = self.properties(anchor, tag.as_deref(), span)?;
+                let flow = style == StructureStyle::Flow;
+                let mut node = self.sequence(range(span).start, flow)?;
+                node.properties = properties;
+                node
             }
             Event::MappingStart(style, anchor, tag) => {
-                let head = self.head(anchor, tag.as_deref(), span)?;
-                self.mapping(head, style == StructureStyle::Flow)?
+                let properties = self.properties(anchor, tag.as_deref(), span)?;
+                let flow = style == StructureStyle::Flow;
+                let mut node = self.mapping(range(span).start, flow)?;
+                node.properties = properties;
+                node
             }
             Event::Alias(id) => self.alias(Some(id), span),
             // Only an unresolved alias can stand where a node is expected.
@@ -285,10 +306,16 @@ impl<'t> Reader<'t> {
     fn alias(&mut self, id: Option<usize>, span: &Span) -> Node<'t> {
         self.anchors = true;
         let Range { start, end } = range(span);
-        Node { start, end, outer: start, anchor: None, tag: None, kind: Kind::Alias(id) }
+        Node { start, end, properties: None, kind: Kind::Alias(id) }
     }
 
-    fn scalar(&self, head: Head, text: Cow<'t, str>, style: ScalarStyle, span: &Span) -> Node<'t> {
+    fn scalar(
+        &self,
+        text: Cow<'t, str>,
+        style: ScalarStyle,
+        span: &Span,
+        has_properties: bool,
+    ) -> Node<'t> {
         let Range { mut start, mut end } = range(span);
         let mut text = text;
         if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
@@ -303,24 +330,17 @@ impl<'t> Reader<'t> {
                 owned.pop();
                 text = Cow::Owned(owned);
             }
-        } else if start == end {
-            // An empty value: it lies after its anchor or tag, if it has one.
-            let has_properties = head.anchor.is_some() || head.tag.is_some();
-            start = if has_properties { self.cursor } else { start };
-            end = start;
+        } else if start == end && has_properties {
+            // An empty value lies after its anchor or tag.
+            (start, end) = (self.cursor, self.cursor);
         }
-        let outer = if start == end && head.anchor.is_none() && head.tag.is_none() {
-            start
-        } else {
-            head.outer.min(start)
-        };
-        let kind = Kind::Scalar { style, text };
-        Node { start, end, outer, anchor: head.anchor, tag: head.tag, kind }
+        Node { start, end, properties: None, kind: Kind::Scalar { style, text } }
     }
 
-    fn sequence(&mut self, head: Head, flow: bool) -> Result<Node<'t>, ReadError> {
-        self.enter(head.start)?;
-        let mut entries = Vec::new();
+    fn sequence(&mut self, start: usize, flow: bool) -> Result<Node<'t>, ReadError> {
+        self.enter(start)?;
+        let from = self.cursor;
+        let mut entries: Vec<Node<'t>> = Vec::new();
         let end = loop {
             let (event, span) = self.next()?;
             match event {
@@ -329,20 +349,24 @@ impl<'t> Reader<'t> {
             }
         };
         self.leave();
-        let end = if flow { end } else { entries.last().map_or(head.start, |last| last.end) };
-        let kind = Kind::Seq { flow, entries };
-        Ok(Node {
-            start: head.start,
-            end,
-            outer: head.outer,
-            anchor: head.anchor,
-            tag: head.tag,
-            kind,
-        })
+        let mut node =
+            Node { start, end, properties: None, kind: Kind::Seq { flow, entries: Vec::new() } };
+        if !flow {
+            node.end = entries.last().map_or(start, |last| last.end);
+            // Where its dashes are no deeper than its key, the parser has it begin
+            // at its first entry.
+            if entries.first().is_some_and(|first| first.outer() <= start) {
+                let colon = colon_after(self.text, from).unwrap_or(from);
+                node.start = dash_after(self.text, colon).unwrap_or(start);
+            }
+        }
+        node.kind = Kind::Seq { flow, entries };
+        Ok(node)
     }
 
-    fn mapping(&mut self, head: Head, flow: bool) -> Result<Node<'t>, ReadError> {
-        self.enter(head.start)?;
+    fn mapping(&mut self, start: usize, flow: bool) -> Result<Node<'t>, ReadError> {
+        self.enter(start)?;
+        self.cursor = self.cursor.max(start);
         let mut pairs = Vec::new();
         let end = loop {
             let (event, span) = self.next()?;
@@ -352,17 +376,10 @@ impl<'t> Reader<'t> {
             }
         };
         self.leave();
-        let braced = flow && self.text.as_bytes().get(head.start) == Some(&b'{');
-        let end = if braced { end } else { pairs.last().map_or(head.start, |(_, v)| v.end) };
+        let braced = flow && self.text.as_bytes().get(start) == Some(&b'{');
+        let end = if braced { end } else { pairs.last().map_or(start, |(_, v)| v.end.max(start)) };
         let kind = Kind::Map { flow, pairs };
-        Ok(Node {
-            start: head.start,
-            end,
-            outer: head.outer,
-            anchor: head.anchor,
-            tag: head.tag,
-            kind,
-        })
+        Ok(Node { start, end, properties: None, kind })
     }
 
     /// Reads a key, whose first event was just read, and its value.
@@ -384,7 +401,7 @@ impl<'t> Reader<'t> {
             loop {
                 at = skip_to_token(self.text, at);
                 match self.text.as_bytes().get(at) {
-                    Some(b'-' | b'[' | b'{' | b',') => at += 1,
+                    Some(b'{' | b'[' | b',') => at += 1,
                     Some(b'?') => break at += 1,
                     _ => break,
                 }
@@ -392,7 +409,7 @@ impl<'t> Reader<'t> {
             let before = self.cursor;
             let mut key = self.node(event, span)?;
             let at = at.min(key.start);
-            (key.start, key.end, key.outer) = (at, at, at);
+            (key.start, key.end) = (at, at);
             self.cursor = before.max(at);
             return Ok(key);
         }
@@ -406,11 +423,15 @@ impl<'t> Reader<'t> {
             let at = colon_after(self.text, key_end).unwrap_or(key_end);
             value.start = at;
             value.end = at;
-            value.outer = at;
             self.cursor = self.cursor.max(at);
         }
         value
     }
+}
+
+/// Returns whether there is a tag that is not one of YAML's own.
+pub(super) fn is_local(properties: Option<&Properties>) -> bool {
+    properties.and_then(|found| found.tag.as_deref()).is_some_and(|tag| tag.starts_with('!'))
 }
 
 /// Returns the byte range of a span.
@@ -487,6 +508,15 @@ pub(super) fn column(text: &str, at: usize) -> usize {
     at - line_start(text, at)
 }
 
+/// Returns the column of a key of a block mapping: that of its `?`, if it has one.
+pub(super) fn key_column(text: &str, key: &Node<'_>) -> usize {
+    let before = text[..key.outer()].trim_end_matches([' ', '\t']);
+    if before.ends_with('?') {
+        return column(text, before.len() - 1);
+    }
+    column(text, key.outer())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -520,7 +550,7 @@ mod tests {
             assert!(pairs[pair].1.is_empty());
             assert_eq!(before(pairs[pair].1.start), ":", "pair {pair}");
         }
-        assert_eq!(&text[pairs[2].1.outer..pairs[2].1.end], "&x");
+        assert_eq!(&text[pairs[2].1.outer()..pairs[2].1.end], "&x");
         assert_eq!(before(pairs[3].1.start), "d");
         let Kind::Map { pairs, .. } = &pairs[5].1.kind else { panic!("no mapping") };
         assert_eq!(before(pairs[0].1.start), "g");
@@ -529,13 +559,22 @@ mod tests {
     }
 
     #[test]
+    fn a_block_sequence_begins_at_its_dash() {
+        let text = "a:\n- b\nc: # d\n# e\n- - f\n  - g\nh:\n  -\n  - i\nj: &k\n-\n";
+        for span in entry_spans(text) {
+            assert!(span.starts_with('-'), "{span:?}");
+        }
+        assert_eq!(entry_spans(text)[1], "- - f\n  - g");
+    }
+
+    #[test]
     fn properties_belong_to_the_outer_range() {
         let text = "a: &x !t\n  - &y b\n  - *x\n";
         let parsed = read(text).unwrap();
         let Kind::Map { pairs, .. } = parsed.root.unwrap().kind else { panic!("no mapping") };
         let value = &pairs[0].1;
-        assert_eq!(&text[value.outer..value.end], "&x !t\n  - &y b\n  - *x");
-        assert_eq!(value.tag.as_deref(), Some("!t"));
+        assert_eq!(&text[value.outer()..value.end], "&x !t\n  - &y b\n  - *x");
+        assert_eq!(value.tag(), Some("!t"));
         assert!(value.holds_anchor());
     }
 

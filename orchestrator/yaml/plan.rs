@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use granit_parser::ScalarStyle;
 use serde_yaml::Value;
 
 use super::change::{Change, Op};
@@ -14,6 +15,7 @@ use super::index::is_text;
 use super::node::{Kind, Node, colon_after, dash_after};
 use super::refused::Reason;
 use super::render::Style;
+use super::value::plain;
 use super::{plan_block, plan_flow};
 
 /// One way to make a change.
@@ -133,10 +135,10 @@ fn wrong_shape(
 
 /// Refuses to look into an alias, or a tagged value below the top.
 fn check_passable(node: &Node<'_>, change: &Change<'_>, depth: usize) -> Result<(), Obstacle> {
-    match (&node.kind, &node.tag) {
+    match (&node.kind, node.tag()) {
         (Kind::Alias(_), _) => Err(Obstacle::new(Reason::Alias, node.start)),
         (_, Some(tag)) if depth > 0 && tag.starts_with('!') => {
-            Err(Obstacle::new(Reason::Tag, node.outer))
+            Err(Obstacle::new(Reason::Tag, node.outer()))
         }
         (Kind::Scalar { .. }, _) => Err(wrong_shape(change, depth, "a mapping or list", node)),
         _ => Ok(()),
@@ -157,8 +159,8 @@ fn descend<'n, 't>(
             let (name, value) = pair.ok_or_else(|| no_such_path(change, parent.node.start))?;
             Ok(Parent {
                 node: value,
-                gap: colon_after(text, name.end).unwrap_or(value.outer),
-                owner: Some(super::node::column(text, name.outer)),
+                gap: colon_after(text, name.end).unwrap_or(value.outer()),
+                owner: Some(super::node::column(text, name.outer())),
                 in_flow: parent.in_flow || *flow,
             })
         }
@@ -168,7 +170,7 @@ fn descend<'n, 't>(
             let dash = if *flow { None } else { dash_of(text, parent, *index) };
             Ok(Parent {
                 node: value,
-                gap: dash.map_or(value.outer, |dash| dash + 1),
+                gap: dash.map_or(value.outer(), |dash| dash + 1),
                 owner: dash.map(|dash| super::node::column(text, dash)),
                 in_flow: parent.in_flow || *flow,
             })
@@ -185,7 +187,7 @@ pub(super) fn dash_of(text: &str, parent: Parent<'_, '_>, index: usize) -> Optio
     };
     let from = match index.checked_sub(1) {
         // Anchor and tag of the sequence come before its first dash.
-        None => parent.node.start.min(entries.first()?.outer),
+        None => parent.node.start.min(entries.first()?.outer()),
         Some(before) => entries.get(before)?.end,
     };
     dash_after(text, from)
@@ -280,7 +282,7 @@ fn at_value(
     match change.op {
         Op::Push(value) => match &node.kind {
             Kind::Alias(_) => Err(Obstacle::new(Reason::Alias, node.start)),
-            _ if node.anchor.is_some() => Err(Obstacle::new(Reason::Anchor, node.outer)),
+            _ if node.anchor().is_some() => Err(Obstacle::new(Reason::Anchor, node.outer())),
             Kind::Seq { flow: brackets, .. } => {
                 if *brackets || flow {
                     plan_flow::push(sheet, node, value)
@@ -288,10 +290,12 @@ fn at_value(
                     plan_block::push(sheet, place, value)
                 }
             }
-            Kind::Scalar { .. } => {
+            Kind::Scalar { style, text } if is_null(node, *style, text) => {
                 replace(sheet, place, flow, &Value::Sequence(vec![value.clone()]))
             }
-            Kind::Map { .. } => Err(wrong_shape(change, change.path.len(), "a list", node)),
+            Kind::Scalar { .. } | Kind::Map { .. } => {
+                Err(wrong_shape(change, change.path.len(), "a list", node))
+            }
         },
         Op::Set(value) | Op::First(value) => replace(sheet, place, flow, value),
         Op::Remove => Ok(Vec::new()),
@@ -305,8 +309,8 @@ fn replace(
     value: &Value,
 ) -> Result<Vec<Splice>, Obstacle> {
     check_removable(place.node)?;
-    if place.node.tag.is_some() {
-        return Err(Obstacle::new(Reason::Tag, place.node.outer));
+    if place.node.tag().is_some() {
+        return Err(Obstacle::new(Reason::Tag, place.node.outer()));
     }
     if flow {
         plan_flow::replace(sheet, place, value)
@@ -315,10 +319,14 @@ fn replace(
     }
 }
 
+fn is_null(node: &Node<'_>, style: ScalarStyle, text: &str) -> bool {
+    node.is_empty() || (style == ScalarStyle::Plain && matches!(plain(text), Ok(Value::Null)))
+}
+
 /// Refuses to remove what other places may show.
 fn check_removable(node: &Node<'_>) -> Result<(), Obstacle> {
     if node.holds_anchor() {
-        return Err(Obstacle::new(Reason::Anchor, node.outer));
+        return Err(Obstacle::new(Reason::Anchor, node.outer()));
     }
     Ok(())
 }

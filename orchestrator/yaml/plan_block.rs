@@ -11,7 +11,7 @@ use super::index::is_text;
 use super::lines::{
     after_break, break_before, is_blank_line, line_end, line_start, lines, next_line, skip_blanks,
 };
-use super::node::{Kind, Node, column, indicators_end};
+use super::node::{Kind, Node, column, indicators_end, key_column};
 use super::plan::{Obstacle, Parent, Sheet, Splice, dash_of};
 use super::refused::Reason;
 use super::render::{Hint, on_the_line};
@@ -32,13 +32,14 @@ pub(super) fn add_pair(
     let Some((first_key, _)) = pairs.first() else {
         return Ok(Vec::new());
     };
-    let col = column(sheet.text, first_key.outer);
+    let col = key_column(sheet.text, first_key);
     let pair =
         sheet.style.pair(key, value, col).map_err(|reason| Obstacle::new(reason, node.start))?;
-    let before = |at: usize| Splice {
-        range: pairs[at].0.outer..pairs[at].0.outer,
-        text: format!("{pair}{}{}", sheet.style.nl, " ".repeat(col)),
-        at: Some(at),
+    let before = |at: usize| {
+        let key = &pairs[at].0;
+        let start = line_start(sheet.text, key.outer()) + key_column(sheet.text, key);
+        let text = format!("{pair}{}{}", sheet.style.nl, " ".repeat(col));
+        Splice { at: Some(at), ..Splice::new(start..start, text) }
     };
     if first {
         return Ok(vec![before(0)]);
@@ -211,45 +212,64 @@ pub(super) fn remove_pair(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -
             return Ok(vec![over_collection(sheet, parent, " {}", "")]);
         }
         // The record, or the root, itself.
-        return Ok(vec![with_rest(text, key.outer, value.end, "{}", "")]);
+        let kept = column_0_comments(sheet, value.start, value.end, value);
+        let kept = kept.trim_end_matches(['\n', '\r']);
+        let body =
+            if kept.is_empty() { String::new() } else { format!("{}{kept}", sheet.style.nl) };
+        return Ok(vec![with_rest(text, key.outer(), value.end, "{}", &body)]);
     }
-    let line = line_start(text, key.outer);
-    if text[line..key.outer].bytes().all(|b| b == b' ') {
-        return Ok(vec![remove_lines(sheet, line, value)]);
+    let line = line_start(text, key.outer());
+    let indent = key_column(text, key);
+    if text[line..line + indent].bytes().all(|b| b == b' ') {
+        return Ok(remove_lines(sheet, line, value));
     }
-    // It shares its line with a dash.
+    remove_on_dash_line(sheet, parent, at)
+}
+
+/// Plans the removal of a key that shares its line with a dash: the next key is
+/// pulled up, unless comments stand between the two.
+fn remove_on_dash_line(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -> Plans {
+    let Sheet { text, .. } = sheet;
+    let Kind::Map { pairs, .. } = &parent.node.kind else {
+        return Ok(Vec::new());
+    };
+    let (key, value) = &pairs[at];
     let Some((next, _)) = pairs.get(at + 1) else {
         return Ok(Vec::new());
     };
-    let between = &text[value.end..next.outer];
-    if !between.contains('#') {
-        return Ok(vec![Splice::new(key.outer..next.outer, "")]);
+    let dash_end = text[..key.outer()].trim_end_matches([' ', '\t']).len();
+    let kept = column_0_comments(sheet, value.start, value.end, value);
+    if !kept.is_empty() {
+        let comment = comment_of(&text[value.end..line_end(text, value.end)]);
+        let kept = kept.trim_end_matches(['\n', '\r']);
+        let lines = format!("{comment}{}{kept}", sheet.style.nl);
+        return Ok(vec![Splice::new(dash_end..line_end(text, value.end), lines)]);
+    }
+    if !text[value.end..next.outer()].contains('#') {
+        return Ok(vec![Splice::new(key.outer()..next.outer(), "")]);
     }
     let rest = skip_blanks(text, value.end);
     let comment_follows = text.as_bytes().get(rest) == Some(&b'#');
-    let start = if comment_follows {
-        key.outer
-    } else {
-        text[..key.outer].trim_end_matches([' ', '\t']).len()
-    };
+    let start = if comment_follows { key.outer() } else { dash_end };
     Ok(vec![Splice::new(start..rest, "")])
 }
 
 /// Removes whole lines, from `line` to that in which `node` ends.
-fn remove_lines(sheet: Sheet<'_>, line: usize, node: &Node<'_>) -> Splice {
+fn remove_lines(sheet: Sheet<'_>, line: usize, node: &Node<'_>) -> Vec<Splice> {
     let Sheet { text, .. } = sheet;
     let end = line_end(text, node.end.max(line));
     let next = after_break(text, end);
     let kept = column_0_comments(sheet, line, end, node);
-    if next == end {
-        // The text's last line has no break: neither has the one that is last now.
-        let start = line - break_before(text, line);
-        let kept = kept.trim_end_matches(['\n', '\r']);
-        let text =
-            if kept.is_empty() { String::new() } else { format!("{}{kept}", sheet.style.nl) };
-        return Splice::new(start..end, text);
+    let whole = Splice::new(line..next, kept.as_str());
+    if next > end {
+        return vec![whole];
     }
-    Splice::new(line..next, kept)
+    // The text's last line has no break: neither has the one that is last now,
+    // unless its value needs it.
+    let start = line - break_before(text, line);
+    let kept = kept.trim_end_matches(['\n', '\r']);
+    let nl = if kept.is_empty() { "" } else { sheet.style.nl };
+    vec![Splice::new(start..end, format!("{nl}{kept}")), whole]
 }
 
 /// Plans the removal of an entry of a block sequence.
@@ -267,7 +287,7 @@ pub(super) fn remove_entry(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) 
     }
     let line = line_start(text, dash);
     if text[line..dash].bytes().all(|b| b == b' ') {
-        return Ok(vec![remove_lines(sheet, line, entry)]);
+        return Ok(remove_lines(sheet, line, entry));
     }
     // The first entry of a list that begins on the line of another dash.
     match dash_of(text, parent, at + 1) {

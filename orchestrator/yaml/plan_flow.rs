@@ -30,7 +30,7 @@ pub(super) fn add_pair(
     let mut plan = if first && !pairs.is_empty() {
         Splice { at: Some(0), ..Splice::new(node.start + 1..node.start + 1, format!("{pair}, ")) }
     } else {
-        insertion(node, &ends, &pair)
+        insertion(sheet.text, node, &ends, &pair)
     };
     if first {
         plan.at = Some(0);
@@ -47,12 +47,14 @@ pub(super) fn push(sheet: Sheet<'_>, node: &Node<'_>, value: &Value) -> Plans {
     let hint = entries.last().map_or_else(Hint::default, |last| Hint::of(last, sheet.text));
     let entry = in_brackets(value, hint).map_err(|reason| Obstacle::new(reason, node.start))?;
     let ends: Vec<usize> = entries.iter().map(|entry| entry.end).collect();
-    Ok(vec![insertion(node, &ends, &entry)])
+    Ok(vec![insertion(sheet.text, node, &ends, &entry)])
 }
 
 /// Adds after the last member, or as the only one.
-pub(super) fn insertion(node: &Node<'_>, ends: &[usize], member: &str) -> Splice {
+pub(super) fn insertion(text: &str, node: &Node<'_>, ends: &[usize], member: &str) -> Splice {
     match ends.last() {
+        // Right after a colon, a comma would belong to the text before it.
+        Some(&end) if text[..end].ends_with(':') => Splice::new(end..end, format!(" , {member}")),
         Some(&end) => Splice::new(end..end, format!(", {member}")),
         None => Splice::new(node.start + 1..node.start + 1, member),
     }
@@ -84,8 +86,10 @@ pub(super) fn remove(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -> Pla
     let Sheet { text, .. } = sheet;
     let node = parent.node;
     let ranges: Vec<(usize, usize)> = match &node.kind {
-        Kind::Map { pairs, .. } => pairs.iter().map(|(k, v)| (k.outer, k.end.max(v.end))).collect(),
-        Kind::Seq { entries, .. } => entries.iter().map(|e| (e.outer, e.end)).collect(),
+        Kind::Map { pairs, .. } => {
+            pairs.iter().map(|(k, v)| (k.outer(), k.end.max(v.end))).collect()
+        }
+        Kind::Seq { entries, .. } => entries.iter().map(|e| (e.outer(), e.end)).collect(),
         Kind::Scalar { .. } | Kind::Alias(_) => return Ok(Vec::new()),
     };
     let open = if matches!(node.kind, Kind::Map { .. }) { b'{' } else { b'[' };
@@ -101,6 +105,8 @@ pub(super) fn remove(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -> Pla
         let kept = &text[end..comma];
         let kept = if kept.contains('#') { kept } else { "" };
         let stop = skip_blanks(text, comma + 1);
+        // A comment needs a blank before it.
+        let stop = if text[stop..].starts_with('#') { comma + 1 } else { stop };
         return Ok(vec![Splice::new(start..stop, kept)]);
     }
     let Some((_, before)) = at.checked_sub(1).map(|before| ranges[before]) else {
@@ -112,6 +118,11 @@ pub(super) fn remove(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -> Pla
     }
     // Last of several: the comma before it goes along.
     let kept = format!("{}{}", &text[before..comma], &text[comma + 1..start]);
-    let kept = if kept.contains('#') { kept } else { String::new() };
+    let kept = match text.as_bytes().get(before.wrapping_sub(1)) {
+        _ if kept.contains('#') => kept,
+        // `{a:}` is no empty value for every reader.
+        Some(b':') => " ".to_owned(),
+        _ => String::new(),
+    };
     Ok(vec![Splice::new(before..end, kept)])
 }

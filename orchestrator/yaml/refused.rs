@@ -18,6 +18,16 @@ pub struct Refused {
     pub record: Option<usize>,
 }
 
+impl Reason {
+    /// Turns what the second parser says into a reason.
+    pub(super) fn unreadable(error: &serde_yaml::Error) -> Self {
+        let text = error.to_string();
+        let message = text.split(" at line ").next().unwrap_or_default().to_owned();
+        let at = error.location().map_or(0, |place| place.index());
+        Self::Unreadable { message, at }
+    }
+}
+
 /// Why an edit was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum Reason {
@@ -81,11 +91,13 @@ pub enum Reason {
         what: &'static str,
     },
     /// The second parser does not read the text as it stands.
-    #[error("it can be read, but not changed safely: {source}")]
+    #[error("it can be read, but another YAML reader refuses it: {message}")]
     Unreadable {
         /// What the second parser says.
-        #[source]
-        source: serde_yaml::Error,
+        message: String,
+        /// Where in the slice that it was given; its own words would name a line of
+        /// the slice, not of the file.
+        at: usize,
     },
     /// Every way of writing the change would have changed something else too.
     #[error("the change would alter more than it names")]

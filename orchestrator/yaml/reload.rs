@@ -37,27 +37,45 @@ impl Document {
         text: String,
         visit: &mut dyn FnMut(usize, Mapping),
     ) -> Result<Reloaded, Vec<Problem>> {
-        if let Some(part) = self.reload_part(&text) {
-            let Part { old, records, delta, slice_end } = part;
-            let new = old.start..old.start + records.len();
-            self.index.shift(old.end, slice_end, delta);
-            let mut index = Vec::with_capacity(records.len());
-            for (number, (record, mapping)) in new.clone().zip(records) {
-                index.push(record);
-                visit(number, mapping);
-            }
-            self.index.records.splice(old.clone(), index);
-            self.text = text;
-            self.lines.clear();
-            return Ok(Reloaded { old, new });
-        }
+        let text = match self.reload_part(text, visit) {
+            Ok(reloaded) => return Ok(reloaded),
+            Err(text) => text,
+        };
         let old = 0..self.len();
         *self = Self::parse(text, &self.list, visit)?;
         Ok(Reloaded { old, new: 0..self.len() })
     }
 
+    /// Takes over a changed text as [`Document::reload`] does, where that needs
+    /// only a part of it to be read. Then the root is what it was.
+    ///
+    /// # Errors
+    /// The text, where all of it would have to be read; the document is what it
+    /// was, and `visit` was not called.
+    pub fn reload_part(
+        &mut self,
+        text: String,
+        visit: &mut dyn FnMut(usize, Mapping),
+    ) -> Result<Reloaded, String> {
+        let Some(part) = self.read_part(&text) else {
+            return Err(text);
+        };
+        let Part { old, records, delta, slice_end } = part;
+        let new = old.start..old.start + records.len();
+        self.index.shift(old.end, slice_end, delta);
+        let mut index = Vec::with_capacity(records.len());
+        for (number, (record, mapping)) in new.clone().zip(records) {
+            index.push(record);
+            visit(number, mapping);
+        }
+        self.index.records.splice(old.clone(), index);
+        self.text = text;
+        self.lines.clear();
+        Ok(Reloaded { old, new })
+    }
+
     /// Reads the records that differ, if that is as good as reading all.
-    fn reload_part(&self, new: &str) -> Option<Part> {
+    fn read_part(&self, new: &str) -> Option<Part> {
         let old = self.text.as_str();
         let List::Block { dash } = self.index.root.list else {
             return None;
@@ -75,9 +93,16 @@ impl Document {
         let suffix = common_suffix(old.as_bytes(), new.as_bytes(), room);
         // A record that ends where the change begins may go on in it.
         let first = records.partition_point(|record| record.start < prefix).checked_sub(1)?;
-        // The line break before the next record must be an old one too.
         let changed_to = old.len() - suffix;
-        let last = records.partition_point(|record| record.start <= changed_to);
+        let mut last = records.partition_point(|record| record.start < changed_to);
+        // The record after the change must still begin a line.
+        let begins_line = |record: &Record| {
+            let at = record.start.checked_add_signed(delta);
+            record.start > changed_to || at.is_some_and(|at| break_before(new, at) > 0)
+        };
+        if records.get(last).is_some_and(|record| !begins_line(record)) {
+            last += 1;
+        }
         let end = match records.get(last) {
             Some(record) => record.start,
             None if self.index.root.tail > changed_to
@@ -114,7 +139,8 @@ fn read_records(slice: &str, base: usize, dash: usize) -> Option<Vec<(Record, Ma
     if parsed.anchors || parsed.second.is_some() || parsed.end < slice.len() {
         return None;
     }
-    let Node { kind: Kind::Seq { flow: false, entries }, tag: None, .. } = parsed.root? else {
+    let Node { kind: Kind::Seq { flow: false, entries }, properties: None, .. } = parsed.root?
+    else {
         return None;
     };
     let mut records = Vec::with_capacity(entries.len());

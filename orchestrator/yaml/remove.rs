@@ -8,7 +8,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::apply::{Blocked, Made, Reindex};
 use super::document::Document;
-use super::entry::{entry, indented, mapping, whole_lines};
+use super::entry::{indented, whole_lines};
 use super::index::{List, Record, is_text};
 use super::lines::{break_before, is_blank_line, line_end, next_line};
 use super::node::{Kind, colon_after, read};
@@ -16,7 +16,7 @@ use super::plan::{Parent, Sheet, Splice};
 use super::plan_flow;
 use super::refused::Reason;
 use super::render::{Style, flow_pairs};
-use super::verify::{Model, reads_as, second_reads_as};
+use super::verify::{Model, reads_as, second_reads_as, still_reads};
 
 impl Document {
     /// Removes a record.
@@ -62,6 +62,10 @@ impl Document {
             blanks = next_line(text, blanks);
         }
         let mut plans = vec![Splice::new(start..end, "")];
+        if start < found.start {
+            // Unless what is last then needs it.
+            plans.push(Splice::new(found.start..end, ""));
+        }
         if blanks > end {
             plans.push(Splice::new(start..blanks, ""));
         }
@@ -71,37 +75,24 @@ impl Document {
     /// Makes the first of the splices that leaves the record before as it is.
     fn try_removal(&mut self, number: usize, plans: Vec<Splice>) -> Result<Made, Blocked> {
         let found = self.slice(number);
-        let at = found.start;
-        let odd =
-            || Blocked::new(Reason::Layout { what: "a record that cannot be read by itself" }, at);
         for splice in plans {
-            let (gone, new) = match number.checked_sub(1) {
-                // Only comments can be left above the first record that remains.
-                None => (number..number + 1, Vec::new()),
-                Some(before) => {
-                    let slice = self.slice(before).start..found.end;
-                    let text = &self.text[slice.clone()];
-                    let old_slice = &self.text[self.slice(before)];
-                    let old = entry(old_slice).map_err(|_| odd())?;
-                    let dash = old.dash;
-                    let old = mapping(&old.node).map_err(|_| odd())?;
-                    let local = splice.range.start - slice.start..splice.range.end - slice.start;
-                    let changed = Splice::new(local, splice.text.clone()).applied(text);
-                    let Some(kept) = reads_as(&changed, dash, &old) else {
-                        continue;
-                    };
-                    match second_reads_as(&changed, &old, old_slice, |old| Some(old.clone())) {
-                        Ok(()) | Err(Reason::Unreadable { .. }) => {}
-                        Err(_) => continue,
-                    }
-                    let kept = Record { start: slice.start, len: kept.end, dash };
-                    (before..number + 1, vec![kept])
-                }
-            };
-            let reindex = Reindex { gone, new, root: None };
+            let mut reindex = Reindex { gone: number..number + 1, new: Vec::new(), root: None };
+            // Above the first record only comments and blanks can be left.
+            if let Some(before) = number.checked_sub(1) {
+                let slice = self.slice(before);
+                let text = &self.text[slice.start..found.end];
+                let local = splice.range.start - slice.start..splice.range.end - slice.start;
+                let changed = Splice::new(local, splice.text.clone()).applied(text);
+                let Some(end) = still_reads(&changed, &self.text[slice.clone()]) else {
+                    continue;
+                };
+                let dash = self.index.records[before].dash;
+                reindex.gone = before..number + 1;
+                reindex.new.push(Record { start: slice.start, len: end, dash });
+            }
             return Ok(self.commit(splice.range, &splice.text, reindex));
         }
-        Err(Blocked::new(Reason::Unsafe, at))
+        Err(Blocked::new(Reason::Unsafe, found.start))
     }
 
     /// Plans the removal of the only record of a block list.
@@ -116,7 +107,8 @@ impl Document {
         let (key, value) =
             pairs.iter().find(|(key, _)| is_text(key, &self.list)).ok_or_else(odd)?;
         // An anchor or a tag stays before the brackets.
-        let after = if value.outer < value.start { line_end(text, value.outer) } else { key.end };
+        let after =
+            if value.outer() < value.start { line_end(text, value.outer()) } else { key.end };
         let colon = colon_after(text, key.end).ok_or_else(odd)?;
         let gap = if after == key.end { colon } else { text[..after].trim_end().len() };
         let above = self.text[gap + base..found.start].trim_end_matches(['\n', '\r']);
@@ -164,36 +156,15 @@ impl Document {
         let text = &whole_lines(text);
         let (new, anchors) = self.given(text)?;
         let at = found.start + found.dash;
-        let plans = match self.index.root.list {
-            List::Block { dash } => {
-                let nl = self.break_at(found.start + 1);
-                let lines = indented(text, dash, nl);
-                let ended = Splice::new(found.start..found.end(), format!("{lines}{nl}"));
-                let open = Splice::new(found.start..found.end(), lines);
-                // A block scalar as the last value needs the line break.
-                if break_before(&self.text, found.end()) > 0 {
-                    vec![ended]
-                } else {
-                    vec![open, ended]
-                }
-            }
-            List::Flow => {
-                let pairs = flow_pairs(&new).map_err(|reason| Blocked::new(reason, at))?;
-                vec![Splice::new(found.start..found.end(), format!("{{{pairs}}}"))]
-            }
-            _ => {
-                let what = "a list in an unusual layout";
-                return Err(Blocked::new(Reason::Layout { what }, at));
-            }
-        };
+        let plans = self.in_its_place(found, text, &new)?;
         if anchors || !self.stands_alone() {
             return self.try_replacement(number, plans, &new, at);
         }
-        let slice = self.slice(number);
+        let slice_end = self.slice(number).end;
         let mut reason = Reason::Unsafe;
         for splice in plans {
             let mut changed = splice.text.clone();
-            changed.push_str(&self.text[found.end()..slice.end]);
+            changed.push_str(&self.text[found.end()..slice_end]);
             let Some(entry) = reads_as(&changed, found.dash, &new) else {
                 continue;
             };
@@ -205,10 +176,41 @@ impl Document {
                 return Ok(None);
             }
             let record = Record { len: entry.end, ..found };
-            let reindex = Reindex { gone: number..number + 1, new: vec![record], root: None };
-            return Ok(Some(self.commit(splice.range, &splice.text, reindex)));
+            let made = self.commit(splice.range, &splice.text, Reindex::one(number, record));
+            return Ok(Some(made));
         }
         Err(Blocked::new(reason, at))
+    }
+
+    /// Plans a given text in the place of a record.
+    fn in_its_place(
+        &self,
+        found: Record,
+        text: &str,
+        new: &Mapping,
+    ) -> Result<Vec<Splice>, Blocked> {
+        let range = found.start..found.end();
+        let at = found.start + found.dash;
+        match self.index.root.list {
+            List::Block { dash } => {
+                let nl = self.break_at(found.start + 1);
+                let lines = indented(text, dash, nl);
+                let ended = Splice::new(range.clone(), format!("{lines}{nl}"));
+                if break_before(&self.text, found.end()) > 0 {
+                    return Ok(vec![ended]);
+                }
+                // A block scalar as the last value needs the line break.
+                Ok(vec![Splice::new(range, lines), ended])
+            }
+            List::Flow => {
+                let pairs = flow_pairs(new).map_err(|reason| Blocked::new(reason, at))?;
+                Ok(vec![Splice::new(range, format!("{{{pairs}}}"))])
+            }
+            _ => {
+                let what = "a list in an unusual layout";
+                Err(Blocked::new(Reason::Layout { what }, at))
+            }
+        }
     }
 
     fn try_replacement(

@@ -59,7 +59,7 @@ impl Style {
         if let Kind::Map { flow: false, pairs } = &node.kind {
             let found = pairs.iter().find_map(|(key, value)| match &value.kind {
                 Kind::Seq { flow: false, .. } => {
-                    column(text, value.start).checked_sub(column(text, key.outer))
+                    column(text, value.start).checked_sub(column(text, key.outer()))
                 }
                 _ => None,
             });

@@ -93,6 +93,11 @@ impl Skeleton {
         self.cut.is_some()
     }
 
+    /// Returns where the text goes on behind the record in place of all.
+    pub(super) fn resumes_at(&self) -> usize {
+        self.cut.as_ref().map_or(self.text.len(), |cut| cut.end)
+    }
+
     /// Returns whether an offset lies behind the records.
     pub(super) fn is_behind(&self, at: usize) -> bool {
         self.cut.as_ref().is_some_and(|cut| at >= cut.end)

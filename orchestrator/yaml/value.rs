@@ -42,11 +42,11 @@ impl Values {
             }
             Kind::Map { pairs, .. } => Value::Mapping(self.mapping(pairs)),
         };
-        let value = match node.tag.as_deref().and_then(local_tag) {
+        let value = match node.tag().and_then(local_tag) {
             Some(tag) => Value::Tagged(Box::new(TaggedValue { tag: Tag::new(tag), value: inner })),
             None => inner,
         };
-        if let Some(id) = node.anchor {
+        if let Some(id) = node.anchor() {
             let weight = weight(&value);
             self.anchors.insert(id, (value.clone(), weight));
         }
@@ -70,11 +70,11 @@ impl Values {
             }
             let key = self.value(key_node);
             let value = self.value(value_node);
-            if mapping.contains_key(&key) {
+            // Asked only when it is one: most keys are hashed once.
+            if mapping.insert(key, value).is_some() {
+                let key = self.value(key_node);
                 self.push(duplicate(&key, key_node.start..key_node.end));
-                continue;
             }
-            mapping.insert(key, value);
         }
         mapping
     }
@@ -107,7 +107,7 @@ impl Values {
 
     fn scalar(&mut self, node: &Node<'_>, style: ScalarStyle, text: &str) -> Value {
         let range = node.start..node.end;
-        let resolved = match node.tag.as_deref() {
+        let resolved = match node.tag() {
             // An empty value is spelled `~` by the parser.
             None if style == ScalarStyle::Plain && node.is_empty() => Ok(Value::Null),
             Some(tag) if local_tag(tag).is_none() => core_tagged(tag, text),
@@ -275,105 +275,105 @@ mod tests {
         }
     }
 
+    const SCALARS: &[&str] = &[
+        "~",
+        "null",
+        "Null",
+        "NULL",
+        "nULL",
+        "true",
+        "True",
+        "TRUE",
+        "yes",
+        "no",
+        "on",
+        "y",
+        "0",
+        "-0",
+        "+1",
+        "--1",
+        "+-1",
+        "1_000",
+        "0x1F",
+        "-0x1F",
+        "+0x1f",
+        "0X1F",
+        "0o17",
+        "0b11",
+        "0x+1",
+        "007",
+        "-007",
+        "08",
+        "1.5",
+        ".5",
+        "5.",
+        "1e3",
+        "1E+3",
+        "1e-3",
+        "e3",
+        ".inf",
+        "-.inf",
+        "+.INF",
+        ".nan",
+        ".NaN",
+        "inf",
+        "nan",
+        "infinity",
+        "-inf",
+        "18446744073709551615",
+        "18446744073709551616",
+        "-9223372036854775808",
+        "-9223372036854775809",
+        "340282366920938463463374607431768211456",
+        "99999999999999999999",
+        "-0x8000000000000000",
+        "0xFFFFFFFFFFFFFFFFFF",
+        "2026-01-01",
+        "1.2.3",
+        "12:30",
+        "!!int \"3\"",
+        "!!int x",
+        "!!int 1.5",
+        "!!float 1",
+        "!!float x",
+        "!!bool true",
+        "!!bool 1",
+        "!!null ~",
+        "!!null x",
+        "!!null ''",
+        "!!str 1",
+        "!!str",
+        "!foo 1",
+        "!foo '1'",
+        "!foo",
+        "!foo {a: 1}",
+        "!foo [1]",
+        "! 1",
+        "!!seq [1]",
+        "!!map {}",
+        "!<tag:yaml.org,2002:int> 3",
+        "!!binary aGk=",
+        "1e400",
+        "-1e400",
+        "0.0",
+        "-0.0",
+        "0b",
+        "0x",
+        "+",
+        "-",
+        ".",
+        "..",
+        "1.",
+        "+.5",
+        "0e0",
+        "00",
+        "0.1.2",
+        "!!float .inf",
+    ];
+
     #[test]
     fn scalars_mean_what_serde_yaml_says() {
-        for text in [
-            "~",
-            "null",
-            "Null",
-            "NULL",
-            "nULL",
-            "true",
-            "True",
-            "TRUE",
-            "yes",
-            "no",
-            "on",
-            "y",
-            "0",
-            "-0",
-            "+1",
-            "--1",
-            "+-1",
-            "1_000",
-            "0x1F",
-            "-0x1F",
-            "+0x1f",
-            "0X1F",
-            "0o17",
-            "0b11",
-            "0x+1",
-            "007",
-            "-007",
-            "08",
-            "1.5",
-            ".5",
-            "5.",
-            "1e3",
-            "1E+3",
-            "1e-3",
-            "e3",
-            ".inf",
-            "-.inf",
-            "+.INF",
-            ".nan",
-            ".NaN",
-            "inf",
-            "nan",
-            "infinity",
-            "-inf",
-            "18446744073709551615",
-            "18446744073709551616",
-            "-9223372036854775808",
-            "-9223372036854775809",
-            "340282366920938463463374607431768211456",
-            "99999999999999999999",
-            "-0x8000000000000000",
-            "0xFFFFFFFFFFFFFFFFFF",
-            "2026-01-01",
-            "1.2.3",
-            "12:30",
-            "!!int \"3\"",
-            "!!int x",
-            "!!int 1.5",
-            "!!float 1",
-            "!!float x",
-            "!!bool true",
-            "!!bool 1",
-            "!!null ~",
-            "!!null x",
-            "!!null ''",
-            "!!str 1",
-            "!!str",
-            "!foo 1",
-            "!foo '1'",
-            "!foo",
-            "!foo {a: 1}",
-            "!foo [1]",
-            "! 1",
-            "!!seq [1]",
-            "!!map {}",
-            "!<tag:yaml.org,2002:int> 3",
-            "!!binary aGk=",
-            "1e400",
-            "-1e400",
-            "0.0",
-            "-0.0",
-            "0b",
-            "0x",
-            "+",
-            "-",
-            ".",
-            "..",
-            "1.",
-            "+.5",
-            "0e0",
-            "00",
-            "0.1.2",
-            "!!float .inf",
-        ] {
-            agree(text);
-        }
+        SCALARS.iter().for_each(|text| agree(text));
     }
 
     #[test]

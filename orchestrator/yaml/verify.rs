@@ -49,11 +49,24 @@ pub(super) fn second_reads_as(
     {
         return Ok(());
     }
-    let old = read(old).map_err(|source| Reason::Unreadable { source })?;
+    let old = read(old).map_err(|error| Reason::unreadable(&error))?;
     let expected = old.as_ref().and_then(change).ok_or(Reason::Unsafe)?;
     match new {
         Ok(Some(new)) if same_mapping(&new, &expected) => Ok(()),
         _ => Err(Reason::Unsafe),
+    }
+}
+
+/// Checks that the record of a slice says the same when other lines follow it,
+/// and returns where it ends then.
+pub(super) fn still_reads(new: &str, old: &str) -> Option<usize> {
+    let was = entry(old).ok()?;
+    let meant = mapping(&was.node).ok()?;
+    let end = reads_as(new, was.dash, &meant)?.end;
+    match second_reads_as(new, &meant, old, |old| Some(old.clone())) {
+        // What the second parser cannot read now, it never could.
+        Ok(()) | Err(Reason::Unreadable { .. }) => Some(end),
+        Err(_) => None,
     }
 }
 
@@ -118,7 +131,7 @@ pub(super) fn whole(
     if second.as_ref().is_ok_and(|second| second.same(&intended)) {
         return Ok((index, unchanged));
     }
-    let was = Model::second(old, list).map_err(|source| Reason::Unreadable { source })?;
+    let was = Model::second(old, list).map_err(|error| Reason::unreadable(&error))?;
     let expected = change(&was).ok_or(Reason::Unsafe)?;
     match second {
         Ok(second) if second.same(&expected) => Ok((index, unchanged)),

@@ -6,7 +6,11 @@
 mod cli;
 mod model;
 #[cfg(all(unix, feature = "cli"))]
+mod engine;
+#[cfg(all(unix, feature = "cli"))]
 mod process;
+#[cfg(all(unix, feature = "cli"))]
+mod readme;
 #[cfg(all(unix, feature = "runtime"))]
 mod runner;
 mod store;

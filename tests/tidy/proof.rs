@@ -99,6 +99,17 @@ fn printing_belongs_to_output() {
 }
 
 #[test]
+fn saving_belongs_to_the_coordinator() {
+    let text = "fn f() { store.lock()?\n.save(&[]);\n save(x); }\n";
+    assert_eq!(lines(&saving(&source("orchestrator/cli/command/add.rs", text))), [2]);
+    assert_eq!(
+        saving(&source("orchestrator/coordinator/event_loop.rs", text)),
+        Vec::<String>::new()
+    );
+    assert_eq!(saving(&source("examples/minimal_store.rs", text)), Vec::<String>::new());
+}
+
+#[test]
 fn docs_come_first_and_have_a_length() {
     assert_eq!(module_docs(&source("tests/x.rs", "use a::b;\n//! late\n")).len(), 1);
     assert_eq!(module_docs(&source("tests/x.rs", "//! one line will do here\n")).len(), 0);
@@ -182,4 +193,28 @@ fn a_dependency_is_core_or_has_a_feature() {
                 [dev-dependencies]\nserde_yml = \"1\"\nyaml = { package = \"miette\" }\nserde_yaml = { package = \"yaml_serde\" }\n";
     let found = dependencies(text);
     assert_eq!(lines(&found), [6, 7, 8, 8, 10, 11], "{found:#?}");
+}
+
+#[test]
+fn a_named_test_that_is_gone_is_found() {
+    let text = "see `tests/a.rs::it_holds` and\n`tests/a.rs::it_is_gone`, `tests/b.rs::it_holds`, `a.rs`\n";
+    let sources = source(
+        "tests/a.rs",
+        "//! d\n#[test]\nasync fn it_holds() {}\n// #[test] fn it_is_gone()\nfn it_is_gone() {}\n",
+    );
+    assert_eq!(named_tests(text).len(), 3);
+    assert_eq!(lines(&missing_tests("ARCHITECTURE.md", text, &sources)), [2, 2]);
+}
+
+#[test]
+fn a_row_that_says_something_else_is_found() {
+    let sources = [
+        Source::new("orchestrator/model/mod.rs", ""),
+        Source::new("orchestrator/git/mod.rs", ""),
+        Source::new("orchestrator/fs/mod.rs", ""),
+        Source::new("orchestrator/scheduler/mod.rs", ""),
+    ];
+    let text = "| module |\n| `model` | values | 0 | nothing |\n| `git` | git | 1 | nothing |\n| `fs` | files | 2 | nothing |\n";
+    let broken = module_rows("ARCHITECTURE.md", text, &sources);
+    assert_eq!(lines(&broken), [4, 3, 1], "{broken:#?}");
 }

@@ -10,7 +10,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use super::value;
 use super::{
     Add, Advance, Archive, Block, Check, Completions, Done, Edit, Id, Ingest, Init, List, Merge,
-    Migrate, Restore, Show, Unblock, Update,
+    Migrate, Restore, Run, Show, Triage, Unblock, Update,
 };
 
 const EXAMPLES: &str = "\
@@ -115,6 +115,10 @@ pub(crate) enum Command {
     Ingest(Ingest),
     /// Show how the work stands and what comes next
     Status,
+    /// Let agents take items through their phases
+    Run(Run),
+    /// Let agents look at new items only
+    Triage(Triage),
     /// Report all that is wrong with the backlog
     #[command(visible_alias = "doctor")]
     Check(Check),
@@ -150,6 +154,8 @@ impl Command {
             Self::Merge(_) => "merge",
             Self::Ingest(_) => "ingest",
             Self::Status => "status",
+            Self::Run(_) => "run",
+            Self::Triage(_) => "triage",
             Self::Check(_) => "check",
             Self::Migrate(_) => "migrate",
             Self::Id(_) => "id",

@@ -9,6 +9,7 @@ mod backlog;
 mod global;
 mod item;
 mod lifecycle;
+mod run;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -18,3 +19,4 @@ pub(crate) use backlog::{Check, Completions, Id, IdCommand, IdNext, Ingest, Init
 pub(crate) use global::{Cli, ColorWhen, Command, Global};
 pub(crate) use item::{Add, Edit, List, Show, Update};
 pub(crate) use lifecycle::{Advance, Archive, Block, Done, Merge, Restore, Unblock};
+pub(crate) use run::{Run, Triage};

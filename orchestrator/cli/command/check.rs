@@ -84,7 +84,7 @@ fn look<'a>(context: &Context<'a>) -> Result<Found<'a>, CliError> {
     };
     match session.store.diagnostics() {
         Ok(diagnostics) => {
-            let found = Found::of(diagnostics, session.diagnosed_text()?);
+            let found = Found::of(diagnostics, session.store.text()?.to_owned());
             let plan = steps(&found, &mut session)?;
             let mendable = (!plan.is_empty()).then_some((session, Remedy::Write));
             Ok(Found { mendable, plan, ..found })

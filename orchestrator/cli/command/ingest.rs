@@ -6,14 +6,14 @@ use std::sync::Arc;
 use crate::cli::args::Ingest;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::session::{Context, with_writer};
+use crate::cli::session::{Context, LEFT_TO_THE_SAVE, with_writer};
 use crate::fs;
 use crate::model::change::{NewItem, Skipped};
-use crate::model::{BacklogItem, Change, Code, PhaseResult};
+use crate::model::{BacklogItem, Change, PhaseResult};
 use crate::wire::{IngestReport, Item};
 
 /// The name of the inbox, beside the backlog.
-const INBOX: &str = "BACKLOG_INBOX.yaml";
+pub(super) const INBOX: &str = "BACKLOG_INBOX.yaml";
 
 /// What was taken in.
 struct Taken {
@@ -54,7 +54,7 @@ pub(crate) fn ingest(args: &Ingest, context: &Context<'_>) -> Result<Exit, CliEr
 
 fn from_inbox(named: Option<&Path>, context: &Context<'_>) -> Result<Taken, CliError> {
     let mut session = context.open()?;
-    session.warn(&[Code::MarkBehind, Code::MissingId])?;
+    session.warn(LEFT_TO_THE_SAVE)?;
     let inbox: PathBuf = match named {
         Some(path) => {
             // Without one, there may be nothing to take in; one that was named must exist.

@@ -4,7 +4,7 @@
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, Table};
-use crate::cli::session::Context;
+use crate::cli::session::{Context, Session};
 use crate::scheduler::{Selection, View, plan};
 use crate::wire::{Counts, Status, Upcoming, Waiting};
 
@@ -12,13 +12,40 @@ use crate::wire::{Counts, Status, Upcoming, Waiting};
 pub(crate) fn status(context: &Context<'_>) -> Result<Exit, CliError> {
     let mut session = context.open()?;
     session.warn(&[])?;
+    let status = planned(&mut session, &Selection::default())?;
+    if context.output.is_json() {
+        context.output.document("status", status)?;
+    } else {
+        show(&status, context.output)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Shows what a run would start now, in order, and what the rest waits for.
+pub(crate) fn plan_only(
+    session: &mut Session<'_>,
+    selection: &Selection,
+    output: &Output,
+) -> Result<Exit, CliError> {
+    let status = planned(session, selection)?;
+    if output.is_json() {
+        output.document("plan", status)?;
+    } else if status.next.is_empty() && status.waiting.is_empty() {
+        output.line("nothing to do")?;
+    } else {
+        show_plan(&status, output)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn planned(session: &mut Session<'_>, selection: &Selection) -> Result<Status, CliError> {
     let snapshot = session.store.snapshot()?;
     let plan = plan(&View {
         snapshot: &snapshot,
         running: &[],
         limits: &session.config.limits,
         rules: &session.store.options().rules,
-        selection: &Selection::default(),
+        selection,
     });
     let next = plan.starts.into_iter().map(|start| Upcoming {
         title: snapshot.items[start.index].title.clone(),
@@ -30,17 +57,11 @@ pub(crate) fn status(context: &Context<'_>) -> Result<Exit, CliError> {
         let item = &snapshot.items[index];
         Waiting { id: item.id.clone(), title: item.title.clone(), reason: waiting.to_string() }
     });
-    let status = Status {
+    Ok(Status {
         counts: snapshot.items.iter().collect(),
         next: next.collect(),
         waiting: waiting.collect(),
-    };
-    if context.output.is_json() {
-        context.output.document("status", status)?;
-    } else {
-        show(&status, context.output)?;
-    }
-    Ok(Exit::Done)
+    })
 }
 
 fn show(status: &Status, output: &Output) -> Result<(), CliError> {
@@ -49,6 +70,13 @@ fn show(status: &Status, output: &Output) -> Result<(), CliError> {
         "{total} items: {new} new, {scoping} scoping, {ready} ready, \
          {in_progress} in progress, {blocked} blocked, {done} done"
     ))?;
+    if !status.next.is_empty() || !status.waiting.is_empty() {
+        output.line("")?;
+    }
+    show_plan(status, output)
+}
+
+fn show_plan(status: &Status, output: &Output) -> Result<(), CliError> {
     let mut next = Table::new(&["NEXT", "PHASE", "TITLE", "WHY"]);
     for start in &status.next {
         next.row([&start.id, &start.phase, &start.title, start.reason]);
@@ -57,9 +85,13 @@ fn show(status: &Status, output: &Output) -> Result<(), CliError> {
     for item in &status.waiting {
         waiting.row([item.id.as_deref().unwrap_or("-"), &item.title, &item.reason]);
     }
-    for table in [next, waiting].into_iter().filter(|table| !table.is_empty()) {
-        output.line("")?;
-        output.titled_table(&table)?;
+    let tables = [next, waiting];
+    let shown: Vec<&Table> = tables.iter().filter(|table| !table.is_empty()).collect();
+    for (index, table) in shown.into_iter().enumerate() {
+        if index > 0 {
+            output.line("")?;
+        }
+        output.titled_table(table)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 //! that goes away ends the output quietly and not the work.
 
 mod diff;
+mod live;
 mod log;
 mod snippet;
 mod streams;
@@ -15,6 +16,7 @@ mod terminal;
 mod tests;
 
 pub(crate) use diff::unified;
+pub(crate) use live::Live;
 pub(crate) use log::start_log;
 pub(crate) use streams::Output;
 pub(crate) use table::Table;

@@ -183,6 +183,18 @@ impl Output {
         out.write_bytes(json.as_bytes()).map_err(no_result)
     }
 
+    /// Returns whether a person watches what is said beside the results.
+    pub(crate) fn is_live(&self) -> bool {
+        !self.style.json && !self.style.quiet && self.err.borrow().is_terminal
+    }
+
+    /// Says what is going on.
+    pub(crate) fn progress(&self, text: &str) {
+        if !self.style.quiet {
+            self.say(&format!("{}\n", printable(text)));
+        }
+    }
+
     /// Says what a person may want to know.
     pub(crate) fn note(&self, text: &str) {
         self.remark("note", AnsiColor::Cyan, text);

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::{BacklogItem, ItemId};
+use crate::model::{BacklogItem, IdKey, ItemId};
 
 /// Returns whether `item` would wait for itself, if it waited for `dependency`:
 /// the way back, as IDs from the dependency to the item.
@@ -24,7 +24,10 @@ pub fn would_close_cycle(
         if !seen.insert(here.clone()) {
             continue;
         }
-        let next = by_id.get(&here).map(|&i| items[i].dependencies.as_slice()).unwrap_or_default();
+        let next = by_id
+            .get(&IdKey::new(&here))
+            .map(|&i| items[i].dependencies.as_slice())
+            .unwrap_or_default();
         for dependency in next {
             let mut longer = way.clone();
             longer.push(dependency.clone());
@@ -43,18 +46,14 @@ pub fn find_cycles(items: &[Arc<BacklogItem>]) -> Vec<Vec<usize>> {
     }
     let by_id = index(items);
     let next = |at: usize| -> Vec<usize> {
-        items[at]
-            .dependencies
-            .iter()
-            .filter_map(|id| by_id.get(&ItemId::key(id)).copied())
-            .collect()
+        items[at].dependencies.iter().filter_map(|id| by_id.get(&IdKey::new(id)).copied()).collect()
     };
     // Depth first with colours: a grey node met again closes a cycle.
     let mut done = vec![false; items.len()];
     let mut place_on_path: HashMap<usize, usize> = HashMap::new();
     let mut cycles = Vec::new();
     for start in 0..items.len() {
-        if done[start] {
+        if done[start] || items[start].dependencies.is_empty() {
             continue;
         }
         let mut path = vec![(start, next(start))];
@@ -78,11 +77,11 @@ pub fn find_cycles(items: &[Arc<BacklogItem>]) -> Vec<Vec<usize>> {
     cycles
 }
 
-fn index(items: &[Arc<BacklogItem>]) -> HashMap<String, usize> {
+fn index(items: &[Arc<BacklogItem>]) -> HashMap<IdKey<'_>, usize> {
     let ids = items
         .iter()
         .enumerate()
-        .filter_map(|(index, item)| Some((ItemId::key(item.id.as_deref()?), index)));
+        .filter_map(|(index, item)| Some((IdKey::new(item.id.as_deref()?), index)));
     ids.collect()
 }
 

@@ -137,6 +137,24 @@ items:
 ";
 
 #[test]
+fn places_in_an_old_file_are_those_that_a_person_sees() {
+    let text = format!("{OLD}  - id: WRK-002\n    title: Twin\n    dependencies: [WRK-077]\n");
+    let project = Project::with(&text);
+    let data = project.sh("check --json").data("check");
+    let lines: Vec<(&str, u64)> = data["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|w| (w["code"].as_str().unwrap(), w["line"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(lines, [("duplicate_id", 11), ("unknown_dependency", 13)]);
+    let shown = project.sh("check").ok();
+    assert!(shown.contains("13 |     dependencies: [WRK-077]\n"), "{shown}");
+    let error = project.sh("show 2 --json").error(5);
+    assert!(error["message"].as_str().unwrap().ends_with("lines 7 and 11"), "{error}");
+}
+
+#[test]
 fn a_migration_is_shown_and_then_written_with_a_backup() {
     let project = Project::with(OLD);
     let diff = project.sh("migrate --dry-run").ok();

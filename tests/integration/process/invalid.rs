@@ -83,9 +83,14 @@ fn a_person_sees_the_line_the_mark_under_it_and_the_hint() {
     let project = Project::with(WRONG);
     let answer = project.sh("add No");
     assert_eq!((answer.code, answer.stdout.as_str()), (7, ""));
-    for part in
-        ["BACKLOG.yaml:6:13", "status: nwe", "^^^", "did you mean `new`", "BACKLOG.yaml:9:11", "smal"]
-    {
+    for part in [
+        "BACKLOG.yaml:6:13",
+        "status: nwe",
+        "^^^",
+        "did you mean `new`",
+        "BACKLOG.yaml:9:11",
+        "smal",
+    ] {
         assert!(answer.stderr.contains(part), "{part}:\n{}", answer.stderr);
     }
     assert_eq!(project.text(), WRONG);

@@ -37,10 +37,17 @@ items:
 
 /// What a command was asked to do.
 enum Asked {
-    Add { title: String },
+    Add {
+        title: String,
+    },
     /// Sets a key of its own to a number on one of the first items.
-    Update { item: usize, to: u32 },
-    Archive { id: String },
+    Update {
+        item: usize,
+        to: u32,
+    },
+    Archive {
+        id: String,
+    },
     Ingest,
     Migrate,
 }
@@ -285,13 +292,8 @@ fn kills_at_random_moments_lose_nothing_that_was_told() {
     let (mut kills, mut told) = (0, 0);
     while kills < wanted {
         let project = Project::with(START);
-        let mut storm = Storm {
-            project: &project,
-            random: &mut random,
-            told: Told::default(),
-            usual,
-            step: 0,
-        };
+        let mut storm =
+            Storm { project: &project, random: &mut random, told: Told::default(), usual, step: 0 };
         let mut own = 0;
         while own < ROUND {
             own += storm.strike();

@@ -129,7 +129,8 @@ fn a_full_disk_is_an_error_and_the_old_file_stands() {
     for pages in 0..8 {
         let before = fs::read_to_string(&file).unwrap();
         disk.fill(pages);
-        for args in [&["add", "No room"][..], &["update", "2", "--title", "Zwei"], &["archive", "1"]]
+        for args in
+            [&["add", "No room"][..], &["update", "2", "--title", "Zwei"], &["archive", "1"]]
         {
             let answer = run(args);
             if answer.code == 0 {

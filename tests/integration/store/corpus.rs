@@ -8,6 +8,7 @@ use orchestrator::store::{BacklogStore, StoreError};
 
 use crate::support::Project;
 
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn corpus() -> Vec<(String, String)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let Ok(entries) = fs::read_dir(&folder) else {

@@ -6,8 +6,8 @@ use std::io;
 use std::path::Path;
 
 use orchestrator::fs::fault::{self, Crash};
-use orchestrator::model::change::{ItemPatch, NewItem};
-use orchestrator::model::{Change, IdQuery, ItemId};
+use orchestrator::model::change::{ItemPatch, NewItem, PhaseCompletion};
+use orchestrator::model::{Assessments, Change, IdQuery, ItemId, Level, ResultCode};
 use orchestrator::store::BacklogStore;
 
 use crate::support::Project;
@@ -42,8 +42,26 @@ fn actions() -> Vec<(&'static str, &'static str, Change)> {
         ("update", START, Change::Update { item: IdQuery::new("1"), patch }),
         ("archive", START, Change::ArchiveDone),
         ("merge", START, Change::Merge { source: IdQuery::new("2"), target: IdQuery::new("1") }),
+        ("phase", START, Change::CompletePhase(Box::new(triaged()))),
         ("migrate", V1, Change::ArchiveDone),
     ]
+}
+
+/// All that a phase can bring at once: an assessment, a follow-up, the next place.
+fn triaged() -> PhaseCompletion {
+    PhaseCompletion {
+        id: "WRK-001".into(),
+        phase: PhaseCompletion::TRIAGE.into(),
+        result: ResultCode::PhaseComplete,
+        summary: "clear".into(),
+        assessments: Assessments { risk: Some(Level::Low), ..Assessments::default() },
+        follow_ups: vec![NewItem::titled("And then")],
+        duplicates: Vec::new(),
+        description: None,
+        pipeline_type: None,
+        requires_human_review: false,
+        commit: None,
+    }
 }
 
 /// What holds whatever happened: the file is one of two, what is told is durable,
@@ -151,6 +169,26 @@ fn a_crash_at_any_point_leaves_the_old_file_or_the_new_one() {
                 settle(&project);
                 check(&project, start, &new, &told, &what);
             }
+        }
+    }
+}
+
+#[test]
+fn an_archive_that_is_repeated_after_a_crash_is_one_entry() {
+    for n in 0.. {
+        let project = Project::with(START);
+        settle(&project);
+        let (_, struck) = fault::crash_at(n, Crash::After, || run(&project, &Change::ArchiveDone));
+        settle(&project);
+        run(&project, &Change::ArchiveDone);
+        let months = std::fs::read_dir(project.root().join("worklog")).unwrap();
+        let text: String =
+            months.map(|month| std::fs::read_to_string(month.unwrap().path()).unwrap()).collect();
+        assert_eq!(text.matches("## WRK-002 ").count(), 1, "crash {n} at {struck:?}:\n{text}");
+        assert!(!project.text().contains("WRK-002"), "crash {n} at {struck:?}");
+        if struck.is_none() {
+            assert!(n > 10, "only {n} points");
+            break;
         }
     }
 }

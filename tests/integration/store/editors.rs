@@ -160,9 +160,9 @@ fn an_item_that_a_stale_save_dropped_is_told_and_brought_back() {
             .filter_map(|d| d.item)
             .collect()
     };
-    assert_eq!(lost(&project), [id.clone()]);
+    assert_eq!(lost(&project), [id.as_str()]);
     assert_eq!(project.add("other"), "WRK-002");
-    assert_eq!(lost(&project), [id.clone()], "also after we saved");
+    assert_eq!(lost(&project), [id.as_str()], "also after we saved");
     let archived = project.store().find_archived(&id.as_str().into()).unwrap();
     let item = orchestrator::yaml::parse_record(&archived.text).unwrap();
     let item = std::sync::Arc::new(orchestrator::model::BacklogItem::from_mapping(item).0);

@@ -1,6 +1,9 @@
-//! Random edits of hostile files, and real files of a public project.
+//! Random edits of hostile files, fixtures, and real files of a public project.
 
 #[path = "../../../fuzz/body/mod.rs"]
 mod body;
 mod corpus;
 mod edits;
+mod files;
+
+use files::fixtures;

@@ -1,0 +1,139 @@
+//! How runs end, and how the next one goes on.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::workshop::{Workshop, ids};
+
+const THREE: &str = "\
+schema_version: 2
+next_item_id: 3
+items:
+  - {id: WRK-001, title: One, status: new, tags: [a]}
+  - {id: WRK-002, title: Two, status: new, dependencies: [WRK-003]}
+  - {id: WRK-003, title: Three, status: new, tags: [b]}
+";
+
+const FINE: &str = "*/*/*: result phase_complete Fine.\n";
+
+#[test]
+fn the_cap_the_breaker_and_the_filters_halt() {
+    let shop = Workshop::new(THREE, FINE);
+    let (_, report) = shop.report("run --cap 2");
+    assert_eq!((report["halt"].as_str(), &report["phases_executed"]), (Some("cap"), &2.into()));
+    let (_, report) = shop.report("run --only tag=nowhere");
+    assert_eq!(report["halt"], "no_match");
+    let shop = Workshop::configured(THREE, "*/*/*: exit 3\n", "max_retries = 0");
+    let (code, report) = shop.report("run");
+    assert_eq!((code, report["halt"].as_str()), (1, Some("circuit_breaker")));
+}
+
+#[test]
+fn targets_run_in_their_order() {
+    let shop = Workshop::new(THREE, FINE);
+    let (code, report) = shop.report("run --target 3 --target WRK-001");
+    assert_eq!((code, report["halt"].as_str()), (0, Some("targets_done")));
+    assert_eq!(ids(&report["completed"]), ["WRK-003", "WRK-001"]);
+    assert_eq!(shop.run("run --target 99").code, 4);
+    let shop = Workshop::new(THREE, "*/*/*: result blocked Why?\n");
+    let (code, report) = shop.report("run --target 3 --target 1");
+    assert_eq!((code, report["halt"].as_str()), (1, Some("target_blocked")));
+    let (_, report) = shop.report("run --target 3 --target 1 --auto-advance");
+    assert_eq!(ids(&report["blocked"]), ["WRK-001"]);
+}
+
+#[test]
+fn triage_looks_at_new_items_only() {
+    let shop = Workshop::new(THREE, FINE);
+    let (code, report) = shop.report("triage");
+    assert_eq!((code, &report["phases_executed"]), (0, &2.into()));
+    assert_eq!(shop.text().matches("status: scoping").count(), 2, "{}", shop.text());
+}
+
+#[test]
+fn a_dry_run_says_what_and_why_and_does_nothing() {
+    let shop = Workshop::new(THREE, FINE);
+    let answer = shop.run("--json run --dry-run");
+    let plan = answer.data("plan");
+    assert_eq!(plan["next"][0]["id"], "WRK-001");
+    assert_eq!(plan["waiting"][0]["reason"], "waits for WRK-003");
+    assert_eq!(shop.text(), THREE);
+    assert!(!shop.exists(".orchestrator"));
+}
+
+#[test]
+fn a_second_run_does_not_wait() {
+    let shop = Workshop::new(THREE, "*/*/*: write started x; sleep 700; result phase_complete x\n");
+    let mut first = shop.start("run --cap 1");
+    while !shop.exists("started") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let second = shop.run("run");
+    assert_eq!(second.code, 6, "{second:?}");
+    assert!(second.stderr.contains(&first.id().to_string()), "{second:?}");
+    assert!(first.wait().unwrap().success());
+}
+
+fn pid(child: &std::process::Child) -> Pid {
+    Pid::from_child(child)
+}
+
+#[test]
+fn an_interrupted_run_uses_the_result_and_ends_with_130() {
+    let script = "*/triage/*: write started x; sleep 600; result phase_complete Just in time.\n";
+    let shop = Workshop::new(THREE, script);
+    let mut run = shop.start("run");
+    while !shop.exists("started") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(pid(&run), Signal::INT).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    assert!(shop.text().contains("status: scoping"), "{}", shop.text());
+    assert!(shop.worklog().contains("Just in time."), "{}", shop.worklog());
+}
+
+#[test]
+fn a_second_signal_ends_an_agent_that_hangs() {
+    let shop = Workshop::new(THREE, "*/*/*: write started x; hang\n");
+    let mut run = shop.start("run");
+    while !shop.exists("started") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let begin = Instant::now();
+    kill_process(pid(&run), Signal::TERM).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    kill_process(pid(&run), Signal::TERM).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert!(shop.text().contains("WRK-001, title: One, status: new"), "{}", shop.text());
+}
+
+/// Kills the run at many moments; whatever it had done is done once.
+#[test]
+fn a_killed_run_is_taken_up_and_nothing_is_done_twice() {
+    let script = "\
+WRK-001/build/*: follow-up One more; result phase_complete Built.
+WRK-001/*/*: result phase_complete Fine.
+*/*/*: result blocked Later.
+";
+    let backlog = "schema_version: 2\nnext_item_id: 1\nitems:\n  - id: WRK-001\n    title: One # mine\n    status: ready\n";
+    for millis in (20..500).step_by(40) {
+        let shop = Workshop::new(backlog, script);
+        let mut run = shop.start("run");
+        std::thread::sleep(Duration::from_millis(millis));
+        kill_process(pid(&run), Signal::KILL).unwrap();
+        run.wait().unwrap();
+        let (_, report) = shop.report("run");
+        assert!(
+            report["halt"] == "all_done_or_blocked" || report["halt"] == "nothing_to_do",
+            "{report}"
+        );
+        let text = shop.text();
+        let worklog = shop.worklog();
+        assert_eq!(text.matches("title: One more").count(), 1, "after {millis} ms:\n{text}");
+        assert_eq!(worklog.matches("## WRK-001 — One").count(), 1, "after {millis} ms:\n{worklog}");
+        assert!(worklog.contains("title: One # mine"), "{worklog}");
+        assert!(text.contains("status: blocked"), "after {millis} ms:\n{text}");
+    }
+}

@@ -1,0 +1,86 @@
+//! A project with an agent that follows a script.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{Answer, Project, example, program};
+
+/// A project whose agent follows a script.
+pub(super) struct Workshop {
+    pub(super) project: Project,
+}
+
+const PIPELINE: &str = "
+[[pipelines.feature.pre_phases]]
+name = \"research\"
+[[pipelines.feature.phases]]
+name = \"build\"
+[[pipelines.feature.phases]]
+name = \"review\"
+";
+
+impl Workshop {
+    pub(super) fn new(backlog: &str, script: &str) -> Self {
+        Self::configured(backlog, script, "")
+    }
+
+    /// `execution` goes under `[execution]`.
+    pub(super) fn configured(backlog: &str, script: &str, execution: &str) -> Self {
+        let project = Project::with(backlog);
+        let agent = example("scripted_agent");
+        let config = format!(
+            "[execution]\n{execution}\n[agents.default]\ncommand = [{:?}]\n{PIPELINE}",
+            agent.to_str().unwrap()
+        );
+        fs::write(project.root().join("orchestrator.toml"), config).unwrap();
+        fs::write(project.root().join("script"), script).unwrap();
+        Self { project }
+    }
+
+    fn command(&self, args: &str) -> Command {
+        let mut command = program(self.project.root());
+        command.env("ORCHESTRATOR_SCRIPT", self.project.root().join("script"));
+        command.args(args.split_whitespace());
+        command
+    }
+
+    pub(super) fn run(&self, args: &str) -> Answer {
+        Answer::of(self.command(args), "")
+    }
+
+    /// Runs with JSON, and returns the exit code and the last document's data.
+    pub(super) fn report(&self, args: &str) -> (i32, Value) {
+        let answer = self.run(&format!("--json {args}"));
+        let last = answer.stdout.lines().last().unwrap_or_else(|| panic!("{answer:?}"));
+        let document: Value = serde_json::from_str(last).unwrap();
+        assert_eq!(document["kind"], "run", "{answer:?}");
+        (answer.code, document["data"].clone())
+    }
+
+    /// Starts a run and leaves it alone.
+    pub(super) fn start(&self, args: &str) -> Child {
+        let mut command = self.command(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
+    pub(super) fn text(&self) -> String {
+        self.project.text()
+    }
+
+    pub(super) fn worklog(&self) -> String {
+        let months = fs::read_dir(self.project.root().join("worklog")).into_iter().flatten();
+        months.map(|month| fs::read_to_string(month.unwrap().path()).unwrap()).collect()
+    }
+
+    pub(super) fn exists(&self, path: &str) -> bool {
+        self.project.root().join(path).exists()
+    }
+}
+
+/// Returns the IDs in a list of a report.
+pub(super) fn ids(list: &Value) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+}
