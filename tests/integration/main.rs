@@ -4,9 +4,9 @@
 
 #[cfg(all(unix, feature = "cli"))]
 mod cli;
-mod model;
 #[cfg(all(unix, feature = "cli"))]
 mod engine;
+mod model;
 #[cfg(all(unix, feature = "cli"))]
 mod process;
 #[cfg(all(unix, feature = "cli"))]

@@ -56,7 +56,11 @@ pub(super) fn edit(world: &mut World, tree: usize, random: &mut Random) -> &'sta
             let lines = items[index].split_inclusive('\n');
             items[index] = lines
                 .map(|line| {
-                    if is_title(line) { line.replacen("title: ", "title: re", 1) } else { line.to_owned() }
+                    if is_title(line) {
+                        line.replacen("title: ", "title: re", 1)
+                    } else {
+                        line.to_owned()
+                    }
                 })
                 .collect();
             "changes a title"

@@ -75,7 +75,9 @@ impl Oracle {
     /// dropped by that are dropped for good.
     pub(super) fn edited(&mut self, tree: usize, before: &str, after: &str) {
         let known = &mut self.trees[tree];
-        known.entries.retain(|title| after.contains(title.as_str()) || !before.contains(title.as_str()));
+        known
+            .entries
+            .retain(|title| after.contains(title.as_str()) || !before.contains(title.as_str()));
         let is_there = |text: &str, id: &str| has_id(text, id);
         let items = &mut known.items;
         known.unrecorded.retain(|id| {
