@@ -26,7 +26,7 @@ use crate::support::{Random, count};
 /// Steps of a sequence.
 const STEPS: usize = 14;
 /// Sequences at a time: most of their time they wait for files to settle.
-const TOGETHER: usize = 12;
+const TOGETHER: usize = 32;
 
 /// A sequence: how the world begins, and a seed for each step, so that steps can be
 /// left out and the others stay what they are.

@@ -87,6 +87,9 @@ fn command(
         let mut store = world.store(tree)?;
         let told = ask(&mut store, &world.trees[tree].root, &asked)?;
         tell(world, tree, &told, false)?;
+        if !matches!(asked, Asked::Ingest) {
+            world.saved(tree)?;
+        }
         if random.below(2) == 0 {
             world.trees[tree].store = Some(store);
         }
