@@ -180,19 +180,5 @@ pub(super) fn from_scan(error: &ScanError, text: &str, cursor: usize) -> Finding
     finding
 }
 
-/// Returns the first tab in an indentation, from the line of `at` on: the scanner
-/// names the place where the text began that the tab is in the way of.
-fn indenting_tab(text: &str, at: usize) -> Option<usize> {
-    let mut start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    for line in text[start..].split_inclusive('\n') {
-        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
-        match line[..indent].find('\t') {
-            Some(tab) if !line[indent..].trim().is_empty() => return Some(start + tab),
-            _ => start += line.len(),
-        }
-    }
-    None
-}
-
 /// What to do about nesting above the limit.
 pub(super) const TOO_DEEP: &str = "at most 128 levels are read";
