@@ -166,5 +166,19 @@ pub(super) fn from_scan(error: &ScanError, text: &str, cursor: usize) -> Finding
     finding
 }
 
+/// Returns the first tab that indents a line, from the line of `at` on: the parser
+/// points at the scalar that the line seems to go on with.
+fn indenting_tab(text: &str, at: usize) -> Option<usize> {
+    let mut start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    for line in text[start..].split_inclusive('\n') {
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(tab) = line[..indent].find('\t').filter(|_| !line.trim().is_empty()) {
+            return Some(start + tab);
+        }
+        start += line.len();
+    }
+    None
+}
+
 /// What to do about nesting above the limit.
 pub(super) const TOO_DEEP: &str = "at most 128 levels are read";
