@@ -242,7 +242,7 @@ impl<'a> LockedBacklog<'a> {
 
     fn lock_mark(&mut self) -> Result<MarkLock, StoreError> {
         let options = &self.store.options;
-        Ok(self.store.marks.lock(options.lock_timeout, &options.holder)?)
+        self.store.marks.lock(options.lock_timeout, &options.holder)
     }
 
     fn warn_of_fallback(&mut self) {
