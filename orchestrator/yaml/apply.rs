@@ -13,8 +13,8 @@ use super::change::{Change, Op};
 use super::document::Document;
 use super::edit::{Edit, Step};
 use super::entry::{entry, mapping};
-use super::index::{Record, Root};
-use super::node::{Node, read};
+use super::index::{Record, Root, is_text};
+use super::node::{Kind, Node, read};
 use super::plan::{Sheet, Splice, plan};
 use super::refused::{Reason, Refused};
 use super::render::Style;
@@ -289,6 +289,25 @@ impl Document {
         }
         let root = read(text).ok().and_then(|parsed| parsed.root);
         Ok((root.ok_or_else(|| self.unreadable(number))?, 0))
+    }
+
+    /// Reads the root of the whole text; offsets are behind the byte order mark.
+    pub(super) fn root_node(&self) -> Result<Node<'_>, Blocked> {
+        let base = self.base();
+        let root = read(&self.text[base..]).ok().and_then(|parsed| parsed.root);
+        root.ok_or_else(|| Blocked::new(Reason::Layout { what: "this root" }, base))
+    }
+
+    /// Returns the list's key and value in the root.
+    pub(super) fn list_pair<'n, 't>(
+        &self,
+        root: &'n Node<'t>,
+    ) -> Result<&'n (Node<'t>, Node<'t>), Blocked> {
+        let pair = match &root.kind {
+            Kind::Map { pairs, .. } => pairs.iter().find(|(key, _)| is_text(key, &self.list)),
+            _ => None,
+        };
+        pair.ok_or_else(|| Blocked::new(Reason::Layout { what: "this root" }, self.base()))
     }
 
     /// Refuses a record that reads well only where it stands.

@@ -406,6 +406,7 @@ fn merge_keys_are_refused() {
 fn a_list_that_loses_its_last_record_is_empty() {
     let text = "a: 1\nitems: # all\n  # first\n  - id: 1 # one\n    b: x\n  # after\n# end\n";
     check(text, remove_record(0), "a: 1\nitems: [] # all\n  # first\n  # after\n# end\n");
+    check("items: !!seq # c\n- id: 1\n", remove_record(0), "items: !!seq [] # c\n");
     let back = edited("items: []\n", append(&[("id", "x")])).unwrap();
     check(&back, remove_record(0), "items: []\n");
 }
