@@ -9,6 +9,8 @@ mod git;
 mod invalid;
 mod kills;
 mod parallel;
+mod peer_faults;
 mod places;
 mod refusals;
+mod slipped;
 mod unprivileged;
