@@ -212,7 +212,7 @@ pub(super) fn remove_pair(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -
             return Ok(vec![over_collection(sheet, parent, " {}", "")]);
         }
         // The record, or the root, itself.
-        let kept = column_0_comments(sheet, value.start, value.end, value);
+        let kept = column_0_comments(sheet, key.end, value.end, value);
         let kept = kept.trim_end_matches(['\n', '\r']);
         let body =
             if kept.is_empty() { String::new() } else { format!("{}{kept}", sheet.style.nl) };
@@ -238,7 +238,7 @@ fn remove_on_dash_line(sheet: Sheet<'_>, parent: Parent<'_, '_>, at: usize) -> P
         return Ok(Vec::new());
     };
     let dash_end = text[..key.outer()].trim_end_matches([' ', '\t']).len();
-    let kept = column_0_comments(sheet, value.start, value.end, value);
+    let kept = column_0_comments(sheet, key.end, value.end, value);
     if !kept.is_empty() {
         let comment = comment_of(&text[value.end..line_end(text, value.end)]);
         let kept = kept.trim_end_matches(['\n', '\r']);

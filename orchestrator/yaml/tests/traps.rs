@@ -347,6 +347,19 @@ fn the_key_on_the_line_of_the_dash_can_go() {
 }
 
 #[test]
+fn comments_at_column_0_outlive_the_value_around_them() {
+    let text = "items:\n- a:\n# c\n    - x\n# d\n    - y\n  b: 1\n- a: # e\n# c\n    - x\n";
+    check(
+        text,
+        remove(0, "a"),
+        &text.replacen("- a:\n# c\n    - x\n# d\n    - y\n", "-\n# c\n# d\n", 1),
+    );
+    check(text, remove(1, "a"), &text.replace("- a: # e\n# c\n    - x\n", "- {}\n# c\n"));
+    let below = "items:\n- b: 1\n  a:\n# c\n    - x\n# d\n    - y\n";
+    check(below, remove(0, "a"), "items:\n- b: 1\n# c\n# d\n");
+}
+
+#[test]
 fn look_alikes_are_not_touched() {
     let text = "items:\n- a: |\n    - id: fake\n    status: fake\n  # - id: commented\n  #   status: no\n  nested:\n    status: inner\n  status: outer\n# - id: out\n- id: 2\n";
     check(text, set(0, "status", "done"), &text.replace("outer", "done"));
