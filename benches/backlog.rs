@@ -384,9 +384,12 @@ fn hand_edit_reload(size: usize, rounds: usize) -> Result<Row> {
         for nth in 0..9 {
             let item = size / 10 * (nth + 1);
             let old = format!("title: Make part {item} of");
-            let edited =
-                text.replacen(&old, &format!("title: Edit {round} {nth} of part {item} of"), 1);
-            assert_ne!(edited, text, "the edit is one");
+            let new = format!("title: Edit {round} {nth} of part {item} of");
+            // One line differs from the text before: an edit made, or taken back.
+            let edited = match nth % 2 {
+                0 => text.replacen(&old, &new, 1),
+                _ => text.clone(),
+            };
             several.push(timed(|| {
                 parsed.reload(edited)?;
                 Ok(parsed.diagnostics().len())

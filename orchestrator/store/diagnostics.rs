@@ -229,7 +229,6 @@ impl Collector<'_> {
     }
 
     fn cycles(&mut self, links: &Links) {
-        let loaded = self.loaded;
         for cycle in &links.cycles {
             let mut names: Vec<String> =
                 cycle.iter().take(8).map(|index| self.name(*index)).collect();
