@@ -93,3 +93,116 @@ fn unpack(body: &[u8]) -> Option<Plain> {
     }
     unpacker.is_done().then_some(Plain { index, version, items })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::path::Path;
+
+    use super::super::load::load;
+    use super::*;
+    use crate::model::change::{ItemPatch, NewItem};
+    use crate::model::{Change, Code, IdQuery, Rules};
+    use crate::store::{BacklogStore, Request, StoreOptions};
+
+    fn text() -> String {
+        let mut text =
+            String::from("# c\nschema_version: 2\nnext_item_id: 900\nowner: {a: 1}\nitems:\n");
+        for n in 1..=900 {
+            let tail = ["", "    tags: [x]\n", "    mine: [1, y]\n\n"][n % 3];
+            // Writing to a String cannot fail.
+            let _ = write!(
+                text,
+                "  - id: W-{n}\n    title: \"No {n}\"\n    description: |\n      {:60}.\n{tail}",
+                "-"
+            );
+        }
+        text
+    }
+
+    #[track_caller]
+    fn assert_same(ours: &Loaded, text: &str) {
+        let fresh = load(text.to_owned(), &Rules::default()).ok().unwrap();
+        assert_eq!(ours.doc.text(), text);
+        assert_eq!(ours.doc.packed_index(), fresh.doc.packed_index());
+        assert_eq!(ours.file, fresh.file);
+        assert_eq!(ours.problems, fresh.problems);
+        assert_eq!((ours.version, ours.has_mark), (fresh.version, fresh.has_mark));
+        assert_eq!(ours.highest, fresh.highest);
+        assert!(ours.root_problems.is_empty() && fresh.root_problems.is_empty());
+    }
+
+    fn project() -> (tempfile::TempDir, Paths, Loaded) {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(&dir.path().join("BACKLOG.yaml"), Path::new("worklog")).unwrap();
+        paths.prepare().unwrap();
+        (dir, paths, load(text(), &Rules::default()).ok().unwrap())
+    }
+
+    #[test]
+    fn a_copy_is_as_good_as_a_parse_and_serves_its_own_text_only() {
+        let (_dir, paths, loaded) = project();
+        assert!(read(&paths, text()).is_err(), "there is none yet");
+        write(&paths, &loaded, &fs::hash(text().as_bytes())).unwrap();
+        assert_same(&read(&paths, text()).ok().unwrap(), &text());
+        let other = text().replace("No 7\"", "No 8\"");
+        assert_eq!(read(&paths, other.clone()).err(), Some(other));
+    }
+
+    #[test]
+    fn a_damaged_copy_is_as_good_as_none() {
+        let (_dir, paths, loaded) = project();
+        write(&paths, &loaded, &fs::hash(text().as_bytes())).unwrap();
+        let whole = fs::read(&paths.cache()).unwrap();
+        for at in (0..whole.len()).step_by(997).chain(0..150) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x11;
+            fs::replace(&paths.cache(), &damaged).unwrap();
+            assert!(read(&paths, text()).is_err(), "byte {at}");
+            fs::replace(&paths.cache(), &whole[..at]).unwrap();
+            assert!(read(&paths, text()).is_err(), "cut at {at}");
+        }
+        // Sound, and not what belongs to the text: the places do not fit.
+        let hash = fs::hash(text().as_bytes());
+        for body in [&b""[..], b"\x01", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"] {
+            let bytes = [header(&hash, body).as_bytes(), body].concat();
+            fs::replace(&paths.cache(), &bytes).unwrap();
+            assert!(read(&paths, text()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_text_with_problems_is_not_kept() {
+        let (_dir, paths, _) = project();
+        let odd = text().replacen("title:", "statsu: x\n    title:", 1);
+        let loaded = load(odd.clone(), &Rules::default()).ok().unwrap();
+        assert_eq!(loaded.problems[0][0].code, Code::UnknownKey);
+        write(&paths, &loaded, &fs::hash(odd.as_bytes())).unwrap();
+        assert!(fs::stamp(&paths.cache()).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_a_save_leaves_is_what_a_parse_finds() {
+        let (_dir, paths, _) = project();
+        fs::replace(&paths.file, text().as_bytes()).unwrap();
+        let open = || BacklogStore::open(StoreOptions::new(&paths.file)).unwrap();
+        for round in 0..6 {
+            let mut store = open();
+            let patch = ItemPatch {
+                title: Some(format!("now: {round}")),
+                tags: vec![crate::model::change::ListEdit::Add(format!("t{round}"))],
+                ..ItemPatch::default()
+            };
+            let changes = [
+                Change::Update { item: IdQuery::new(&format!("W-{}", 9 + round)), patch },
+                Change::Add(vec![NewItem::titled("one more")]),
+                Change::Done { item: IdQuery::new(&format!("W-{}", 20 + round)) },
+                Change::ArchiveDone,
+            ];
+            store.lock().unwrap().save(&changes.map(Request::from)).unwrap();
+            store.write_cache().unwrap();
+            let text = String::from_utf8(fs::read(&paths.file).unwrap()).unwrap();
+            assert_same(&read(&paths, text.clone()).ok().unwrap(), &text);
+        }
+    }
+}
