@@ -301,7 +301,8 @@ fn touched_lines(before: &State, old: &Document, edit: &Edit) -> (Range<usize>, 
         }
         Edit::RemoveRecord { record } | Edit::ReplaceText { record, .. } => {
             let (first, last) = before.places[*record].1;
-            (first as usize - 1..last as usize, 1)
+            // In brackets, a neighbour and a comma may stand on lines of their own.
+            (first as usize - 1..last as usize, 2)
         }
     }
 }
@@ -324,7 +325,7 @@ fn missing<'l>(
 
 /// Splits a text at every kind of line break.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
-    let lines = text.split('\n');
+    let lines = text.trim_start_matches('\u{feff}').split('\n');
     lines.flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
 

@@ -146,7 +146,7 @@ impl Reader {
                 Some(format!("quote it: `\"{number}\"`"))
             }
             Value::Bool(flag) if expected == "text" => Some(format!("quote it: `\"{flag}\"`")),
-            _ => None,
+            _ => Some(format!("write {expected} here")),
         };
         self.push(
             path,

@@ -25,7 +25,9 @@ pub(super) struct Around<'a> {
 /// Makes the error of a text that is no backlog. What is wrong with the items that
 /// could be read all the same is told with it, so that one look finds everything.
 pub(super) fn unreadable(shown: &Path, text: String, problems: Vec<Problem>) -> StoreError {
-    let is_cut_short = problems.iter().any(|problem| problem.kind == ProblemKind::Syntax);
+    let is_cut_short = problems
+        .iter()
+        .any(|problem| matches!(problem.kind, ProblemKind::Syntax | ProblemKind::EmptyFile));
     let mut diagnostics: Vec<Diagnostic> =
         problems.into_iter().map(|problem| of_problem(shown, problem)).collect();
     let mut loaded = load::survey(text);

@@ -29,6 +29,10 @@ pub(super) struct Save {
     /// Items that were added, with their text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub added: Vec<Entry>,
+    /// Items that were there and got another ID, with their text after it; they are
+    /// among the altered ones too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<Entry>,
     /// Items that were altered: their text before and after.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<Altered>,
@@ -70,12 +74,12 @@ pub(super) fn read(paths: &Paths) -> Result<Vec<Save>, StoreError> {
     Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
-/// Returns the items that were added and, as far as the journal knows, are in the
-/// file still: by [`ItemId::key`].
+/// Returns the items whose IDs we issued and that, as far as the journal knows, are
+/// in the file still: by [`ItemId::key`].
 pub(super) fn live(saves: &[Save]) -> BTreeMap<String, Entry> {
     let mut live = BTreeMap::new();
     for save in saves {
-        for entry in &save.added {
+        for entry in save.added.iter().chain(&save.named) {
             live.insert(ItemId::key(&entry.id), entry.clone());
         }
         for altered in &save.changed {

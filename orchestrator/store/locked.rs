@@ -247,7 +247,7 @@ impl<'a> LockedBacklog<'a> {
 
     fn lock_mark(&mut self) -> Result<MarkLock, StoreError> {
         let options = &self.store.options;
-        Ok(self.store.marks.lock(options.lock_timeout, &options.holder)?)
+        self.store.marks.lock(options.lock_timeout, &options.holder)
     }
 
     fn warn_of_fallback(&mut self) {
@@ -437,6 +437,7 @@ impl<'a> LockedBacklog<'a> {
             mark: made.mark,
             removed: removed.collect(),
             added: touched.added,
+            named: touched.named,
             changed: touched.changed,
         };
         let mut story = Vec::new();

@@ -13,6 +13,7 @@ use crate::yaml::Undo;
 #[derive(Default)]
 pub(super) struct Touched {
     pub added: Vec<Entry>,
+    pub named: Vec<Entry>,
     pub changed: Vec<Altered>,
     pub removed: Vec<(Removal, String)>,
     /// How to take it all back, latest last.
@@ -22,6 +23,7 @@ pub(super) struct Touched {
 impl Touched {
     fn append(&mut self, other: Self) {
         self.added.extend(other.added);
+        self.named.extend(other.named);
         self.changed.extend(other.changed);
         self.removed.extend(other.removed);
         self.undo.extend(other.undo);
@@ -95,8 +97,12 @@ impl Touched {
                 let text = loaded.doc.record_text(loaded.doc.len() - 1);
                 self.added.push(Entry { id: item.id_or_dash().to_owned(), text });
             }
-            Delta::Replaced { index, after, .. } => {
+            Delta::Replaced { index, before: was, after, .. } => {
                 let after_text = loaded.doc.record_text(*index);
+                if was.id != after.id {
+                    let id = after.id_or_dash().to_owned();
+                    self.named.push(Entry { id, text: after_text.clone() });
+                }
                 self.changed.push(Altered {
                     id: after.id_or_dash().to_owned(),
                     before,

@@ -11,12 +11,12 @@ use serde_yaml::{Mapping, Value};
 use super::apply::{Blocked, Made, Reindex};
 use super::document::Document;
 use super::entry::{Entry, entry, indented, record, whole_lines};
-use super::index::{List, Record, is_text};
+use super::index::{List, Record};
 use super::lines::{
     after_break, break_before, indent_of, is_blank_line, line_end, line_start, lines, next_line,
     skip_to_token,
 };
-use super::node::{Kind, Node, colon_after, column, indicators_end, key_column, read};
+use super::node::{Kind, Node, colon_after, column, indicators_end, key_column};
 use super::plan::{Sheet, Splice};
 use super::plan_flow;
 use super::refused::Reason;
@@ -209,14 +209,10 @@ impl Document {
     fn append_first(&mut self, new: &New<'_>) -> Result<Made, Blocked> {
         let base = self.base();
         let blocked = |reason| Blocked::new(reason, base);
-        let odd = || blocked(Reason::Layout { what: "this root" });
         let text = &self.text[base..];
-        let root = read(text).ok().and_then(|parsed| parsed.root).ok_or_else(odd)?;
-        let Kind::Map { flow, pairs } = &root.kind else {
-            return Err(odd());
-        };
-        let (key, value) =
-            pairs.iter().find(|(key, _)| is_text(key, &self.list)).ok_or_else(odd)?;
+        let root = self.root_node()?;
+        let (key, value) = self.list_pair(&root)?;
+        let flow = matches!(root.kind, Kind::Map { flow: true, .. });
         if value.holds_anchor() {
             return Err(Blocked::new(Reason::Anchor, value.outer() + base));
         }
@@ -255,7 +251,7 @@ impl Document {
         let blocked = |reason| Blocked::new(reason, base);
         let odd = || blocked(Reason::Layout { what: "this root" });
         let text = &self.text[base..];
-        let root = read(text).ok().and_then(|parsed| parsed.root).ok_or_else(odd)?;
+        let root = self.root_node()?;
         let Kind::Map { flow, pairs } = &root.kind else {
             return Err(odd());
         };

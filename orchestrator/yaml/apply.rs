@@ -11,14 +11,15 @@ use serde_yaml::Value;
 
 use super::change::{Change, Op};
 use super::document::Document;
-use super::edit::Edit;
+use super::edit::{Edit, Step};
 use super::entry::{entry, mapping};
-use super::index::{Record, Root};
-use super::node::{Node, read};
+use super::index::{Record, Root, is_text};
+use super::node::{Kind, Node, read};
 use super::plan::{Sheet, Splice, plan};
 use super::refused::{Reason, Refused};
 use super::render::Style;
 use super::skeleton::Skeleton;
+use super::smaller::smaller;
 use super::value::same_mapping;
 use super::verify::{Model, reads_as, second_reads_as, still_reads, whole};
 
@@ -100,9 +101,11 @@ impl Document {
     pub fn apply(&mut self, edits: &[Edit]) -> Result<Undo, Refused> {
         let mut undo = Undo { steps: Vec::with_capacity(edits.len()) };
         for edit in edits {
+            if self.make_smaller(edit, &mut undo) {
+                continue;
+            }
             match self.make(edit) {
-                Ok(Some(made)) => undo.steps.push(made),
-                Ok(None) => {}
+                Ok(made) => undo.steps.extend(made),
                 Err(blocked) => {
                     let at = undo.steps.iter().rev().fold(blocked.at, |at, made| made.before(at));
                     self.undo(undo);
@@ -111,6 +114,47 @@ impl Document {
             }
         }
         Ok(undo)
+    }
+
+    /// Sets a collection by smaller edits, if that is to be had; makes none of them
+    /// otherwise.
+    fn make_smaller(&mut self, edit: &Edit, undo: &mut Undo) -> bool {
+        let Some(edits) = self.smaller_edits(edit) else {
+            return false;
+        };
+        let mut steps = Vec::with_capacity(edits.len());
+        for edit in &edits {
+            match self.make(edit) {
+                Ok(made) => steps.extend(made),
+                Err(_) => {
+                    self.undo(Undo { steps });
+                    return false;
+                }
+            }
+        }
+        undo.steps.append(&mut steps);
+        true
+    }
+
+    fn smaller_edits(&self, edit: &Edit) -> Option<Vec<Edit>> {
+        let Edit::Set { record, path, value } = edit else {
+            return None;
+        };
+        if !matches!(value, Value::Sequence(_) | Value::Mapping(_)) || !self.stands_alone() {
+            return None;
+        }
+        let top = match record {
+            Some(record) => &self.record_value(*record).ok()?,
+            None => &self.index.root.values,
+        };
+        let (Step::Key(first), rest) = path.split_first()? else {
+            return None;
+        };
+        let old = rest.iter().try_fold(top.get(first.as_str())?, |value, step| match step {
+            Step::Key(key) => value.as_mapping()?.get(key.as_str()),
+            Step::Index(index) => value.as_sequence()?.get(*index),
+        })?;
+        smaller(*record, path, old, value)
     }
 
     /// Takes edits back. Undos of one document are to be given in reverse order of
@@ -153,7 +197,7 @@ impl Document {
             }
             Edit::Remove { record, path } => self.change(*record, Change { path, op: Op::Remove }),
             Edit::SetFirst { record, key, value } => {
-                let path = [super::edit::Step::Key(key.clone())];
+                let path = [Step::Key(key.clone())];
                 self.change(Some(*record), Change { path: &path, op: Op::First(value) })
             }
             Edit::Append { fields } => self.append_fields(fields).map(Some),
@@ -247,6 +291,25 @@ impl Document {
         Ok((root.ok_or_else(|| self.unreadable(number))?, 0))
     }
 
+    /// Reads the root of the whole text; offsets are behind the byte order mark.
+    pub(super) fn root_node(&self) -> Result<Node<'_>, Blocked> {
+        let base = self.base();
+        let root = read(&self.text[base..]).ok().and_then(|parsed| parsed.root);
+        root.ok_or_else(|| Blocked::new(Reason::Layout { what: "this root" }, base))
+    }
+
+    /// Returns the list's key and value in the root.
+    pub(super) fn list_pair<'n, 't>(
+        &self,
+        root: &'n Node<'t>,
+    ) -> Result<&'n (Node<'t>, Node<'t>), Blocked> {
+        let pair = match &root.kind {
+            Kind::Map { pairs, .. } => pairs.iter().find(|(key, _)| is_text(key, &self.list)),
+            _ => None,
+        };
+        pair.ok_or_else(|| Blocked::new(Reason::Layout { what: "this root" }, self.base()))
+    }
+
     /// Refuses a record that reads well only where it stands.
     pub(super) fn unreadable(&self, number: usize) -> Blocked {
         let what = "a record that cannot be read by itself";
@@ -255,7 +318,7 @@ impl Document {
 
     fn change_root(&mut self, change: Change<'_>) -> Result<Option<Made>, Blocked> {
         let skeleton = Skeleton::of(self);
-        if let Some(super::edit::Step::Key(key)) = change.path.first()
+        if let Some(Step::Key(key)) = change.path.first()
             && *key == self.list
         {
             let key = key.clone();

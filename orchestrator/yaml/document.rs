@@ -62,6 +62,15 @@ impl Document {
         }
     }
 
+    /// Reads a text that [`Document::parse`] refuses, as far as it goes: so that what
+    /// is wrong with the values of its records can be told together with what is
+    /// wrong with its form. Not to be edited.
+    pub fn survey(text: String, list: &str, visit: &mut dyn FnMut(usize, Mapping)) -> Self {
+        let base = base_of(&text);
+        let (index, _) = survey(&text[base..], base, list, visit);
+        Self::new(text, list, index)
+    }
+
     /// Reads a text as [`Document::parse`] does, a long one on two threads. Returns
     /// with the document what `read` made of each record's value, in order.
     ///
@@ -87,15 +96,6 @@ impl Document {
                 Err((text, problems))
             }
         }
-    }
-
-    /// Reads a text that [`Document::parse`] refuses, as far as it goes: so that what
-    /// is wrong with the values of its records can be told together with what is
-    /// wrong with its form. Not to be edited.
-    pub fn survey(text: String, list: &str, visit: &mut dyn FnMut(usize, Mapping)) -> Self {
-        let base = base_of(&text);
-        let (index, _) = survey(&text[base..], base, list, visit);
-        Self::new(text, list, index)
     }
 
     /// Returns the index as bytes, for [`Document::with_index`]; none where it could
@@ -186,15 +186,15 @@ impl Document {
         let Some(&found) = self.index.records.get(record) else {
             return String::new();
         };
-        let text = &self.text[found.start..found.end()];
-        if self.is_block() {
-            return dedented(text, found.dash);
+        if self.index.root.list != List::Flow {
+            let dash = found.start + found.dash;
+            return dedented(&self.text[dash..found.end()], found.dash);
         }
-        let text = dedented(text, 0);
+        let text = dedented(&self.text[found.start..found.end()], 0);
         let mut lines = text.lines();
         let first = lines.next().unwrap_or_default();
-        let braces =
-            if first.starts_with('{') || !first.contains(':') { ("", "") } else { ("{", "}") };
+        let complete = first.starts_with(['{', '*', '&', '!']);
+        let braces = if complete { ("", "") } else { ("{", "}") };
         let mut out = format!("- {}{first}", braces.0);
         for line in lines {
             // In a block list, what goes on stands further in than the dash.
@@ -217,18 +217,19 @@ impl Document {
         let Some(found) = self.record_at(record) else {
             return Err(missing);
         };
-        let read_alone = if self.index.root.anchors {
-            None
-        } else if self.is_block() {
-            let slice = &self.text[self.slice(record)];
-            entry(slice).ok().and_then(|entry| mapping(&entry.node).ok())
-        } else {
-            flow_mapping(&format!("[{}]", &self.text[found.start..found.end()]))
+        let read_alone = match self.index.root.list {
+            _ if self.index.root.anchors => None,
+            List::Block { .. } => {
+                let entry = entry(&self.text[self.slice(record)]).ok();
+                entry.and_then(|entry| mapping(&entry.node).ok())
+            }
+            List::Flow => flow_mapping(&format!("[{}]", &self.text[found.start..found.end()])),
+            _ => None,
         };
         if let Some(mapping) = read_alone {
             return Ok(mapping);
         }
-        // With anchors about, only the whole text tells.
+        // With anchors about, or in an odd layout, only the whole text tells.
         self.all_records().into_iter().nth(record).ok_or(missing)
     }
 

@@ -19,7 +19,10 @@ pub enum Step {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Edit {
     /// Sets the node at `path` to `value`: replaces what is there, or adds the
-    /// last step's key to its mapping. `record` is `None` for the root mapping.
+    /// last step's key to its mapping. `record` is `None` for the root mapping,
+    /// where a new key goes before that of the list. A collection that keeps some
+    /// of its entries keeps their text; keys that only change places do not count.
+    /// Setting what is there already changes nothing.
     Set {
         /// The record, or the root mapping.
         record: Option<usize>,
@@ -63,7 +66,8 @@ pub enum Edit {
     },
     /// Appends a record that is written already: the text of one block sequence
     /// entry from its dash, as [`super::Document::record_text`] gave it, comments
-    /// included. It is shifted to the columns of the list, otherwise verbatim.
+    /// included. It is shifted to the columns of the list, otherwise verbatim; in a
+    /// list in brackets it is written as a mapping in braces, without comments.
     AppendText {
         /// The entry, first line starting with the dash.
         text: String,

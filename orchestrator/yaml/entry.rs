@@ -69,7 +69,7 @@ pub(super) fn record(text: &str) -> Result<(Mapping, bool), Vec<Finding>> {
 
 /// Returns the mapping that a record's node means.
 pub(super) fn mapping(node: &Node<'_>) -> Result<Mapping, Vec<Finding>> {
-    let mut values = Values::default();
+    let mut values = Values::new(node.end - node.start);
     let value = untagged(values.value(node));
     match value {
         _ if !values.findings.is_empty() => Err(values.findings),

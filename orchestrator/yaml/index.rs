@@ -136,7 +136,7 @@ pub(super) fn survey(
         list_key,
         visit,
         reader: Reader::new(text),
-        values: Values::default(),
+        values: Values::new(text.len()),
         place: Place::Before,
         index: Index {
             records: Vec::new(),

@@ -2,12 +2,12 @@
 //!
 //! A line ends with `\n`, `\r\n` or a lone `\r`, as YAML 1.2 has it. Columns are
 //! counted in characters from 1, lines from 1. The table of line numbers is made
-//! when it is first asked for, and holds one number per 64 KiB of text.
+//! when it is first asked for, and holds one number per 4 KiB of text.
 
 use std::sync::OnceLock;
 
 /// Bytes of text per entry of the table.
-const CHUNK: usize = 64 * 1024;
+const CHUNK: usize = 4 * 1024;
 
 /// Returns whether the byte ends a line.
 pub(super) const fn is_break(byte: u8) -> bool {

@@ -30,6 +30,7 @@ mod remove;
 mod render;
 mod scalar;
 mod skeleton;
+mod smaller;
 mod value;
 mod verify;
 

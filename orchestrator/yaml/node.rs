@@ -35,6 +35,8 @@ pub(super) struct Node<'t> {
 pub(super) struct Properties {
     /// First byte of the first of them.
     start: usize,
+    /// End of the last of them.
+    pub(super) end: usize,
     /// The anchor's number, if there is one.
     anchor: Option<usize>,
     /// The tag as resolved, if there is one.
@@ -252,6 +254,7 @@ impl<'t> Reader<'t> {
         found.start = range(span).start;
         for range in tag_range.into_iter().chain(anchor_range) {
             found.start = found.start.min(range.start);
+            found.end = found.end.max(range.end);
             self.cursor = self.cursor.max(range.end);
         }
         found.tag = tag.map(|tag| format!("{}{}", tag.handle(), tag.suffix()).into());
@@ -366,6 +369,7 @@ impl<'t> Reader<'t> {
 
     fn mapping(&mut self, start: usize, flow: bool) -> Result<Node<'t>, ReadError> {
         self.enter(start)?;
+        self.cursor = self.cursor.max(start);
         let mut pairs = Vec::new();
         let end = loop {
             let (event, span) = self.next()?;
@@ -400,7 +404,7 @@ impl<'t> Reader<'t> {
             loop {
                 at = skip_to_token(self.text, at);
                 match self.text.as_bytes().get(at) {
-                    Some(b'-' | b'[' | b'{' | b',') => at += 1,
+                    Some(b'{' | b'[' | b',') => at += 1,
                     Some(b'?') => break at += 1,
                     _ => break,
                 }
@@ -495,7 +499,11 @@ fn block_scalar_end(text: &str, header: usize, indent: usize) -> Extent {
         } else if !blank {
             break;
         } else if keeps {
-            extent = Extent { end, unterminated: false };
+            extent = Extent {
+                end,
+                // Of blanks alone, without a line break, none is kept.
+                unterminated: extent.end == indicators && end == text.len(),
+            };
         }
         at = after_break(text, end);
     }

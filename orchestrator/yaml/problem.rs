@@ -166,16 +166,16 @@ pub(super) fn from_scan(error: &ScanError, text: &str, cursor: usize) -> Finding
     finding
 }
 
-/// Returns the first tab in an indentation, from the line of `at` on: the scanner
-/// names the place where the text began that the tab is in the way of.
+/// Returns the first tab that indents a line, from the line of `at` on: the parser
+/// points at the scalar that the line seems to go on with.
 fn indenting_tab(text: &str, at: usize) -> Option<usize> {
     let mut start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     for line in text[start..].split_inclusive('\n') {
         let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
-        match line[..indent].find('\t') {
-            Some(tab) if !line[indent..].trim().is_empty() => return Some(start + tab),
-            _ => start += line.len(),
+        if let Some(tab) = line[..indent].find('\t').filter(|_| !line.trim().is_empty()) {
+            return Some(start + tab);
         }
+        start += line.len();
     }
     None
 }

@@ -9,9 +9,9 @@ use serde_yaml::{Mapping, Value};
 use super::apply::{Blocked, Made, Reindex};
 use super::document::Document;
 use super::entry::{indented, whole_lines};
-use super::index::{List, Record, is_text};
+use super::index::{List, Record};
 use super::lines::{break_before, is_blank_line, line_end, next_line};
-use super::node::{Kind, colon_after, read};
+use super::node::colon_after;
 use super::plan::{Parent, Sheet, Splice};
 use super::plan_flow;
 use super::refused::Reason;
@@ -98,44 +98,27 @@ impl Document {
     /// Plans the removal of the only record of a block list.
     fn without_last(&self, found: Record) -> Result<Vec<Splice>, Blocked> {
         let base = self.base();
-        let odd = || Blocked::new(Reason::Layout { what: "this root" }, base);
         let text = &self.text[base..];
-        let root = read(text).ok().and_then(|parsed| parsed.root).ok_or_else(odd)?;
-        let Kind::Map { pairs, .. } = &root.kind else {
-            return Err(odd());
+        let root = self.root_node()?;
+        let (key, value) = self.list_pair(&root)?;
+        // The brackets go behind the key's colon, and the list's tag if it has one.
+        let gap = match &value.properties {
+            Some(properties) => properties.end,
+            None => colon_after(text, key.end).unwrap_or(key.end),
         };
-        let (key, value) =
-            pairs.iter().find(|(key, _)| is_text(key, &self.list)).ok_or_else(odd)?;
-        // An anchor or a tag stays before the brackets.
-        let after =
-            if value.outer() < value.start { line_end(text, value.outer()) } else { key.end };
-        let colon = colon_after(text, key.end).ok_or_else(odd)?;
-        let gap = if after == key.end { colon } else { text[..after].trim_end().len() };
         let above = self.text[gap + base..found.start].trim_end_matches(['\n', '\r']);
-        let mut end = found.end();
-        let rest_begins = &self.text[end..];
-        let mut kept = format!(" []{above}");
-        if end == self.text.len() && break_before(&self.text, end) == 0 {
-            // The text goes on having no line break at its end.
-        } else {
-            kept.push_str(self.break_at(end));
-        }
-        if rest_begins.is_empty() {
-            end = self.text.len();
-        }
-        Ok(vec![Splice::new(gap + base..end, kept)])
+        let end = found.end();
+        // A text without a line break at its end goes on having none.
+        let nl = if break_before(&self.text, end) == 0 { "" } else { self.break_at(end) };
+        Ok(vec![Splice::new(gap + base..end, format!(" []{above}{nl}"))])
     }
 
     /// Plans the removal of a record from a list in brackets.
     fn without_member(&self, number: usize) -> Result<Vec<Splice>, Blocked> {
         let base = self.base();
-        let odd = || Blocked::new(Reason::Layout { what: "this root" }, base);
         let text = &self.text[base..];
-        let root = read(text).ok().and_then(|parsed| parsed.root).ok_or_else(odd)?;
-        let Kind::Map { pairs, .. } = &root.kind else {
-            return Err(odd());
-        };
-        let (_, value) = pairs.iter().find(|(key, _)| is_text(key, &self.list)).ok_or_else(odd)?;
+        let root = self.root_node()?;
+        let (_, value) = self.list_pair(&root)?;
         let style = Style::of(&root, text, self.break_at(0));
         let sheet = Sheet { text, style, before: None };
         let parent = Parent { node: value, gap: value.start, owner: None, in_flow: true };

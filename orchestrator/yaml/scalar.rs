@@ -275,7 +275,7 @@ mod tests {
             serde_yaml::from_str::<Value>(document).unwrap_or_else(|e| panic!("{document:?}: {e}"));
         assert_eq!(read_value(theirs).as_ref(), Some(&expected), "{document:?}");
         let parsed = read(document).unwrap_or_else(|e| panic!("{document:?}: {e:?}"));
-        let mut values = Values::default();
+        let mut values = Values::new(document.len());
         let ours = values.value(&parsed.root.expect("a document"));
         assert!(values.findings.is_empty(), "{document:?}");
         assert_eq!(read_value(ours).as_ref(), Some(&expected), "{document:?}");

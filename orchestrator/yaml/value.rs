@@ -16,22 +16,36 @@ use serde_yaml::{Mapping, Number, Value};
 use super::node::{Kind, Node};
 use super::problem::{Finding, ProblemKind};
 
-/// How much all aliases of a document may expand to: about bytes of memory.
+/// How much all aliases of a document may expand to, in about bytes of memory:
+/// this, and [`ALIAS_FACTOR`] times the length of its text.
 const ALIAS_BUDGET: usize = 1 << 20;
+
+/// How much more an honest text may say with aliases than without.
+const ALIAS_FACTOR: usize = 8;
 
 /// What one value costs of the budget besides its text.
 const NODE_WEIGHT: usize = 64;
 
 /// Turns nodes into values, in the order of the text, and collects what is wrong.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Values {
     /// What was found; ranges are into the text that the nodes come from.
     pub(super) findings: Vec<Finding>,
     anchors: HashMap<usize, (Value, usize)>,
-    spent: usize,
+    /// What is left for aliases; none when it was used up.
+    budget: Option<usize>,
 }
 
 impl Values {
+    /// Starts on a text of `len` bytes.
+    pub(super) fn new(len: usize) -> Self {
+        Self {
+            findings: Vec::new(),
+            anchors: HashMap::new(),
+            budget: Some(ALIAS_BUDGET + ALIAS_FACTOR * len),
+        }
+    }
+
     /// Returns what the node means.
     pub(super) fn value(&mut self, node: &Node<'_>) -> Value {
         let inner = match &node.kind {
@@ -89,20 +103,22 @@ impl Values {
             self.push(Finding::new(ProblemKind::Syntax, message, range).hint(hint));
             return Value::Null;
         };
-        if self.spent + weight > ALIAS_BUDGET {
-            // Told once: every further alias would say the same.
-            if self.spent <= ALIAS_BUDGET {
-                self.spent = ALIAS_BUDGET + 1;
-                self.push(
-                    Finding::new(ProblemKind::Syntax, "the aliases stand for too much text", range)
-                        .hint("write the values out"),
-                );
+        match self.budget.map(|left| left.checked_sub(*weight)) {
+            Some(Some(left)) => {
+                self.budget = Some(left);
+                value.clone()
             }
-            return Value::Null;
+            // Told once: every further alias would say the same.
+            Some(None) => {
+                self.budget = None;
+                let message = "the aliases stand for too much text";
+                self.push(
+                    Finding::new(ProblemKind::Syntax, message, range).hint("write the values out"),
+                );
+                Value::Null
+            }
+            None => Value::Null,
         }
-        let value = value.clone();
-        self.spent += weight;
-        value
     }
 
     fn scalar(&mut self, node: &Node<'_>, style: ScalarStyle, text: &str) -> Value {
@@ -261,7 +277,7 @@ mod tests {
 
     fn ours(text: &str) -> Option<Value> {
         let parsed = read(text).ok()?;
-        let mut values = Values::default();
+        let mut values = Values::new(text.len());
         let value = parsed.root.map_or(Value::Null, |root| values.value(&root));
         values.findings.is_empty().then_some(value)
     }
@@ -377,6 +393,25 @@ mod tests {
     }
 
     #[test]
+    fn blocks_at_the_very_end_mean_what_serde_yaml_says() {
+        for header in ["|", "|-", "|+", ">", ">-", ">+"] {
+            for body in [
+                "",
+                "\n",
+                "\n  ",
+                "\n\n  ",
+                "\n  x",
+                "\n  x\n",
+                "\n  x\n  ",
+                "\n  x\n\n  ",
+                "\n  x\n\n",
+            ] {
+                agree(&format!("k: {header}{body}"));
+            }
+        }
+    }
+
+    #[test]
     fn an_alias_bomb_is_not_expanded() {
         let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for level in 1..40 {
@@ -385,7 +420,7 @@ mod tests {
             text.push_str(&format!("a{level}: &a{level} [{list}]\n"));
         }
         let parsed = read(&text).unwrap();
-        let mut values = Values::default();
+        let mut values = Values::new(text.len());
         let value = values.value(&parsed.root.unwrap());
         assert_eq!(values.findings.len(), 1);
         assert!(weight(&value) < 8 * ALIAS_BUDGET);

@@ -406,6 +406,7 @@ fn merge_keys_are_refused() {
 fn a_list_that_loses_its_last_record_is_empty() {
     let text = "a: 1\nitems: # all\n  # first\n  - id: 1 # one\n    b: x\n  # after\n# end\n";
     check(text, remove_record(0), "a: 1\nitems: [] # all\n  # first\n  # after\n# end\n");
+    check("items: !!seq # c\n- id: 1\n", remove_record(0), "items: !!seq [] # c\n");
     let back = edited("items: []\n", append(&[("id", "x")])).unwrap();
     check(&back, remove_record(0), "items: []\n");
 }
@@ -481,4 +482,31 @@ fn nested_values_are_written_below_their_key() {
         &text.replace("tags:\n    - a\n", "tags: []\n"),
     );
     check(text, set(0, "id", Value::Null), &text.replace("id: 1", "id: null"));
+}
+
+#[test]
+fn a_collection_that_is_set_keeps_what_stays_in_it() {
+    let text = "items:\n- tags: # all\n    - 'a' # x\n    # c\n    - b\n  d:\n    p: \"q\" # d\n    # e\n    r: [s, 't']\n  n: [1]\n";
+    let values = |yaml: &str| -> Value { serde_yaml::from_str(yaml).unwrap() };
+    check(text, set(0, "tags", values("[a, b, c]")), &text.replace("- b\n", "- b\n    - c\n"));
+    check(text, set(0, "tags", values("[b]")), &text.replace("    - 'a' # x\n", ""));
+    check(text, set(0, "tags", values("[a, z]")), &text.replace("- b", "- z"));
+    check(
+        text,
+        set(0, "tags", values("[b, a]")),
+        &text.replace("    - 'a' # x\n", "").replace("- b\n", "- b\n    - a\n"),
+    );
+    check(
+        text,
+        set(0, "tags", values("[z]")),
+        &text.replace("    - 'a' # x\n    # c\n    - b\n", "    - z\n    # c\n"),
+    );
+    check(text, set(0, "d", values("{p: q, r: [s, t, u]}")), &text.replace("'t']", "'t', 'u']"));
+    check(
+        text,
+        set(0, "d", values("{p: z, r: [s, t], v: w}")),
+        &text.replace("\"q\"", "\"z\"").replace("'t']\n", "'t']\n    v: w\n"),
+    );
+    check(text, set(0, "d", values("{r: [s, t]}")), &text.replace("    p: \"q\" # d\n", ""));
+    check(text, set(0, "n", values("[1, 2]")), &text.replace("[1]", "[1, 2]"));
 }

@@ -11,8 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::random::{Random, count};
-use crate::support::{Answer, Project, program};
+use crate::support::{Answer, Project, Random, count, program};
 
 const START: &str = "schema_version: 2\nnext_item_id: 0\n# edits\nitems: []\n";
 

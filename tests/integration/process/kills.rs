@@ -11,8 +11,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::random::{Random, count};
-use crate::support::{Project, program};
+use crate::support::{Project, Random, count, program};
 
 /// Kills on one backlog before the next is made.
 const ROUND: usize = 30;
@@ -88,8 +87,8 @@ impl Storm<'_> {
             let mut command = program(self.project.root());
             command.args(arguments(&asked));
             let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-            // Up to twice as long as usual: there are several, and one waits for another.
-            let micros = self.usual.as_micros() as usize * 2;
+            // Longer than usual: there are several on few cores, and one waits for another.
+            let micros = self.usual.as_micros() as usize * 5;
             let at = start.elapsed() + Duration::from_micros(self.random.below(micros) as u64);
             running.push((at, asked, command.spawn().unwrap()));
         }

@@ -171,3 +171,21 @@ fn with_a_read_only_git_folder_adds_go_on_and_no_number_comes_back() {
         add(false);
     }
 }
+
+#[test]
+fn an_inbox_that_cannot_be_removed_is_not_taken_in() {
+    let Some(nobody) = Nobody::find() else { return };
+    let project = Project::with(ONE);
+    fs::write(project.root().join("BACKLOG_INBOX.yaml"), "- Entry\n").unwrap();
+    nobody.take(&project);
+    nobody.run(project.root(), &["add", "Two"]).ok();
+    let before = project.text();
+    set_mode(project.root(), 0o555);
+    for _ in 0..2 {
+        nobody.run(project.root(), &["ingest"]).fails(8);
+        assert_eq!(project.text(), before);
+    }
+    set_mode(project.root(), 0o755);
+    assert_eq!(nobody.run(project.root(), &["ingest"]).ok(), "WRK-003 Entry\n");
+    assert!(!project.root().join("BACKLOG_INBOX.yaml").exists());
+}

@@ -6,9 +6,11 @@ mod example;
 #[cfg(all(unix, feature = "cli"))]
 mod program;
 mod project;
+mod random;
 
 #[cfg(all(unix, feature = "runtime"))]
 pub(crate) use example::example;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use program::{Answer, program};
 pub(crate) use project::{Project, titles};
+pub(crate) use random::{Random, count};
