@@ -67,6 +67,15 @@ impl Commit for Writer {
     }
 }
 
+impl Drop for Writer {
+    /// The next process starts where this one ends.
+    fn drop(&mut self) {
+        if let Err(error) = self.store.write_cache() {
+            tracing::debug!(%error, "no cache was written");
+        }
+    }
+}
+
 impl Writer {
     fn tell_warnings(&mut self) {
         for warning in self.store.take_warnings() {

@@ -1,8 +1,11 @@
 //! The backlog on disk, as one process sees it: read, and locked to be written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::cache;
 use super::diagnostics::{self, Around};
 use super::journal::Entry;
 use super::links::Links;
@@ -18,7 +21,7 @@ use crate::model::{BacklogFile, BacklogSnapshot, Diagnostic, Ended, IdQuery, Ite
 
 /// For how long after a change a file's stamp cannot tell it from a second one: a
 /// tick of the kernel's clock, with room to spare.
-const RACY_NS: i128 = 20_000_000;
+pub(super) const RACY_NS: i128 = 20_000_000;
 
 /// The backlog of one file.
 ///
@@ -49,6 +52,8 @@ pub struct BacklogStore {
     pub(super) warnings: Vec<String>,
     /// Whether the folders of our state were rid of what others left there.
     pub(super) is_swept: bool,
+    /// Displaced texts that nobody had written into, with the stamp they had then.
+    pub(super) looked_at: HashMap<PathBuf, Stamp>,
 }
 
 /// The file as it was last read or written.
@@ -88,6 +93,7 @@ impl BacklogStore {
             state: None,
             warnings: Vec::new(),
             is_swept: false,
+            looked_at: HashMap::new(),
         })
     }
 
@@ -138,12 +144,12 @@ impl BacklogStore {
         let is_known =
             |hash: &str| known.as_deref() == Some(hash) || written.is_some_and(|s| s.ours == hash);
         let mut old = self.state.take();
-        let rules = &self.options.rules;
+        let (rules, paths) = (&self.options.rules, &self.paths);
         let mut parsed: Option<Loaded> = None;
         let settled = read_settled(&self.paths.file, &self.options.clock, is_known, |bytes| {
             let Ok(text) = std::str::from_utf8(bytes) else { return false };
             let before = old.take().map(|state| state.loaded);
-            parsed = parse(before, text.to_owned(), rules).ok();
+            parsed = parse(before, text.to_owned(), rules, paths).ok();
             parsed.as_ref().is_some_and(|loaded| loaded.file.items.len() >= items)
         })?;
         let is_foreign = written.is_none_or(|swap| swap.ours != settled.hash);
@@ -175,7 +181,7 @@ impl BacklogStore {
             Some(loaded) => loaded,
             None => {
                 let before = self.state.take().map(|state| state.loaded);
-                parse(before, text, &self.options.rules).map_err(
+                parse(before, text, &self.options.rules, &self.paths).map_err(
                     |Unreadable { text, problems }| {
                         diagnostics::unreadable(&self.paths.shown, text, problems)
                     },
@@ -383,6 +389,24 @@ impl BacklogStore {
         self.marks.rebuild(known, self.options.lock_timeout, &self.options.holder)
     }
 
+    /// Leaves a copy of what the file was read as to the next process, which then
+    /// need not parse it. Nothing is written while somebody else holds the lock.
+    ///
+    /// # Errors
+    /// Where it cannot be written; nothing depends on it.
+    pub fn write_cache(&self) -> Result<(), StoreError> {
+        // Who never took the lock has no part in the folder, and writes nothing.
+        let Some(state) = self.state.as_ref().filter(|_| self.is_swept) else {
+            return Ok(());
+        };
+        let holder = &self.options.holder;
+        match fs::FileLock::acquire(&self.paths.lock(), Duration::ZERO, holder) {
+            Ok(_lock) => cache::write(&self.paths, &state.loaded, &state.hash),
+            Err(fs::LockError::File(error)) => Err(error.into()),
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Takes the lock, waiting for it, and reads the file again where it changed.
     /// What a killed process left behind is put right first.
     ///
@@ -407,8 +431,15 @@ pub(super) fn is_firm(stamp: &Stamp, clock: &super::Clock) -> bool {
 }
 
 /// Parses a text: only the part that differs, where there is one already.
-fn parse(before: Option<Loaded>, text: String, rules: &Rules) -> Result<Loaded, Unreadable> {
-    let Some(mut loaded) = before else { return load::load(text, rules) };
+fn parse(
+    before: Option<Loaded>,
+    text: String,
+    rules: &Rules,
+    paths: &Paths,
+) -> Result<Loaded, Unreadable> {
+    let Some(mut loaded) = before else {
+        return cache::read(paths, text).or_else(|text| load::load(text, rules));
+    };
     match reload(&mut loaded, text) {
         Ok(_) => Ok(loaded),
         // What cannot be read in part is read in full.

@@ -5,13 +5,15 @@
 //! since are made to it again, from the journal. Where that cannot be done safely,
 //! it goes into the backup, with a warning that names it.
 
-use super::backlog_store::BacklogStore;
+use std::path::PathBuf;
+
+use super::backlog_store::{BacklogStore, RACY_NS};
 use super::journal::{self, Save};
 use super::load::{self, Loaded};
 use super::replace::{self, NOBODYS, Put, Swap};
 use super::settle::read_settled;
 use super::{StoreError, edits};
-use crate::fs;
+use crate::fs::{self, Stamp};
 use crate::model::{BacklogItem, IdQuery};
 use crate::yaml::{Edit, parse_record};
 
@@ -22,8 +24,9 @@ pub(super) fn carry_forward(
     kept: &mut Vec<Swap>,
 ) -> Result<(), StoreError> {
     let mut late = Vec::new();
+    store.looked_at.retain(|path, _| kept.iter().any(|swap| swap.path == *path));
     for swap in kept.iter() {
-        if is_late(swap)? {
+        if is_late(store, swap)? {
             late.push(swap.clone());
         }
     }
@@ -68,10 +71,34 @@ fn put_aside_slipped_in(
     Ok(())
 }
 
-fn is_late(swap: &Swap) -> Result<bool, StoreError> {
-    match fs::hash_file(&swap.path) {
-        Err(error) if error.is_not_found() => Ok(false),
-        hash => Ok(hash? != swap.base),
+fn is_late(store: &mut BacklogStore, swap: &Swap) -> Result<bool, StoreError> {
+    // The stamp first: what changes after it is noticed by the next look.
+    let Some(stamp) = fs::stamp(&swap.path)? else {
+        return Ok(false);
+    };
+    if store.looked_at.get(&swap.path) == Some(&stamp) {
+        return Ok(false);
+    }
+    let is_late = match fs::hash_file(&swap.path) {
+        Err(error) if error.is_not_found() => false,
+        hash => hash? != swap.base,
+    };
+    if !is_late {
+        remember(store, swap.path.clone(), &stamp, stamp);
+    }
+    Ok(is_late)
+}
+
+/// Remembers the stamp of a displaced text that was found as it was displaced, so
+/// that it need not be read again. `before` is the stamp it had before that look.
+pub(super) fn remember(store: &mut BacklogStore, path: PathBuf, before: &Stamp, stamp: Stamp) {
+    // A text that was written within the clock's last tick may be written once more
+    // without another stamp.
+    let age = store.options.clock.now().as_nanosecond() - before.mtime_ns;
+    // A new name is another `ctime`, and no other text.
+    let is_same = Stamp { ctime_ns: stamp.ctime_ns, ..*before } == stamp;
+    if is_same && age > RACY_NS {
+        store.looked_at.insert(path, stamp);
     }
 }
 
@@ -110,7 +137,7 @@ fn take_forward(store: &mut BacklogStore, swap: &Swap) -> Result<bool, StoreErro
     journal::append(&store.paths, &line)?;
     let swap = Swap::new(&base, &line.ours, loaded.file.items.len(), &store.options.clock);
     match replace::put(&store.paths, text, swap)? {
-        Put::Done => {
+        Put::Done { .. } => {
             store.state = None;
             store.read_again()?;
             Ok(true)

@@ -38,6 +38,16 @@ pub(super) struct Loaded {
     pub highest: u32,
 }
 
+/// What a text was read as without any problem.
+pub(super) struct Plain {
+    /// The document's index, packed.
+    pub index: Vec<u8>,
+    /// The version that the file names.
+    pub version: u32,
+    /// What the items mean.
+    pub items: Vec<Arc<BacklogItem>>,
+}
+
 /// A problem of the file as a whole.
 #[derive(Debug, Clone)]
 pub(super) struct RootProblem {
@@ -175,6 +185,31 @@ impl Loaded {
         };
         loaded.read_root();
         loaded
+    }
+
+    /// Returns what a text was read as, where nothing at all is odd about it.
+    pub(super) fn as_plain(&self) -> Option<Plain> {
+        let is_odd = self.original.is_some()
+            || !self.notes.is_empty()
+            || !self.root_problems.is_empty()
+            || self.problems.iter().any(|problems| !problems.is_empty());
+        if is_odd {
+            return None;
+        }
+        let index = self.doc.packed_index()?;
+        Some(Plain { index, version: self.version.number, items: self.file.items.clone() })
+    }
+
+    /// Makes of a text again what it was read as; gives it back where that does not
+    /// fit.
+    pub(super) fn from_plain(text: String, plain: Plain) -> Result<Self, String> {
+        let doc = Document::with_index(text, "items", &plain.index)?;
+        if doc.len() != plain.items.len() {
+            return Err(doc.into_text());
+        }
+        let problems = plain.items.iter().map(|_| Box::default()).collect();
+        let reader = Reader { items: plain.items, problems };
+        Ok(Self::new(doc, reader, Version { number: plain.version, is_written: true }))
     }
 
     /// Reads the root keys again; the items are as they are.

@@ -178,7 +178,12 @@ impl<'a> LockedBacklog<'a> {
             let ours = fs::hash(self.store.state()?.loaded.doc.text().as_bytes());
             self.before_save(requests, &made, &touched)?;
             match self.put(&ours)? {
-                Put::Done => {
+                Put::Done { kept } => {
+                    if let Some((path, before)) = kept
+                        && let Some(stamp) = fs::stamp(&path)?
+                    {
+                        late::remember(self.store, path, &before, stamp);
+                    }
                     for (path, read) in displaced {
                         replace::keep_as(&path, &read, &ours)?;
                     }

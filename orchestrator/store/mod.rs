@@ -11,6 +11,7 @@
 //! Leaves to others: when to save (`coordinator`), and how to say what went wrong.
 
 mod backlog_store;
+mod cache;
 mod clock;
 mod diagnostics;
 mod edits;
@@ -27,6 +28,7 @@ mod lost;
 mod mark;
 mod migration;
 mod options;
+mod packed;
 mod parsed;
 mod paths;
 mod reload;

@@ -75,6 +75,11 @@ impl Paths {
         self.state.join("lost")
     }
 
+    /// Returns the copy of what the file was read as; deletable.
+    pub fn cache(&self) -> PathBuf {
+        self.state.join("cache")
+    }
+
     /// Returns the record of what each save touched.
     pub fn journal(&self) -> PathBuf {
         self.state.join("journal.jsonl")

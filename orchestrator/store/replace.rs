@@ -11,7 +11,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Clock, Paths, StoreError};
-use crate::fs::{self, Exchange, FsError};
+use crate::fs::{self, Exchange, FsError, Stamp};
 
 const SWAP: &str = "swap-";
 const KEPT: &str = "kept-";
@@ -79,7 +79,10 @@ impl Swap {
 #[derive(Debug)]
 pub(super) enum Put {
     /// It stands, durable, and what came out was what it replaces.
-    Done,
+    Done {
+        /// Where that is kept, and the stamp it had before it was looked at.
+        kept: Option<(PathBuf, Stamp)>,
+    },
     /// Somebody else's text came out, or stood in the way: it lies here now. With
     /// `exchanged`, ours stands in the file.
     SlippedIn {
@@ -105,10 +108,19 @@ pub(super) fn put(paths: &Paths, text: &[u8], swap: Swap) -> Result<Put, StoreEr
         Err(error) => return Err(error.into()),
     }
     let path = staged.keep();
-    fs::sync_dir(&paths.root)?;
-    if fs::hash_file(&path)? == base {
-        keep(&path)?;
-        return Ok(Put::Done);
+    let (before, displaced) = std::thread::scope(|scope| {
+        // What came out is read while the folder goes to the disk.
+        let look = || Ok::<_, FsError>((fs::stamp(&path)?, fs::hash_file(&path)?));
+        let looking = std::thread::Builder::new().spawn_scoped(scope, look);
+        fs::sync_dir(&paths.root)?;
+        match looking.ok().and_then(|looking| looking.join().ok()) {
+            Some(looked) => looked,
+            None => look(),
+        }
+    })?;
+    if displaced == base {
+        let kept = keep(&path)?;
+        return Ok(Put::Done { kept: before.map(|before| (kept, before)) });
     }
     Ok(Put::SlippedIn { path, exchanged: true })
 }
@@ -122,7 +134,7 @@ fn put_by_rename(paths: &Paths, staged: fs::Staged, base: &str) -> Result<Put, S
     fs::rename(staged.path(), &paths.file)?;
     staged.keep();
     fs::sync_dir(&paths.root)?;
-    Ok(Put::Done)
+    Ok(Put::Done { kept: None })
 }
 
 /// Returns the folder for staged texts: ours, or the file's own where that is
@@ -132,10 +144,11 @@ fn staging_folder(paths: &Paths) -> Result<PathBuf, StoreError> {
     Ok(if fs::is_same_mount(&tmp, &paths.root)? { tmp } else { paths.root.clone() })
 }
 
-fn keep(path: &Path) -> Result<(), FsError> {
+fn keep(path: &Path) -> Result<PathBuf, FsError> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let kept = path.with_file_name(name.replacen(SWAP, KEPT, 1));
-    fs::rename(path, &kept)
+    fs::rename(path, &kept)?;
+    Ok(kept)
 }
 
 /// Keeps a text that was taken out of the file, as one that `ours` took the place of:

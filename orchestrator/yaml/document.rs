@@ -98,6 +98,39 @@ impl Document {
         }
     }
 
+    /// Returns the index as bytes, for [`Document::with_index`]; none where it could
+    /// not be read back the same.
+    #[must_use]
+    pub fn packed_index(&self) -> Option<Vec<u8>> {
+        let bytes = serde_json::to_vec(&self.index).ok()?;
+        let again: Index = serde_json::from_slice(&bytes).ok()?;
+        let in_order = again.root.values.iter().eq(&self.index.root.values);
+        (again == self.index && in_order).then_some(bytes)
+    }
+
+    /// Makes a document of a text and the index that [`Document::packed_index`] gave
+    /// for the same text: that they belong together is the caller's to know.
+    ///
+    /// # Errors
+    /// The text, where the bytes are no index, or that of a longer text.
+    pub fn with_index(text: String, list: &str, packed: &[u8]) -> Result<Self, String> {
+        let Ok(index) = serde_json::from_slice::<Index>(packed) else {
+            return Err(text);
+        };
+        let is_place = |at: usize| text.is_char_boundary(at);
+        let is_inside = |record: &Record| {
+            record.start.checked_add(record.len).is_some_and(is_place)
+                && record.start.checked_add(record.dash).is_some_and(is_place)
+                && is_place(record.start)
+        };
+        let fits = index.records.iter().all(is_inside)
+            && index.records.windows(2).all(|pair| pair[0].end() <= pair[1].start)
+            && index.records.last().is_none_or(|last| last.end() <= index.root.tail)
+            && is_place(index.root.tail)
+            && index.root.keys.iter().all(|key| is_place(key.offset));
+        if fits { Ok(Self::new(text, list, index)) } else { Err(text) }
+    }
+
     fn new(text: String, list: &str, index: Index) -> Self {
         Self { text, list: list.to_owned(), index, lines: LineTable::default() }
     }

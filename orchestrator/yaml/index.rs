@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle};
+use serde::{Deserialize, Serialize};
 use serde_yaml::{Mapping, Value};
 
 use super::lines::{line_start, next_line};
@@ -17,7 +18,7 @@ use super::value::{Values, duplicate, plain};
 
 /// Where a record lies. In a block list it is whole lines, from that of its dash
 /// to that of its last content; in a flow list the bytes of its node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     /// First byte.
     pub(super) start: usize,
@@ -35,7 +36,7 @@ impl Record {
 }
 
 /// How the list of records is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum List {
     /// The root does not have the key.
     Missing,
@@ -53,7 +54,7 @@ pub(super) enum List {
 }
 
 /// A key of the root mapping.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RootKey {
     /// The key as it reads.
     pub(super) name: String,
@@ -63,7 +64,7 @@ pub(super) struct RootKey {
 
 /// Everything that is known of a text without reading it again. Offsets are into
 /// the document's text, byte order mark counted.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Index {
     /// The records in file order.
     pub(super) records: Vec<Record>,
@@ -72,7 +73,7 @@ pub(super) struct Index {
 }
 
 /// What is known of the root mapping.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Root {
     /// How the list is written.
     pub(super) list: List,
