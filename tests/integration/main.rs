@@ -12,7 +12,7 @@ mod model;
 mod process;
 #[cfg(all(unix, feature = "cli"))]
 mod readme;
-#[cfg(all(unix, feature = "runtime"))]
+#[cfg(all(unix, feature = "cli"))]
 mod runner;
 mod store;
 mod support;

@@ -48,7 +48,7 @@ impl Bench {
             timeout: Duration::from_secs(60),
             phase: PhaseSpec::new("design"),
             supervisor: Supervisor {
-                exe: example("supervise"),
+                exe: env!("CARGO_BIN_EXE_orchestrator").into(),
                 subcommand: "__supervise".to_owned(),
             },
             stop,

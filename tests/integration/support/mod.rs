@@ -1,14 +1,14 @@
 //! What the tests of several modules need: a backlog in a folder of its own, the
 //! programs they start.
 
-#[cfg(all(unix, feature = "runtime"))]
+#[cfg(all(unix, feature = "cli"))]
 mod example;
 #[cfg(all(unix, feature = "cli"))]
 mod program;
 mod project;
 mod random;
 
-#[cfg(all(unix, feature = "runtime"))]
+#[cfg(all(unix, feature = "cli"))]
 pub(crate) use example::example;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use program::{Answer, program};
