@@ -209,7 +209,7 @@ fn producers(size: usize, rounds: usize) -> Result<Row> {
                     .try_for_each(|producer| producer.join().map_err(|_| "a producer died")?)
             })
         })?;
-        let commands = if size > 10_000 { 1 } else { 3 };
+        let commands = if size >= 10_000 { 1 } else { 3 };
         let base = timed(|| {
             (0..commands).try_for_each(|nth| {
                 memory.items[nth].title = format!("By the baseline, {round} {nth}");
