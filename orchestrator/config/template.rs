@@ -79,9 +79,9 @@ fn execution(defaults: &Config) -> String {
 #phase_cap = {cap}
 # How many items may be in progress at once.
 #max_wip = {wip}
-# How many phases may run at once; destructive ones always run alone.
+# How many phases may run at once; destructive ones run alone (as yet all do).
 #max_concurrent = {concurrent}
-# auto: commit what phases changed, where there is a repository. off: never.
+# auto or off: whether phases' changes are to be committed (not done yet).
 #git = \"auto\"
 
 ",
@@ -144,7 +144,7 @@ fn phases(pipeline: &Pipeline) -> String {
 #   agent = \"{agent}\"       # who does it
 #   workflows = []          # files with instructions, seen from the root
 #   destructive = false     # whether it changes files, and so runs alone
-#   staleness = \"ignore\"    # where its item's last commit is gone: ignore, warn, block
+#   staleness = \"ignore\"    # where its item's last commit is gone: ignore, warn, block (not judged yet)
 ",
         agent = Agent::DEFAULT
     );

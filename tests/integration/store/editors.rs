@@ -64,7 +64,8 @@ fn add_all(options: orchestrator::store::StoreOptions, until: Instant) -> Vec<u3
             Err(
                 StoreError::Unsettled { .. }
                 | StoreError::Invalid { .. }
-                | StoreError::NotInitialised { .. },
+                | StoreError::NotInitialised { .. }
+                | StoreError::Lock(_),
             ) => {}
             Err(error) => panic!("{error:?}"),
         }
@@ -82,8 +83,10 @@ fn race(save: SaveAs) {
         let adders: Vec<_> =
             (0..4).map(|_| scope.spawn(|| add_all(project.options(), until))).collect();
         scope.spawn(|| edit(&path, save, &stop, &last));
-        let told = adders.into_iter().flat_map(|adder| adder.join().unwrap()).collect();
+        let told: Vec<_> = adders.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        // First of all, or an adder that fails leaves the editor at work for ever.
         stop.store(true, Ordering::Relaxed);
+        let told = told.into_iter().flat_map(|told| told.unwrap()).collect();
         told
     });
     let distinct: BTreeSet<u32> = told.iter().copied().collect();
