@@ -146,11 +146,12 @@ impl BacklogStore {
         let mut old = self.state.take();
         let (rules, paths) = (&self.options.rules, &self.paths);
         let mut parsed: Option<Loaded> = None;
-        let settled = read_settled(&self.paths.file, &self.options.clock, is_known, |bytes| {
-            let Ok(text) = std::str::from_utf8(bytes) else { return false };
+        let (file, clock) = (&self.paths.file, &self.options.clock);
+        let settled = read_settled(file, clock, items, is_known, |bytes| {
+            let text = std::str::from_utf8(bytes).ok()?;
             let before = old.take().map(|state| state.loaded);
             parsed = parse(before, text.to_owned(), rules, paths).ok();
-            parsed.as_ref().is_some_and(|loaded| loaded.file.items.len() >= items)
+            parsed.as_ref().map(|loaded| loaded.file.items.len())
         })?;
         let is_foreign = written.is_none_or(|swap| swap.ours != settled.hash);
         let is_same = known.as_deref() == Some(&settled.hash);

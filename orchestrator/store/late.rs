@@ -116,10 +116,11 @@ fn take_forward(store: &mut BacklogStore, swap: &Swap) -> Result<bool, StoreErro
     }
     let base = state.hash.clone();
     let rules = store.options.rules.clone();
-    let looks_whole = |bytes: &[u8]| {
-        std::str::from_utf8(bytes).is_ok_and(|text| load::load(text.into(), &rules).is_ok())
+    let count = |bytes: &[u8]| {
+        let text = std::str::from_utf8(bytes).ok()?;
+        Some(load::load(text.to_owned(), &rules).ok()?.file.items.len())
     };
-    let settled = match read_settled(&swap.path, &store.options.clock, |_| false, looks_whole) {
+    let settled = match read_settled(&swap.path, &store.options.clock, 0, |_| false, count) {
         Ok(settled) => settled,
         Err(StoreError::Unsettled { .. }) => return Ok(false),
         Err(error) => return Err(error),

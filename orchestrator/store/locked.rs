@@ -383,8 +383,8 @@ impl<'a> LockedBacklog<'a> {
         let store = &mut *self.store;
         let rules = &store.options.rules;
         let read = read_displaced(path, &store.options.clock, |bytes| {
-            let text = std::str::from_utf8(bytes);
-            text.is_ok_and(|text| load(text.to_owned(), rules).is_ok())
+            let text = std::str::from_utf8(bytes).ok()?;
+            Some(load(text.to_owned(), rules).ok()?.file.items.len())
         });
         let mut hash = String::new();
         let result = read

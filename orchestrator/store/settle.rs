@@ -34,11 +34,13 @@ pub(super) struct Settled {
 }
 
 /// Reads a file once it stands still. `is_known` tells by its hash whether we have
-/// seen a text before; `looks_whole` is asked about any other.
+/// seen a text before; of any other `count` tells how many items it has, where it
+/// can be read, and fewer than `items` look like a part.
 ///
 /// A text that changes all the time, as under an editor that saves with every key,
-/// is taken where it looks whole and stands still for a moment: should it be a part
-/// after all, the rest lands in the displaced file, and is carried forward.
+/// is taken once it can be read and does not shrink from one look to the next:
+/// should it be a part after all, the rest lands in the displaced file, and is
+/// carried forward.
 ///
 /// # Errors
 /// [`StoreError::NotInitialised`] where there is no file,
@@ -46,18 +48,22 @@ pub(super) struct Settled {
 pub(super) fn read_settled(
     path: &Path,
     clock: &Clock,
+    items: usize,
     is_known: impl Fn(&str) -> bool,
-    mut looks_whole: impl FnMut(&[u8]) -> bool,
+    mut count: impl FnMut(&[u8]) -> Option<usize>,
 ) -> Result<Settled, StoreError> {
     let start = Instant::now();
     let missing = || StoreError::NotInitialised { path: path.to_owned() };
     let mut last = read_once(path)?;
-    if let Some(read) = &last
-        && (is_known(&read.hash) || (!is_fresh(&read.stamp, clock) && looks_whole(&read.bytes)))
-    {
-        return last.ok_or_else(missing);
+    if let Some(read) = &last {
+        let is_old = !is_fresh(&read.stamp, clock);
+        let is_whole = |found: Option<usize>| found.is_some_and(|found| found >= items);
+        if is_known(&read.hash) || (is_old && is_whole(count(&read.bytes))) {
+            return last.ok_or_else(missing);
+        }
     }
     let mut since = start;
+    let mut fewest = items;
     loop {
         thread::sleep(MOMENT);
         let again = read_once(path)?;
@@ -67,11 +73,15 @@ pub(super) fn read_settled(
             last = again;
         } else if since.elapsed() >= PAUSE {
             return again.ok_or_else(missing);
-        } else if waited > RESTLESS
-            && let Some(read) = &again
-            && looks_whole(&read.bytes)
+        }
+        if waited > RESTLESS
+            && let Some(read) = &last
+            && let Some(found) = count(&read.bytes)
         {
-            return again.ok_or_else(missing);
+            if found >= fewest {
+                return last.ok_or_else(missing);
+            }
+            fewest = found;
         }
         if waited > PATIENCE {
             return Err(StoreError::Unsettled { path: path.to_owned(), waited });
@@ -79,7 +89,7 @@ pub(super) fn read_settled(
     }
 }
 
-/// Reads a text that a save has just displaced. One that looks whole is believed at
+/// Reads a text that a save has just displaced. One that can be read is believed at
 /// once: whoever still writes into it is found by the next look.
 ///
 /// # Errors
@@ -87,11 +97,11 @@ pub(super) fn read_settled(
 pub(super) fn read_displaced(
     path: &Path,
     clock: &Clock,
-    mut looks_whole: impl FnMut(&[u8]) -> bool,
+    mut count: impl FnMut(&[u8]) -> Option<usize>,
 ) -> Result<Settled, StoreError> {
     match read_once(path)? {
-        Some(read) if looks_whole(&read.bytes) => Ok(read),
-        _ => read_settled(path, clock, |_| false, looks_whole),
+        Some(read) if count(&read.bytes).is_some() => Ok(read),
+        _ => read_settled(path, clock, 0, |_| false, count),
     }
 }
 

@@ -86,8 +86,7 @@ fn race(save: SaveAs) {
         let told: Vec<_> = adders.into_iter().map(thread::ScopedJoinHandle::join).collect();
         // First of all, or an adder that fails leaves the editor at work for ever.
         stop.store(true, Ordering::Relaxed);
-        let told = told.into_iter().flat_map(|told| told.unwrap()).collect();
-        told
+        told.into_iter().flat_map(|told| told.unwrap()).collect()
     });
     let distinct: BTreeSet<u32> = told.iter().copied().collect();
     assert_eq!(distinct.len(), told.len(), "an ID was told twice");
