@@ -125,7 +125,10 @@ async fn what_cannot_be_started_is_an_error() {
     let mut bench = Bench::scripted("exit 0");
     bench.supervisor.subcommand = "__other".to_owned();
     let error = bench.try_run(|_| {}).await.unwrap_err().to_string();
-    assert!(error.contains("ended at once") && error.contains("unknown subcommand"), "{error}");
+    assert!(
+        error.contains("ended at once") && error.contains("unrecognized subcommand"),
+        "{error}"
+    );
     bench.supervisor.exe = bench.dir().join("gone");
     let error = bench.try_run(|_| {}).await.unwrap_err();
     assert!(matches!(error, RunnerError::Supervisor { .. }), "{error}");
@@ -135,7 +138,7 @@ async fn what_cannot_be_started_is_an_error() {
 async fn an_agent_that_removes_its_own_folder_has_failed() {
     let report = Bench::scripted("sleep 500; forget; say bye").run().await;
     let reason =
-        "the agent's supervisor ended with exit status: 1; the folder of the attempt is gone";
+        "the agent's supervisor ended with exit status: 8; the folder of the attempt is gone";
     assert_eq!(report.outcome.to_string(), reason);
     assert!(report.stderr_tail.contains("pid"), "{}", report.stderr_tail);
 }
