@@ -37,6 +37,9 @@ pub trait Commit: Send + 'static {
     fn idle(&mut self) {}
 }
 
+/// How long the next batch is left to gather after one that several callers shared.
+const LINGER: Duration = Duration::from_micros(200);
+
 /// How much may wait, and for how long. A size of 0 counts as 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -136,7 +139,15 @@ fn run<C: Commit>(committer: &mut C, drain: &Drain<Request<C>>, options: Options
     let max_batch = options.max_batch.max(1);
     loop {
         match drain.next(max_batch, idle_every) {
-            Next::Batch(batch) => commit(committer, batch),
+            Next::Batch(batch) => {
+                let is_shared = batch.len() > 1;
+                commit(committer, batch);
+                if is_shared {
+                    // Those just answered are about to ask again: without a moment
+                    // for them, each half of the callers waits for the other's commit.
+                    thread::sleep(LINGER);
+                }
+            }
             Next::Nothing => committer.idle(),
             Next::End => return,
         }
