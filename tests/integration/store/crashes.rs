@@ -127,6 +127,18 @@ fn same_but_dates(text: &str) -> String {
         .join("\n")
 }
 
+/// What holds after a failure or a crash: what stands is what was there, or all that
+/// the change makes of it.
+fn check_after(project: &Project, start: &str, change: &Change, told: &BTreeSet<u32>, what: &str) {
+    let text = project.text();
+    let new = if text == start { String::new() } else { text };
+    if !new.is_empty() {
+        assert_is_new(start, change, &new, what);
+    }
+    settle(project);
+    check(project, start, &new, told, what);
+}
+
 #[test]
 fn a_failure_at_any_point_leaves_the_old_file_or_the_new_one() {
     for (name, start, change) in actions() {
@@ -140,13 +152,7 @@ fn a_failure_at_any_point_leaves_the_old_file_or_the_new_one() {
                 break;
             };
             let what = format!("{name}, failure {n} at {point:?}");
-            let text = project.text();
-            let new = if text == start { String::new() } else { text.clone() };
-            if !new.is_empty() {
-                assert_is_new(start, &change, &new, &what);
-            }
-            settle(&project);
-            check(&project, start, &new, &told, &what);
+            check_after(&project, start, &change, &told, &what);
         }
     }
 }
@@ -161,13 +167,7 @@ fn a_crash_at_any_point_leaves_the_old_file_or_the_new_one() {
                 let (told, struck) = fault::crash_at(n, crash, || run(&project, &change));
                 let Some(point) = struck else { break };
                 let what = format!("{name}, {crash:?} {n} at {point:?}");
-                let text = project.text();
-                let new = if text == start { String::new() } else { text.clone() };
-                if !new.is_empty() {
-                    assert_is_new(start, &change, &new, &what);
-                }
-                settle(&project);
-                check(&project, start, &new, &told, &what);
+                check_after(&project, start, &change, &told, &what);
             }
         }
     }
