@@ -1,6 +1,7 @@
 //! What the tests of several modules need: a backlog in a folder of its own, the
 //! programs they start.
 
+mod editors;
 #[cfg(all(unix, feature = "cli"))]
 mod example;
 #[cfg(all(unix, feature = "postgres"))]
@@ -12,6 +13,7 @@ mod project;
 mod proxy;
 mod random;
 
+pub(crate) use editors::{Race, SaveAs, by_rename, in_place};
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use example::example;
 #[cfg(all(unix, feature = "postgres"))]

@@ -80,13 +80,13 @@ impl Cluster {
         });
     }
 
-    /// Makes an empty database and returns its URL.
+    /// Makes an empty database and returns its name.
     pub(crate) fn database(&self) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{}_{count}", std::process::id());
         self.execute("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0"));
-        self.url(&name)
+        name
     }
 
     /// Returns the URL of a database.
