@@ -6,22 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::NoTls;
 
+use super::{block_on, connect, text};
 use crate::support::{Cluster, Proxy};
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.unwrap().block_on(future)
-}
-
-async fn connect(url: &str) -> tokio_postgres::Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-    tokio::spawn(async move { connection.await.is_ok() });
-    client
-}
-
-async fn text(client: &tokio_postgres::Client, query: &str) -> String {
-    client.query_one(query, &[]).await.unwrap().get(0)
-}
 
 #[test]
 fn each_database_is_new_and_the_server_syncs() {
