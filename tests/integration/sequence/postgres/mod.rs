@@ -3,6 +3,7 @@
 mod faults;
 mod rig;
 mod suite;
+mod tables;
 
 use tokio_postgres::NoTls;
 
