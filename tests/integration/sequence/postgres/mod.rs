@@ -1,6 +1,8 @@
 //! Sequences in PostgreSQL, on servers that the tests start.
 
 mod faults;
+#[cfg(feature = "runtime")]
+mod load;
 mod rig;
 mod suite;
 mod tables;

@@ -25,21 +25,6 @@ fn each_database_is_new_and_the_server_syncs() {
 }
 
 #[test]
-fn a_server_that_is_stopped_at_once_has_what_it_committed() {
-    let cluster = Cluster::private(&["log_statement=all"]);
-    cluster.execute("postgres", "CREATE TABLE t (n int); INSERT INTO t VALUES (7)");
-    cluster.stop_immediately();
-    assert!(block_on(tokio_postgres::connect(&cluster.url("postgres"), NoTls)).is_err());
-    cluster.start();
-    let n = block_on(async {
-        let client = connect(&cluster.url("postgres")).await;
-        text(&client, "SELECT n::text FROM t").await
-    });
-    assert_eq!(n, "7");
-    assert!(cluster.log().contains("INSERT INTO t VALUES (7)"));
-}
-
-#[test]
 fn a_killed_run_leaves_no_server_behind() {
     let folder = tempfile::tempdir().unwrap().keep();
     let mut owner = Command::new("sleep").arg("600").spawn().unwrap();

@@ -45,6 +45,13 @@ mod serializable {
     use crate::sequence::conformance::conformance;
 
     conformance!(super::Database<true>);
+
+    #[cfg(feature = "runtime")]
+    mod authority {
+        use crate::sequence::authority::authority;
+
+        authority!(super::super::Database<true>);
+    }
 }
 
 mod read_committed {
