@@ -228,7 +228,7 @@ impl<'a> LockedBacklog<'a> {
             self.unmake(made);
         }
         let takes = requests.iter().any(|request| request.change.may_take_numbers());
-        let names = self.store.state()?.loaded.file.items.iter().any(|item| item.id.is_none());
+        let names = self.store.state()?.loaded.file.items.has_unnamed();
         if !takes && !names && copy >= own {
             return self.make(requests, now, copy.max(own));
         }
@@ -463,7 +463,7 @@ fn name_items(
     touched: &mut Touched,
     warnings: &mut Vec<String>,
 ) -> Option<Applied> {
-    if loaded.file.items.iter().all(|item| item.id.is_some()) {
+    if !loaded.file.items.has_unnamed() {
         return None;
     }
     touched::make(loaded, &Change::AssignIds, context, touched)
