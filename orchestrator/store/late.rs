@@ -218,9 +218,9 @@ fn item(text: &str) -> Option<BacklogItem> {
 fn index_of(loaded: &Loaded, before: &BacklogItem, after: &BacklogItem) -> Option<usize> {
     let items = &loaded.file.items;
     match &before.id {
-        Some(id) => items.iter().position(|item| item.is(id)),
+        Some(id) => items.position(id),
         None => {
-            let named = after.id.as_ref().and_then(|id| items.iter().position(|item| item.is(id)));
+            let named = after.id.as_ref().and_then(|id| items.position(id));
             named.or_else(|| {
                 items.iter().position(|item| item.id.is_none() && item.title == before.title)
             })

@@ -12,7 +12,7 @@ use super::load::{Loaded, load};
 use super::mark::MarkLock;
 use super::replace::{self, Put, Swap};
 use super::settle::read_displaced;
-use super::touched::{self, Touched};
+use super::touched::{self, Touched, Work};
 use super::worklog::ArchiveEntry;
 use super::{Paths, StoreError, edits, events, late, lost};
 use crate::fs::{self, FileLock};
@@ -228,7 +228,7 @@ impl<'a> LockedBacklog<'a> {
             self.unmake(made);
         }
         let takes = requests.iter().any(|request| request.change.may_take_numbers());
-        let names = self.store.state()?.loaded.file.items.iter().any(|item| item.id.is_none());
+        let names = self.store.state()?.loaded.file.items.has_unnamed();
         if !takes && !names && copy >= own {
             return self.make(requests, now, copy.max(own));
         }
@@ -288,26 +288,27 @@ impl<'a> LockedBacklog<'a> {
         };
         let had = (loaded.has_mark, loaded.file.next_item_id);
         let problems = loaded.problems.clone();
-        loaded.file.next_item_id = floor;
+        let is_migrated = loaded.original.is_some();
+        let mut work = Work::on(loaded);
+        work.file.next_item_id = floor;
         let mut touched = Touched::default();
-        let naming = name_items(loaded, &context, &mut touched, &mut store.warnings);
+        let naming = name_items(&mut work, &context, &mut touched, &mut store.warnings);
         let outcomes: Vec<_> = requests
             .iter()
-            .map(|request| touched::make(loaded, &request.change, &context, &mut touched))
+            .map(|request| touched::make(&mut work, &request.change, &context, &mut touched))
             .collect();
-        let mark = loaded.file.next_item_id;
+        let mark = work.file.next_item_id;
         let mut applied = naming.iter().chain(outcomes.iter().flatten());
         let is_needed = applied.any(|applied| !applied.deltas.is_empty())
-            || loaded.original.is_some()
+            || is_migrated
             || (had.0 && had.1 < mark);
         if !is_needed {
-            loaded.file.next_item_id = had.1;
+            work.file.next_item_id = had.1;
         } else if had != (true, mark) {
-            let undo = loaded
-                .doc
-                .apply(&[edits::set_mark(mark)])
-                .map_err(|refused| no_mark(&store.paths, loaded, &refused))?;
-            touched.undo.push(undo);
+            let marked = work.text.apply(&[edits::set_mark(mark)]);
+            drop(work);
+            let marked = marked.map_err(|refused| no_mark(&store.paths, loaded, &refused));
+            touched.undo.push(marked?);
             loaded.has_mark = true;
         }
         let named = naming.as_ref().map(|applied| applied.changed.clone()).unwrap_or_default();
@@ -458,15 +459,15 @@ impl<'a> LockedBacklog<'a> {
 /// Gives hand-written items their IDs; where the text cannot be edited so, they stay
 /// without, and nothing else is held up.
 fn name_items(
-    loaded: &mut Loaded,
+    work: &mut Work<'_>,
     context: &Context<'_>,
     touched: &mut Touched,
     warnings: &mut Vec<String>,
 ) -> Option<Applied> {
-    if loaded.file.items.iter().all(|item| item.id.is_some()) {
+    if !work.file.items.has_unnamed() {
         return None;
     }
-    touched::make(loaded, &Change::AssignIds, context, touched)
+    touched::make(work, &Change::AssignIds, context, touched)
         .inspect_err(|error| {
             warnings.push(format!("items without an ID stay so: {}", chain(error)));
         })
