@@ -4,4 +4,5 @@ mod by_hand;
 mod concurrency;
 mod effects;
 mod ends;
+mod storm;
 mod workshop;
