@@ -1,6 +1,8 @@
 //! Runs through the program itself, with an agent that follows a script.
 
+mod by_hand;
 mod concurrency;
 mod effects;
 mod ends;
+mod storm;
 mod workshop;
