@@ -26,4 +26,4 @@ pub use lock::{FileLock, HeldBy, Holder, LockError};
 pub use read::{
     Entry, Kind, Stamp, hash, hash_file, is_same_mount, list, read, read_if_exists, resolve, stamp,
 };
-pub use stream::{OutputFile, open};
+pub use stream::{OutputFile, open, tail};

@@ -11,11 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use orchestrator::fs::{FileLock, Holder};
-use rustix::process::{Pid, Signal, kill_process};
-
 use super::workshop::Workshop;
 use crate::support::{Random, count};
+use orchestrator::fs::{FileLock, Holder};
 
 const PHASES: [&str; 3] = ["design", "build", "review"];
 
@@ -159,14 +157,21 @@ fn edit(shop: &Workshop, random: &mut Random, n: usize, outside: &Mutex<Outside>
     fs::rename(staged, shop.project.file()).unwrap();
 }
 
-/// Runs, kills, and runs again; then to the end.
-fn runs(shop: &Workshop, kills: usize, random: &mut Random) {
+/// Runs, kills, and runs again: after some progress each time, so that the kills are
+/// spread over all of the work.
+fn runs(shop: &Workshop, items: usize, kills: usize, random: &mut Random) {
+    let entries = || shop.worklog().matches("\n## ").count();
+    let step = 2 * PHASES.len() * items / kills.max(1);
     for n in 0..kills {
+        let wanted = entries() + random.below(step + 1);
         let mut run = shop.start("run");
-        thread::sleep(Duration::from_millis(150 + random.below(1200) as u64));
-        let _may_have_ended = kill_process(Pid::from_child(&run), Signal::KILL);
-        run.wait().unwrap();
-        println!("kill {n}: {} entries", shop.worklog().matches("\n## ").count());
+        while entries() < wanted && run.try_wait().unwrap().is_none() {
+            thread::sleep(Duration::from_millis(10));
+        }
+        thread::sleep(Duration::from_millis(random.below(300) as u64));
+        run.kill().unwrap();
+        let is_late = run.wait().unwrap().code().is_some();
+        println!("kill {n}: {} entries{}", entries(), if is_late { ", too late" } else { "" });
     }
 }
 
@@ -197,7 +202,7 @@ fn a_killed_and_edited_run_does_everything_once() {
                 }
             }
         });
-        runs(&shop, kills, &mut random);
+        runs(&shop, items, kills, &mut random);
         is_over.store(true, Ordering::Relaxed);
     });
     let (code, report) = shop.report("run");
