@@ -20,6 +20,8 @@ pub enum RunEvent {
     Output {
         /// The item.
         item: ItemRef,
+        /// The phase.
+        phase: String,
         /// The line, made fit for a terminal.
         line: String,
     },
@@ -31,6 +33,13 @@ pub enum RunEvent {
         phase: String,
         /// Why it failed.
         reason: String,
+    },
+    /// An attempt was ended since the run is: it counts for nothing.
+    PhaseInterrupted {
+        /// The item.
+        item: ItemRef,
+        /// The phase.
+        phase: String,
     },
     /// A phase ended, and its result is saved.
     PhaseEnded {

@@ -18,11 +18,12 @@ impl From<&BacklogItem> for ItemRef {
 }
 
 /// Why a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Halt {
     /// Everything is done, blocked, or waits for what is.
     AllDoneOrBlocked,
     /// Nothing was started at all.
+    #[default]
     NothingToDo,
     /// As many phases were executed as may be.
     Cap,
@@ -39,7 +40,7 @@ pub enum Halt {
 }
 
 /// What a run did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Summary {
     /// Why it ended.
     pub halt: Halt,

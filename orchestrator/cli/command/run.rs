@@ -17,7 +17,9 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{Live, Output};
 use crate::cli::session::{Context, Session};
 use crate::coordinator;
-use crate::engine::{self, EngineError, Environment, Halt, RunEvent, RunOptions, Summary};
+use crate::engine::{
+    self, EngineError, Environment, Halt, Observer, RunEvent, RunOptions, Summary,
+};
 use crate::runner::{Stop, Supervisor};
 use crate::scheduler::Selection;
 use crate::store::RunLock;
@@ -69,6 +71,7 @@ fn execute(
     let inbox = paths.shown.with_file_name(super::ingest::INBOX);
     let lock = RunLock::take(&paths, &opened.holder)?;
     let (coordinator, running) = coordinator::open(store)?;
+    let (sender, events) = mpsc::channel();
     let environment = Environment {
         coordinator,
         paths,
@@ -78,9 +81,10 @@ fn execute(
         inbox: absolute(inbox)?,
         lock,
         clock: opened.clock,
+        // A reader that has gone away does not end the run.
+        observer: Observer::new(move |event| drop(sender.send(event))),
     };
-    let (sender, events) = mpsc::channel();
-    let worker = thread::spawn(move || drive(environment, &options, &sender));
+    let worker = thread::spawn(move || drive(environment, &options));
     let live = Live::new(output.is_live());
     for event in events {
         show_event(&event, output, &live)?;
@@ -102,19 +106,13 @@ fn absolute(path: PathBuf) -> Result<PathBuf, CliError> {
         .map_err(|source| CliError::Io { action: format!("find {}", path.display()), source })
 }
 
-fn drive(
-    environment: Environment,
-    options: &RunOptions,
-    events: &mpsc::Sender<RunEvent>,
-) -> Result<Summary, EngineOrIo> {
+fn drive(environment: Environment, options: &RunOptions) -> Result<Summary, EngineOrIo> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let (sender, stop) = watch::channel(Stop::Run);
         let signals = tokio::spawn(listen(sender));
-        // A reader that has gone away does not end the run.
-        let mut tell = |event| drop(events.send(event));
-        let result = engine::run(&environment, options, stop, &mut tell).await;
+        let result = engine::run(environment, options, stop).await;
         signals.abort();
         Ok(result?)
     })
@@ -189,7 +187,7 @@ fn show_event(event: &RunEvent, output: &Output, live: &Live) -> Result<(), CliE
             live.start(&format!("{} {phase}  {}", item.id, item.title))
         }
         RunEvent::Output { line, .. } => live.say(line),
-        RunEvent::PhaseEnded { .. } => live.say(""),
+        RunEvent::PhaseEnded { .. } | RunEvent::PhaseInterrupted { .. } => live.say(""),
         _ => {}
     }
     if let Some((is_warning, text)) = to_line(event) {
@@ -208,6 +206,9 @@ fn to_line(event: &RunEvent) -> Option<(bool, String)> {
         }
         RunEvent::Retrying { item, phase, reason } => {
             (true, format!("{} {phase} failed and is tried again: {reason}", item.id))
+        }
+        RunEvent::PhaseInterrupted { item, phase } => {
+            (false, format!("{} {phase}: ended with the run, and counts for nothing", item.id))
         }
         RunEvent::PhaseEnded { item, phase, outcome, summary, duration } => {
             let seconds = duration.as_secs_f64();
@@ -242,9 +243,14 @@ fn to_wire(event: &RunEvent) -> wire::Event<Detail> {
             let detail = Detail { attempt: Some(*attempt), ..Detail::default() };
             named("phase_started", Some(item), Some(phase), detail)
         }
-        RunEvent::Output { item, line } => named("output", Some(item), None, said(line)),
+        RunEvent::Output { item, phase, line } => {
+            named("output", Some(item), Some(phase), said(line))
+        }
         RunEvent::Retrying { item, phase, reason } => {
             named("phase_retried", Some(item), Some(phase), said(reason))
+        }
+        RunEvent::PhaseInterrupted { item, phase } => {
+            named("phase_interrupted", Some(item), Some(phase), Detail::default())
         }
         RunEvent::PhaseEnded { item, phase, outcome, summary, duration } => {
             let (outcome, seconds) = (Some(outcome.clone()), Some(duration.as_secs_f64()));

@@ -1,6 +1,8 @@
 //! `status`: how the work stands, what a run would start next, and what keeps the
 //! rest waiting.
 
+use std::collections::HashSet;
+
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, Table};
@@ -46,6 +48,8 @@ fn planned(session: &mut Session<'_>, selection: &Selection) -> Result<Status, C
         limits: &session.config.limits,
         rules: &session.store.options().rules,
         selection,
+        moved: &HashSet::new(),
+        set_aside: &HashSet::new(),
     });
     let next = plan.starts.into_iter().map(|start| Upcoming {
         title: snapshot.items[start.index].title.clone(),
