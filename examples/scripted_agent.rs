@@ -126,6 +126,18 @@ impl Agent {
                 }
                 fs::write(first, format!("{second}\n"))?;
             }
+            "append" => {
+                let mut file = fs::OpenOptions::new().append(true).create(true).open(first)?;
+                file.write_all(format!("{second}\n").as_bytes())?;
+            }
+            // As an editor does: a new file in the place of the old one.
+            "edit" => {
+                let (old, new) = second.split_once(" => ").ok_or("edit FILE OLD => NEW")?;
+                let aside = format!("{first}.{}", self.item);
+                fs::write(&aside, fs::read_to_string(first)?.replace(old, new))?;
+                fs::rename(aside, first)?;
+            }
+            "await" => until_exists(Path::new(rest))?,
             "remove" => fs::remove_dir_all(rest)?,
             "forget" => fs::remove_dir_all(self.result_file.parent().ok_or("no folder")?)?,
             "about" => {
@@ -154,6 +166,17 @@ impl Agent {
         }
         Ok(())
     }
+}
+
+/// Waits for a file, for as long as a busy machine may take to make it.
+fn until_exists(path: &Path) -> Outcome<()> {
+    for _ in 0..12_000 {
+        if path.exists() {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(10));
+    }
+    Err(format!("{} never came", path.display()).into())
 }
 
 /// Prints that many megabytes, in lines.

@@ -61,7 +61,8 @@ impl Commit for Writer {
             }
             Err(error) if !self.has_reported => {
                 self.has_reported = true;
-                tracing::warn!(%error, "the backlog cannot be read at the moment; nothing is written until it can");
+                // Whoever asks for something is told by the answer.
+                tracing::info!(%error, "the backlog cannot be read at the moment; nothing is written until it can");
             }
             Err(_) => {}
         }

@@ -65,17 +65,16 @@ pub(super) async fn finish(
         change: Change::CompletePhase(Box::new(completion.clone())),
         record: Some(record_of(attempt)),
     };
-    let kept = |reason: &str| {
-        let (id, phase) = (&item.id, &completion.phase);
-        let text = format!("{id}: the result of {phase} is kept, and not saved yet: {reason}");
-        environment.observer.warn(text);
+    let kept = |reason: String| {
+        let (item, phase) = (item.clone(), completion.phase.clone());
+        environment.observer.tell(RunEvent::PhaseKept { item, phase, reason });
         Ok(Effects { is_kept: true, ..Effects::default() })
     };
     let outcomes = match change(environment, &[request], stop).await {
         Ok(changed) => changed.outcomes,
         // The run is being ended while somebody types: the next one will save it.
         Err(EngineError::Coordinator(error)) if error.is_passing() => {
-            return kept(&error.to_string());
+            return kept(error.to_string());
         }
         Err(error) => return Err(error),
     };
@@ -84,7 +83,7 @@ pub(super) async fn finish(
         match outcome {
             Ok(applied) => effects.take(&applied, item),
             // The item stays as it is, and the run goes on with the others.
-            Err(error) => return kept(&describe(&error)),
+            Err(error) => return kept(describe(&error)),
         }
     }
     log(environment, finished, attempt, false).await?;

@@ -4,9 +4,33 @@ use std::time::Duration;
 
 use super::summary::ItemRef;
 
+/// How a run stands, between two decisions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outlook {
+    /// Phases that run.
+    pub running: usize,
+    /// Items that were finished so far.
+    pub completed: usize,
+    /// Items that wait for a person.
+    pub blocked: usize,
+    /// Items that wait for something else.
+    pub waiting: usize,
+    /// The first of those that wait, with what for.
+    pub first: Vec<(ItemRef, String)>,
+}
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunEvent {
+    /// A decision was made, and the outlook is another one than before.
+    Decided(Outlook),
+    /// Nothing is started any more, since a person wants the run to end.
+    Stopping {
+        /// How many phases still run.
+        running: usize,
+        /// Whether they are ended at once.
+        at_once: bool,
+    },
     /// An agent was started.
     PhaseStarted {
         /// The item.
@@ -32,6 +56,15 @@ pub enum RunEvent {
         /// The phase.
         phase: String,
         /// Why it failed.
+        reason: String,
+    },
+    /// A phase ended, and its result could not be saved: a later run will try again.
+    PhaseKept {
+        /// The item.
+        item: ItemRef,
+        /// The phase.
+        phase: String,
+        /// Why.
         reason: String,
     },
     /// An attempt was ended since the run is: it counts for nothing.

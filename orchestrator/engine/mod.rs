@@ -19,6 +19,6 @@ mod task;
 
 pub use environment::{Environment, Observer, RunOptions};
 pub use error::EngineError;
-pub use event::RunEvent;
+pub use event::{Outlook, RunEvent};
 pub use run::run;
 pub use summary::{Halt, ItemRef, Summary};

@@ -23,7 +23,7 @@ use crate::scheduler::Start;
 pub(super) enum Ran {
     /// Something that is to be applied.
     Finished {
-        finished: Finished,
+        finished: Box<Finished>,
         /// The attempt whose result it is.
         attempt: Attempt,
         /// Whether all retries failed.
@@ -178,7 +178,8 @@ impl Tries {
         attempt: Attempt,
         has_failed: bool,
     ) -> Ran {
-        let finished = Finished { item: ItemRef::from(item), completion, duration: self.duration };
+        let item = ItemRef::from(item);
+        let finished = Box::new(Finished { item, completion, duration: self.duration });
         Ran::Finished { finished, attempt, has_failed }
     }
 

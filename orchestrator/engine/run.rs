@@ -10,17 +10,20 @@ use tokio::time::sleep;
 use super::apply::{Effects, archive, change, describe};
 use super::environment::{Environment, LOOK_AGAIN, RunOptions};
 use super::error::EngineError;
-use super::event::RunEvent;
+use super::event::{Outlook, RunEvent};
 use super::leftovers::take_up;
 use super::summary::{Halt, ItemRef, Summary};
 use super::task::{Ended, work};
 use crate::coordinator::{Command, CoordinatorError, Reply, Request, StoreError};
 use crate::model::{BacklogItem, BacklogSnapshot, Change, IdQuery, ItemId, ItemStatus};
 use crate::runner::Stop;
-use crate::scheduler::{Plan, Running, Start, View, plan};
+use crate::scheduler::{Plan, Running, Start, View, Waiting, plan};
 
 /// How many phases in a row may fail all their retries.
 const BREAKER: u32 = 2;
+
+/// How many items that wait are told by name.
+const NAMED: usize = 3;
 
 /// Runs until nothing is left to start, or something halts it.
 ///
@@ -81,6 +84,8 @@ struct Run<'a> {
     is_waiting: bool,
     /// What was wrong with the inbox, so that it is told once.
     bad_inbox: Option<String>,
+    /// What was told last of how the run stands.
+    outlook: Outlook,
     /// What ends the run once nothing runs any more.
     fatal: Option<EngineError>,
 }
@@ -100,6 +105,7 @@ impl<'a> Run<'a> {
             set_aside: HashSet::new(),
             is_waiting: false,
             bad_inbox: None,
+            outlook: Outlook::default(),
             fatal: None,
         }
     }
@@ -145,11 +151,12 @@ impl<'a> Run<'a> {
         if let Some(halt) = self.halted() {
             return Ok(self.running.is_empty().then_some(halt));
         }
-        if self.places() == 0 {
+        if !self.can_read().await? || self.places() == 0 {
             return Ok(None);
         }
-        let Some(snapshot) = self.look(snapshots).await? else { return Ok(None) };
+        let snapshot = self.look(snapshots).await?;
         let mut plan = self.plan(&snapshot);
+        self.tell_outlook(&snapshot, &plan);
         if plan.starts.is_empty() {
             return Ok(self.running.is_empty().then(|| self.nothing_left(&plan)));
         }
@@ -191,25 +198,33 @@ impl<'a> Run<'a> {
         usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(self.running.len())
     }
 
+    /// Reads the backlog where it changed. While it cannot be read nothing is decided.
+    async fn can_read(&mut self) -> Result<bool, EngineError> {
+        let answer = self.environment.coordinator.ask(Command::Refresh).await;
+        let observer = &self.environment.observer;
+        self.is_waiting = match answer {
+            Ok(_) => {
+                observer.goes_on();
+                false
+            }
+            Err(error) if error.is_passing() => {
+                observer.waits(&error);
+                true
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(!self.is_waiting)
+    }
+
     /// Takes in the inbox, gives IDs to what was written by hand, and returns the
-    /// backlog as it is now; nothing while it cannot be read.
+    /// backlog as it is then.
     async fn look(
         &mut self,
         snapshots: &mut Receiver<Arc<BacklogSnapshot>>,
-    ) -> Result<Option<Arc<BacklogSnapshot>>, EngineError> {
-        let coordinator = self.environment.coordinator.clone();
-        match coordinator.ask(Command::Refresh).await {
-            Err(error) if error.is_passing() => {
-                self.is_waiting = true;
-                self.environment.observer.waits(&error);
-                return Ok(None);
-            }
-            answer => drop(answer?),
-        }
-        self.is_waiting = false;
-        self.environment.observer.goes_on();
+    ) -> Result<Arc<BacklogSnapshot>, EngineError> {
         self.ingest().await?;
-        if coordinator.snapshot().items.iter().any(|item| item.id.is_none()) {
+        let snapshot = self.environment.coordinator.snapshot();
+        if snapshot.items.iter().any(|item| item.id.is_none()) {
             // Hand-written items get their IDs with any save.
             let changed = change(&self.environment, &[], &mut self.stop).await?;
             for item in &changed.named {
@@ -219,7 +234,7 @@ impl<'a> Run<'a> {
             }
         }
         // What we did ourselves is no news.
-        Ok(Some(Arc::clone(&snapshots.borrow_and_update())))
+        Ok(Arc::clone(&snapshots.borrow_and_update()))
     }
 
     fn plan(&self, snapshot: &BacklogSnapshot) -> Plan {
@@ -233,6 +248,28 @@ impl<'a> Run<'a> {
             moved: &self.moved,
             set_aside: &self.set_aside,
         })
+    }
+
+    fn tell_outlook(&mut self, snapshot: &BacklogSnapshot, plan: &Plan) {
+        let is_blocked = |waiting: &&(usize, Waiting)| matches!(waiting.1, Waiting::Blocked(_));
+        let is_other = |waiting: &&(usize, Waiting)| {
+            !matches!(waiting.1, Waiting::Blocked(_) | Waiting::Running)
+        };
+        let waiting = || plan.waiting.iter().filter(is_other);
+        let named = |(index, waiting): &(usize, Waiting)| {
+            (ItemRef::from(&*snapshot.items[*index]), waiting.to_string())
+        };
+        let outlook = Outlook {
+            running: self.running.len() + plan.starts.len().min(self.places()),
+            completed: self.summary.completed.len(),
+            blocked: plan.waiting.iter().filter(is_blocked).count(),
+            waiting: waiting().count(),
+            first: waiting().take(NAMED).map(named).collect(),
+        };
+        if self.outlook != outlook {
+            self.outlook = outlook.clone();
+            self.environment.observer.tell(RunEvent::Decided(outlook));
+        }
     }
 
     /// Returns why the run ends, where nothing can be started and nothing runs.
@@ -338,20 +375,32 @@ impl<'a> Run<'a> {
         if self.running.is_empty() && !self.is_waiting {
             return;
         }
-        let may_start = self.halted().is_none() && self.places() > 0;
+        let goes_on = self.halted().is_none() && self.fatal.is_none();
+        let may_start = goes_on && self.places() > 0;
         tokio::select! {
             Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
             changed = self.stop.changed(), if self.can_be_stopped => {
                 self.can_be_stopped = changed.is_ok();
+                self.tell_stopping();
             }
             // A hand edit, or an entry in the inbox, may bring something to start.
             Ok(()) = snapshots.changed(), if may_start => {}
-            () = sleep(LOOK_AGAIN), if may_start => {}
+            () = sleep(LOOK_AGAIN), if goes_on => {}
             else => {}
         }
         while let Some(joined) = self.tasks.try_join_next_with_id() {
             self.joined(joined);
         }
+    }
+
+    fn tell_stopping(&self) {
+        let at_once = match *self.stop.borrow() {
+            Stop::Run => return,
+            Stop::After(_) => false,
+            Stop::Now => true,
+        };
+        let running = self.running.len();
+        self.environment.observer.tell(RunEvent::Stopping { running, at_once });
     }
 
     /// Takes in what came of a task.

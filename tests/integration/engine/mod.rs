@@ -1,5 +1,6 @@
 //! Runs through the program itself, with an agent that follows a script.
 
+mod concurrency;
 mod effects;
 mod ends;
 mod workshop;

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -28,10 +30,20 @@ impl Workshop {
 
     /// `execution` goes under `[execution]`.
     pub(super) fn configured(backlog: &str, script: &str, execution: &str) -> Self {
+        Self::with_pipeline(backlog, script, execution, PIPELINE)
+    }
+
+    /// `pipeline` is that of all items, in the words of the configuration.
+    pub(super) fn with_pipeline(
+        backlog: &str,
+        script: &str,
+        execution: &str,
+        pipeline: &str,
+    ) -> Self {
         let project = Project::with(backlog);
         let agent = example("scripted_agent");
         let config = format!(
-            "[execution]\n{execution}\n[agents.default]\ncommand = [{:?}]\n{PIPELINE}",
+            "[execution]\n{execution}\n[agents.default]\ncommand = [{:?}]\n{pipeline}",
             agent.to_str().unwrap()
         );
         fs::write(project.root().join("orchestrator.toml"), config).unwrap();
@@ -64,6 +76,32 @@ impl Workshop {
         let mut command = self.command(args);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         command.spawn().unwrap()
+    }
+
+    /// Waits until the agent, or the run, has made a file.
+    #[track_caller]
+    pub(super) fn until(&self, path: &str) {
+        self.until_that(path, || self.exists(path));
+    }
+
+    /// Waits for something, for as long as a busy machine may take.
+    #[track_caller]
+    pub(super) fn until_that(&self, what: &str, is_so: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !is_so() {
+            assert!(start.elapsed() < Duration::from_secs(120), "{what} never came");
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Lets those agents go on that wait for this file.
+    pub(super) fn release(&self, path: &str) {
+        fs::write(self.project.root().join(path), "").unwrap();
+    }
+
+    /// Returns a file that agents have appended to.
+    pub(super) fn log(&self) -> String {
+        fs::read_to_string(self.project.root().join("log")).unwrap_or_default()
     }
 
     pub(super) fn text(&self) -> String {
