@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::common_dir::{Checkout, find};
 use super::error::GitError;
+use super::path::RepoPath;
 use super::process::{Call, first_line, unexpected};
 use super::snapshot::{self, Snapshot};
 use crate::fs;
@@ -60,6 +61,14 @@ impl Repository {
     /// Returns the top folder of the work tree.
     pub fn top(&self) -> &Path {
         &self.checkout.work_tree
+    }
+
+    /// Returns a path as seen from the top of the work tree; `None` for one that lies
+    /// elsewhere, links followed.
+    pub fn relative(&self, path: &Path) -> Option<RepoPath> {
+        // What does not exist yet, folder included, is taken as it is written.
+        let path = fs::resolve(path).unwrap_or_else(|_| path.to_owned());
+        path.strip_prefix(self.top()).ok().map(RepoPath::from)
     }
 
     /// Returns the commit that is checked out; `None` before the first one.
