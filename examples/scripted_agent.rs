@@ -126,6 +126,19 @@ impl Agent {
                 }
                 fs::write(first, format!("{second}\n"))?;
             }
+            // Names may hold spaces, so they come last, or apart.
+            "put" => {
+                let (text, name) = rest.split_once(" => ").ok_or("put TEXT => NAME")?;
+                if let Some(folder) = Path::new(name).parent() {
+                    fs::create_dir_all(folder)?;
+                }
+                fs::write(name, format!("{text}\n"))?;
+            }
+            "delete" => fs::remove_file(rest)?,
+            "git" => {
+                let status = Command::new("git").args(rest.split(' ')).status()?;
+                status.success().then_some(()).ok_or("git failed")?;
+            }
             "append" => {
                 let mut file = fs::OpenOptions::new().append(true).create(true).open(first)?;
                 file.write_all(format!("{second}\n").as_bytes())?;

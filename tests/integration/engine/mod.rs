@@ -3,4 +3,5 @@
 mod concurrency;
 mod effects;
 mod ends;
+mod git;
 mod workshop;
