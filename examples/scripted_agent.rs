@@ -2,9 +2,9 @@
 //!
 //! `ORCHESTRATOR_SCRIPT` names a file with a line per phase, `ITEM/PHASE/ATTEMPT:
 //! action; action`, where `*` stands for anything and the first line that fits is
-//! followed. The actions are those of [`Agent::act`]. Without a script it does
-//! something sensible with any item: it judges new ones, writes a small file in
-//! the phase `build`, and declares every other phase done.
+//! followed. The actions are those of [`Agent::act`] and [`Agent::change_files`].
+//! Without a script it does something sensible with any item: it judges new ones,
+//! writes a small file in the phase `build`, and declares every other phase done.
 
 #![expect(
     clippy::disallowed_methods,
@@ -120,6 +120,39 @@ impl Agent {
             // Processes that nobody waits for, in this session or in another one.
             "child" => drop(start(LINGER)?),
             "detach" => drop(start(DETACH)?.wait()?),
+            "await" => until_exists(Path::new(rest))?,
+            "forget" => fs::remove_dir_all(self.result_file.parent().ok_or("no folder")?)?,
+            "about" => {
+                let (item, phase) = rest.split_once('/').ok_or("about ITEM/PHASE")?;
+                self.report["item_id"] = item.into();
+                self.report["phase"] = phase.into();
+            }
+            "assess" => {
+                self.report["updated_assessments"] = json!({
+                    "size": first, "complexity": second, "risk": second, "impact": second
+                });
+            }
+            "follow-up" => {
+                let follow_ups = self.report["follow_ups"].as_array_mut();
+                follow_ups.ok_or("no list")?.push(rest.into());
+            }
+            "set" => self.report[first] = serde_json::from_str(second)?,
+            "result" | "half" => {
+                self.report["result"] = first.into();
+                self.report["summary"] = second.into();
+                let text = self.report.to_string();
+                let len = if verb == "half" { text.len() / 2 } else { text.len() };
+                fs::write(&self.result_file, &text.as_bytes()[..len])?;
+            }
+            _ => self.change_files(verb, rest)?,
+        }
+        Ok(())
+    }
+
+    /// Does what a phase does to the work tree.
+    fn change_files(&self, verb: &str, rest: &str) -> Outcome<()> {
+        let (first, second) = rest.split_once(' ').unwrap_or((rest, ""));
+        match verb {
             "write" => {
                 if let Some(folder) = Path::new(first).parent() {
                     fs::create_dir_all(folder)?;
@@ -150,31 +183,7 @@ impl Agent {
                 fs::write(&aside, fs::read_to_string(first)?.replace(old, new))?;
                 fs::rename(aside, first)?;
             }
-            "await" => until_exists(Path::new(rest))?,
             "remove" => fs::remove_dir_all(rest)?,
-            "forget" => fs::remove_dir_all(self.result_file.parent().ok_or("no folder")?)?,
-            "about" => {
-                let (item, phase) = rest.split_once('/').ok_or("about ITEM/PHASE")?;
-                self.report["item_id"] = item.into();
-                self.report["phase"] = phase.into();
-            }
-            "assess" => {
-                self.report["updated_assessments"] = json!({
-                    "size": first, "complexity": second, "risk": second, "impact": second
-                });
-            }
-            "follow-up" => {
-                let follow_ups = self.report["follow_ups"].as_array_mut();
-                follow_ups.ok_or("no list")?.push(rest.into());
-            }
-            "set" => self.report[first] = serde_json::from_str(second)?,
-            "result" | "half" => {
-                self.report["result"] = first.into();
-                self.report["summary"] = second.into();
-                let text = self.report.to_string();
-                let len = if verb == "half" { text.len() / 2 } else { text.len() };
-                fs::write(&self.result_file, &text.as_bytes()[..len])?;
-            }
             _ => return Err(format!("no such action: {verb}").into()),
         }
         Ok(())
