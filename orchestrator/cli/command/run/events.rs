@@ -103,6 +103,7 @@ fn to_line(event: &RunEvent) -> Option<(bool, String)> {
             let seconds = duration.as_secs_f64();
             (false, format!("{} {phase}: {outcome} after {seconds:.1} s: {summary}", item.id))
         }
+        RunEvent::Committed { commit } => (false, format!("committed {commit}")),
         RunEvent::Completed(item) => (false, format!("{} done: {}", item.id, item.title)),
         RunEvent::Blocked { item, reason } => (true, format!("{} is blocked: {reason}", item.id)),
         RunEvent::Added { item, origin } => {
@@ -158,6 +159,10 @@ fn to_wire(event: &RunEvent) -> Option<wire::Event<Detail>> {
                 Some(phase),
                 Detail { outcome, seconds, ..said(summary) },
             )
+        }
+        RunEvent::Committed { commit } => {
+            let other = Some(commit.clone());
+            named("committed", None, None, Detail { other, ..Detail::default() })
         }
         RunEvent::Completed(item) => named("item_completed", Some(item), None, Detail::default()),
         RunEvent::Blocked { item, reason } => named("item_blocked", Some(item), None, said(reason)),
