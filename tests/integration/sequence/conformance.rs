@@ -332,8 +332,11 @@ pub(crate) fn several_programs_at_once_get_no_number_twice<S: Store + Sync>() {
                     let batch =
                         [next(&us(), 1), next(&other, 1), reserve(&us(), 1 + (i + n) % 3, HOUR)];
                     // In the other order too, where locks could be taken crosswise.
-                    let batch: Vec<_> =
-                        if i % 2 == 0 { batch.into() } else { batch.into_iter().rev().collect() };
+                    let batch: Vec<_> = if i.is_multiple_of(2) {
+                        batch.into()
+                    } else {
+                        batch.into_iter().rev().collect()
+                    };
                     let outcomes = loop {
                         match backend.commit(&batch) {
                             Ok(outcomes) => break outcomes,
