@@ -57,7 +57,10 @@ pub fn walk(root: &Path) -> Result<Vec<Walked>, FsError> {
 /// A link in a circle leads nowhere, too.
 fn stamp_of_link(path: &Path) -> Result<Option<Stamp>, FsError> {
     match stamp(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::FilesystemLoop => Ok(None),
+        #[cfg(unix)]
+        Err(error) if error.io().raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            Ok(None)
+        }
         other => other,
     }
 }

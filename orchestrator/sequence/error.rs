@@ -162,6 +162,14 @@ pub enum SequenceError {
     /// The caller has no transaction under way.
     #[error("numbers are taken inside a transaction; begin one (on SQLite, BEGIN IMMEDIATE)")]
     NoTransaction,
+    /// The database cannot be reached, or was lost before the commit; nothing was
+    /// changed.
+    #[error("the database cannot be reached; try again")]
+    Unreachable {
+        /// What the driver says.
+        #[source]
+        source: Cause,
+    },
     /// The database refused; nothing was changed.
     #[error("cannot {doing}")]
     Database {

@@ -7,7 +7,8 @@
 //! [`Plan`] holds what all databases share: what a batch adds to which row, which
 //! answers are repeated, who gets which number. A [`Backend`] carries a batch out
 //! in one transaction, and `authority` takes what waits from all callers together.
-//! `sqlite::allocate` works inside a transaction of the caller's own.
+//! `sqlite::allocate` and its twin in `postgres` work inside a transaction of the
+//! caller's own.
 //!
 //! Guarantees: a number is told once, and only after it is durable; a number that
 //! was issued and is not used is a gap, never issued again. Which IDs exist in
@@ -20,6 +21,8 @@ mod format;
 mod key;
 mod layout;
 mod plan;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod request;
 mod reservation;
 #[cfg(feature = "sqlite")]
