@@ -15,6 +15,8 @@
 //! files and other tables, and how errors reach people, is left to the callers.
 
 pub mod adopt;
+#[cfg(feature = "runtime")]
+mod authority;
 mod backend;
 mod error;
 mod format;
@@ -28,6 +30,8 @@ mod reservation;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+#[cfg(feature = "runtime")]
+pub use authority::{Authority, AuthorityOptions, Cleanup, Running, open};
 pub use backend::{Backend, Counter};
 pub use error::{Cause, SequenceError};
 pub use format::IdTemplate;
