@@ -51,8 +51,45 @@ pub(crate) fn run_on(choice: &mut Choice<'_>, text: String) -> Tally {
         if choice.one_in(4) {
             oracle::check_reload(choice, &document);
         }
+        if choice.one_in(3) {
+            in_a_row(choice, &document);
+        }
     }
     tally
+}
+
+/// Edits that are made in a row come to the same as one after the other: text, index,
+/// what is refused and why, and the way back.
+fn in_a_row(choice: &mut Choice<'_>, document: &Document) {
+    let (mut one_by_one, mut together) = (document.clone(), document.clone());
+    let mut made = Vec::new();
+    let mut editing = together.editing();
+    for _ in 0..choice.below(7) {
+        let mut edits = vec![edit::random(choice, &one_by_one)];
+        if choice.one_in(3) {
+            edits.push(edit::random(choice, &one_by_one));
+        }
+        match (one_by_one.apply(&edits), editing.apply(&edits)) {
+            (Ok(single), Ok(undo)) if choice.one_in(4) => {
+                one_by_one.undo(single);
+                editing.undo(undo);
+            }
+            (Ok(_), Ok(undo)) => made.push(undo),
+            (Err(single), Err(refused)) => {
+                assert_eq!(format!("{single:?}"), format!("{refused:?}"), "{edits:?}");
+            }
+            (single, other) => panic!("{single:?}, {other:?} of {edits:?}"),
+        }
+        for record in 0..one_by_one.len() {
+            assert_eq!(editing.record_text(record), one_by_one.record_text(record), "{edits:?}");
+        }
+    }
+    drop(editing);
+    assert_eq!(oracle::State::of(&together), oracle::State::of(&one_by_one));
+    while let Some(undo) = made.pop() {
+        together.undo(undo);
+    }
+    assert_eq!(oracle::State::of(&together), oracle::State::of(document), "all taken back");
 }
 
 fn one(document: &mut Document, edit: &Edit, tally: &mut Tally) {

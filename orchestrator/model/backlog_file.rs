@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BacklogItem, IdQuery, ItemId};
+use super::{BacklogItem, IdQuery, Items};
 
 /// The schema version that new files get and old ones are migrated to.
 pub const CURRENT_SCHEMA: u32 = 2;
@@ -27,12 +27,12 @@ pub struct BacklogFile {
     pub next_item_id: u32,
     /// The items in file order.
     #[serde(default)]
-    pub items: Vec<Arc<BacklogItem>>,
+    pub items: Items,
 }
 
 impl Default for BacklogFile {
     fn default() -> Self {
-        Self { schema_version: CURRENT_SCHEMA, next_item_id: 0, items: Vec::new() }
+        Self { schema_version: CURRENT_SCHEMA, next_item_id: 0, items: Items::default() }
     }
 }
 
@@ -40,23 +40,17 @@ impl BacklogFile {
     /// Returns the highest number that any item's ID has, under any prefix; 0
     /// where there is none.
     pub fn highest_number(&self) -> u32 {
-        self.items
-            .iter()
-            .filter_map(|item| item.id.as_deref())
-            .filter_map(|id| ItemId::number_of(id).ok())
-            .max()
-            .unwrap_or(0)
+        self.items.highest_number()
     }
 
     /// Returns the indexes of the items that a query names; more than one where
     /// IDs are duplicate.
     pub fn find(&self, query: &IdQuery) -> Vec<usize> {
-        let names = |item: &Arc<BacklogItem>| item.id.as_deref().is_some_and(|id| query.names(id));
-        (0..self.items.len()).filter(|&index| names(&self.items[index])).collect()
+        self.items.find(query)
     }
 
     /// Returns the item with exactly this ID (letter case and zeros aside).
     pub fn get(&self, id: &str) -> Option<&Arc<BacklogItem>> {
-        self.items.iter().find(|item| item.is(id))
+        self.items.position(id).map(|index| &self.items[index])
     }
 }

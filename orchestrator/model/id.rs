@@ -223,6 +223,11 @@ impl IdQuery {
         ItemId::number_of(id) == Ok(number) && (self.is_bare || ItemId::same(&self.text, id))
     }
 
+    /// Returns the number of the IDs that can be meant, where they have one.
+    pub(super) fn number(&self) -> Option<u32> {
+        self.number
+    }
+
     /// Returns what was typed.
     pub fn text(&self) -> &str {
         &self.text

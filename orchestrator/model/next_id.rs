@@ -4,7 +4,7 @@
 //! pure; its caller stores the number back as the new mark, and makes it durable
 //! before anyone is told the ID.
 
-use super::{BacklogFile, IdFormat, ItemId};
+use super::{BacklogFile, IdFormat};
 
 /// Why no ID can be issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,15 +32,9 @@ pub enum IdError {
 /// # Errors
 /// [`IdError::IdSpaceExhausted`] at the end of `u32`: never a wrap.
 pub fn generate_next_id(file: &BacklogFile, prefix: &str) -> Result<(String, u32), IdError> {
-    let highest = file
-        .items
-        .iter()
-        .filter_map(|item| item.id.as_deref())
-        .filter(|id| ItemId::has_prefix(id, prefix))
-        .filter_map(|id| ItemId::number_of(id).ok())
-        .max()
-        .unwrap_or(0);
-    let number = highest.max(file.next_item_id).checked_add(1).ok_or(IdError::IdSpaceExhausted)?;
+    let mark = file.next_item_id;
+    let highest = file.items.highest_above(mark, prefix).unwrap_or(mark);
+    let number = highest.checked_add(1).ok_or(IdError::IdSpaceExhausted)?;
     Ok((IdFormat::new(prefix).format(number), number))
 }
 

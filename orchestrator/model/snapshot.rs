@@ -30,7 +30,7 @@ pub struct BacklogSnapshot {
 impl BacklogSnapshot {
     /// Takes a snapshot of a file.
     pub fn new(file: &BacklogFile, archived: Arc<BTreeMap<String, Ended>>) -> Self {
-        Self { items: file.items.clone(), archived }
+        Self { items: file.items.to_vec(), archived }
     }
 
     /// Returns the item with this ID.

@@ -22,6 +22,6 @@ pub use attempt::Attempt;
 pub use error::RunnerError;
 pub use job::{PhaseJob, Progress, Stop, Summary, Supervisor};
 pub use process::{Exit, supervise_main};
-pub use report::{Outcome, Report, Timeout};
+pub use report::{Outcome, Report, Timeout, read_result};
 pub use run::{end_leftover, run};
 pub use underway::{Underway, underway};

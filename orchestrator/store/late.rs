@@ -137,7 +137,8 @@ fn take_forward(store: &mut BacklogStore, swap: &Swap) -> Result<bool, StoreErro
     let line = Save { ours: fs::hash(text), ..saves[saves.len() - 1].clone() };
     journal::append(&store.paths, &line)?;
     let swap = Swap::new(&base, &line.ours, loaded.file.items.len(), &store.options.clock);
-    match replace::put(&store.paths, text, swap)? {
+    let (put, ..) = replace::put(&store.paths, text, swap, || ())?;
+    match put {
         Put::Done { .. } => {
             store.state = None;
             store.read_again()?;
@@ -218,9 +219,9 @@ fn item(text: &str) -> Option<BacklogItem> {
 fn index_of(loaded: &Loaded, before: &BacklogItem, after: &BacklogItem) -> Option<usize> {
     let items = &loaded.file.items;
     match &before.id {
-        Some(id) => items.iter().position(|item| item.is(id)),
+        Some(id) => items.position(id),
         None => {
-            let named = after.id.as_ref().and_then(|id| items.iter().position(|item| item.is(id)));
+            let named = after.id.as_ref().and_then(|id| items.position(id));
             named.or_else(|| {
                 items.iter().position(|item| item.id.is_none() && item.title == before.title)
             })

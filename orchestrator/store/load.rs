@@ -172,7 +172,7 @@ impl Loaded {
             file: BacklogFile {
                 schema_version: version.number,
                 next_item_id: 0,
-                items: reader.items,
+                items: reader.items.into(),
             },
             problems: reader.problems,
             root_problems: Vec::new(),
@@ -197,7 +197,7 @@ impl Loaded {
             return None;
         }
         let index = self.doc.packed_index()?;
-        Some(Plain { index, version: self.version.number, items: self.file.items.clone() })
+        Some(Plain { index, version: self.version.number, items: self.file.items.to_vec() })
     }
 
     /// Makes of a text again what it was read as; gives it back where that does not
@@ -305,7 +305,7 @@ fn migrate(mut loaded: Loaded, rules: &Rules) -> Loaded {
         edits.push(set_mark(highest));
         match loaded.doc.apply(&edits) {
             Ok(_) => {
-                loaded.file.items = items;
+                loaded.file.items = items.into();
                 loaded.file.schema_version = step.from + 1;
                 loaded.file.next_item_id = highest;
                 loaded.version.number = step.from + 1;

@@ -10,9 +10,9 @@ use super::error::RequestError;
 use super::journal::{self, Save};
 use super::load::{Loaded, load};
 use super::mark::MarkLock;
-use super::replace::{self, Put, Swap};
+use super::replace::{self, NOBODYS, Put, Swap};
 use super::settle::read_displaced;
-use super::touched::{self, Touched};
+use super::touched::{self, Touched, Work};
 use super::worklog::ArchiveEntry;
 use super::{Paths, StoreError, edits, events, late, lost};
 use crate::fs::{self, FileLock};
@@ -175,9 +175,9 @@ impl<'a> LockedBacklog<'a> {
                 return Ok(made.outcome);
             }
             let touched = std::mem::take(&mut made.touched);
-            let ours = fs::hash(self.store.state()?.loaded.doc.text().as_bytes());
             self.before_save(requests, &made, &touched)?;
-            match self.put(&ours)? {
+            let (put, ours, aside) = self.put()?;
+            match put {
                 Put::Done { kept } => {
                     if let Some((path, before)) = kept
                         && let Some(stamp) = fs::stamp(&path)?
@@ -187,7 +187,7 @@ impl<'a> LockedBacklog<'a> {
                     for (path, read) in displaced {
                         replace::keep_as(&path, &read, &ours)?;
                     }
-                    self.after_save(&made, touched, ours)?;
+                    self.after_save(&made, touched, ours, aside)?;
                     return Ok(made.outcome);
                 }
                 Put::SlippedIn { path, exchanged } => {
@@ -228,7 +228,7 @@ impl<'a> LockedBacklog<'a> {
             self.unmake(made);
         }
         let takes = requests.iter().any(|request| request.change.may_take_numbers());
-        let names = self.store.state()?.loaded.file.items.iter().any(|item| item.id.is_none());
+        let names = self.store.state()?.loaded.file.items.has_unnamed();
         if !takes && !names && copy >= own {
             return self.make(requests, now, copy.max(own));
         }
@@ -283,31 +283,33 @@ impl<'a> LockedBacklog<'a> {
         let worklog = &store.worklog;
         let archived = |id: &str| worklog.ended_of(id);
         let context = Context { rules: &store.options.rules, now, archived: &archived };
-        let Some(State { loaded, .. }) = &mut store.state else {
+        let Some(State { loaded, copy, .. }) = &mut store.state else {
             return Err(StoreError::NotInitialised { path: store.options.path.clone() });
         };
+        *copy = None;
         let had = (loaded.has_mark, loaded.file.next_item_id);
         let problems = loaded.problems.clone();
-        loaded.file.next_item_id = floor;
+        let is_migrated = loaded.original.is_some();
+        let mut work = Work::on(loaded);
+        work.file.next_item_id = floor;
         let mut touched = Touched::default();
-        let naming = name_items(loaded, &context, &mut touched, &mut store.warnings);
+        let naming = name_items(&mut work, &context, &mut touched, &mut store.warnings);
         let outcomes: Vec<_> = requests
             .iter()
-            .map(|request| touched::make(loaded, &request.change, &context, &mut touched))
+            .map(|request| touched::make(&mut work, &request.change, &context, &mut touched))
             .collect();
-        let mark = loaded.file.next_item_id;
+        let mark = work.file.next_item_id;
         let mut applied = naming.iter().chain(outcomes.iter().flatten());
         let is_needed = applied.any(|applied| !applied.deltas.is_empty())
-            || loaded.original.is_some()
+            || is_migrated
             || (had.0 && had.1 < mark);
         if !is_needed {
-            loaded.file.next_item_id = had.1;
+            work.file.next_item_id = had.1;
         } else if had != (true, mark) {
-            let undo = loaded
-                .doc
-                .apply(&[edits::set_mark(mark)])
-                .map_err(|refused| no_mark(&store.paths, loaded, &refused))?;
-            touched.undo.push(undo);
+            let marked = work.text.apply(&[edits::set_mark(mark)]);
+            drop(work);
+            let marked = marked.map_err(|refused| no_mark(&store.paths, loaded, &refused));
+            touched.undo.push(marked?);
             loaded.has_mark = true;
         }
         let named = naming.as_ref().map(|applied| applied.changed.clone()).unwrap_or_default();
@@ -353,15 +355,23 @@ impl<'a> LockedBacklog<'a> {
         Ok(())
     }
 
-    fn put(&mut self, ours: &str) -> Result<Put, StoreError> {
+    /// Puts the text in its place. Meanwhile the items are copied for the next
+    /// snapshot, and old displaced texts go.
+    fn put(&mut self) -> Result<(Put, String, Aside), StoreError> {
+        let kept = std::mem::take(&mut self.kept);
         let store = &*self.store;
         let Some(state) = &store.state else {
             return Err(StoreError::NotInitialised { path: store.options.path.clone() });
         };
         let loaded = &state.loaded;
         let text = loaded.doc.text().as_bytes();
-        let swap = Swap::new(&state.hash, ours, loaded.file.items.len(), &store.options.clock);
-        replace::put(&store.paths, text, swap)
+        let clock = &store.options.clock;
+        let items = &loaded.file.items;
+        let swap = Swap::new(&state.hash, NOBODYS, items.len(), clock);
+        replace::put(&store.paths, text, swap, || Aside {
+            copy: items.to_vec(),
+            forgotten: replace::forget_old(&kept, clock),
+        })
     }
 
     fn back_up(&mut self, text: &Path) -> Result<(), StoreError> {
@@ -416,6 +426,7 @@ impl<'a> LockedBacklog<'a> {
         made: &Made,
         touched: Touched,
         ours: String,
+        aside: Aside,
     ) -> Result<(), StoreError> {
         let store = &mut *self.store;
         let stamp = fs::stamp(&store.paths.file)?;
@@ -424,6 +435,7 @@ impl<'a> LockedBacklog<'a> {
             state.stamp = stamp;
             state.is_firm = is_firm(&stamp, &store.options.clock);
             state.is_foreign = false;
+            state.copy = Some(aside.copy);
             if state.loaded.original.take().is_some() {
                 state.loaded.read_root();
             }
@@ -446,7 +458,7 @@ impl<'a> LockedBacklog<'a> {
         }
         let rest = journal::append(&store.paths, &save)
             .and_then(|()| events::append(&store.paths, &story))
-            .and_then(|()| replace::forget_old(&self.kept, &store.options.clock));
+            .and(aside.forgotten);
         if let Err(error) = rest {
             // The save stands and must be told as what it is.
             store.warnings.push(format!("after the save: {}", chain(&error)));
@@ -458,15 +470,15 @@ impl<'a> LockedBacklog<'a> {
 /// Gives hand-written items their IDs; where the text cannot be edited so, they stay
 /// without, and nothing else is held up.
 fn name_items(
-    loaded: &mut Loaded,
+    work: &mut Work<'_>,
     context: &Context<'_>,
     touched: &mut Touched,
     warnings: &mut Vec<String>,
 ) -> Option<Applied> {
-    if loaded.file.items.iter().all(|item| item.id.is_some()) {
+    if !work.file.items.has_unnamed() {
         return None;
     }
-    touched::make(loaded, &Change::AssignIds, context, touched)
+    touched::make(work, &Change::AssignIds, context, touched)
         .inspect_err(|error| {
             warnings.push(format!("items without an ID stay so: {}", chain(error)));
         })
@@ -490,6 +502,14 @@ fn no_mark(paths: &Paths, loaded: &Loaded, refused: &Refused) -> StoreError {
 /// Dates are written to the millisecond: more tells a person nothing.
 fn to_millis(time: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
+}
+
+/// What was done while a text went to the disk.
+struct Aside {
+    /// The items, for the next snapshot.
+    copy: Vec<Arc<BacklogItem>>,
+    /// What came of removing displaced texts that need no longer be kept.
+    forgotten: Result<(), StoreError>,
 }
 
 /// Changes that were made in memory.

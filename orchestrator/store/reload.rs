@@ -27,7 +27,7 @@ pub(super) fn reload(loaded: &mut Loaded, text: String) -> Result<Part, String> 
         item.id.as_deref().and_then(|id| ItemId::number_of(id).ok()).unwrap_or(0)
     };
     let highest = reader.items.iter().map(number).max().unwrap_or(0);
-    let before: Vec<_> = loaded.file.items.splice(reloaded.old.clone(), reader.items).collect();
+    let before = loaded.file.items.splice(reloaded.old.clone(), reader.items);
     loaded.problems.splice(reloaded.old, reader.problems);
     // The highest may have been among those that are gone.
     loaded.highest = if before.iter().any(|item| number(item) >= loaded.highest) {

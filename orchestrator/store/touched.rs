@@ -6,8 +6,8 @@ use super::error::RequestError;
 use super::journal::{Altered, Entry};
 use super::load::Loaded;
 use crate::model::change::Removal;
-use crate::model::{Applied, Change, Context, Delta, apply, revert};
-use crate::yaml::Undo;
+use crate::model::{Applied, BacklogFile, Change, Context, Delta, FieldProblem, apply, revert};
+use crate::yaml::{Editing, Undo};
 
 /// What the changes of one save touched.
 #[derive(Default)]
@@ -30,48 +30,62 @@ impl Touched {
     }
 }
 
+/// A backlog while changes are made to it: its text is whole again when this is
+/// dropped.
+pub(super) struct Work<'a> {
+    /// The text.
+    pub text: Editing<'a>,
+    /// What it means.
+    pub file: &'a mut BacklogFile,
+    problems: &'a mut Vec<Box<[FieldProblem]>>,
+}
+
+impl<'a> Work<'a> {
+    /// Begins changes.
+    pub(super) fn on(loaded: &'a mut Loaded) -> Self {
+        let Loaded { doc, file, problems, .. } = loaded;
+        Self { text: doc.editing(), file, problems }
+    }
+}
+
 /// Makes one change, in the model and in the text, or none.
 pub(super) fn make(
-    loaded: &mut Loaded,
+    work: &mut Work<'_>,
     change: &Change,
     context: &Context<'_>,
     touched: &mut Touched,
 ) -> Result<Applied, RequestError> {
-    let applied = apply(&mut loaded.file, change, context)?;
+    let applied = apply(work.file, change, context)?;
     let mut own = Touched::default();
     for delta in &applied.deltas {
         // Texts are taken here, where the indexes are those of this moment.
         let before = match delta {
             Delta::Replaced { index, .. } | Delta::Removed { index, .. } => {
-                Some(loaded.doc.record_text(*index))
+                Some(work.text.record_text(*index))
             }
             Delta::Added { .. } | Delta::Mark { .. } => None,
         };
-        let has_id_key = |index: usize| loaded.doc.locate_key(Some(index), "id").is_some();
+        let has_id_key = |index: usize| work.text.has_key(index, "id");
         let edits = edits::edits(std::slice::from_ref(delta), has_id_key);
-        match loaded.doc.apply(&edits) {
+        match work.text.apply(&edits) {
             Ok(undo) => own.undo.push(undo),
             Err(refused) => {
-                undo_all(loaded, own.undo);
-                revert(&mut loaded.file, &applied.deltas);
+                for undo in own.undo.into_iter().rev() {
+                    work.text.undo(undo);
+                }
+                revert(work.file, &applied.deltas);
                 return Err(refused.into());
             }
         }
-        own.remember(loaded, delta, before, &applied.removed);
+        own.remember(&work.text, delta, before, &applied.removed);
     }
-    follow(&mut loaded.problems, &applied.deltas);
+    follow(work.problems, &applied.deltas);
     touched.append(own);
     Ok(applied)
 }
 
-fn undo_all(loaded: &mut Loaded, undone: Vec<Undo>) {
-    for undo in undone.into_iter().rev() {
-        loaded.doc.undo(undo);
-    }
-}
-
 /// Keeps the problems of the fields beside their items.
-fn follow(problems: &mut Vec<Box<[crate::model::FieldProblem]>>, deltas: &[Delta]) {
+fn follow(problems: &mut Vec<Box<[FieldProblem]>>, deltas: &[Delta]) {
     for delta in deltas {
         match delta {
             Delta::Added { .. } => problems.push(Box::default()),
@@ -86,7 +100,7 @@ fn follow(problems: &mut Vec<Box<[crate::model::FieldProblem]>>, deltas: &[Delta
 impl Touched {
     fn remember(
         &mut self,
-        loaded: &Loaded,
+        written: &Editing<'_>,
         delta: &Delta,
         before: Option<String>,
         removals: &[Removal],
@@ -94,11 +108,11 @@ impl Touched {
         let before = before.unwrap_or_default();
         match delta {
             Delta::Added { item, .. } => {
-                let text = loaded.doc.record_text(loaded.doc.len() - 1);
+                let text = written.record_text(written.len() - 1);
                 self.added.push(Entry { id: item.id_or_dash().to_owned(), text });
             }
             Delta::Replaced { index, before: was, after, .. } => {
-                let after_text = loaded.doc.record_text(*index);
+                let after_text = written.record_text(*index);
                 if was.id != after.id {
                     let id = after.id_or_dash().to_owned();
                     self.named.push(Entry { id, text: after_text.clone() });

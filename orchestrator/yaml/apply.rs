@@ -27,6 +27,36 @@ use super::verify::{Model, reads_as, second_reads_as, still_reads, whole};
 #[derive(Debug)]
 pub struct Undo {
     steps: Vec<Made>,
+    /// The record in whose excerpt they were made.
+    record: Option<usize>,
+}
+
+impl Undo {
+    /// Returns the record in whose excerpt the edits were made.
+    pub(super) const fn record(&self) -> Option<usize> {
+        self.record
+    }
+
+    /// Returns the undo of edits that were made in the excerpt of a record.
+    pub(super) fn in_record(self, number: usize) -> Self {
+        Self { record: Some(number), ..self }
+    }
+
+    /// Returns the undo for a text in which the edits lie `delta` bytes further on.
+    pub(super) fn moved(mut self, delta: isize) -> Self {
+        for made in &mut self.steps {
+            made.at = made.at.saturating_add_signed(delta);
+            for record in &mut made.before {
+                record.start = record.start.saturating_add_signed(delta);
+            }
+        }
+        self
+    }
+
+    /// Returns the undo for the excerpt itself.
+    pub(super) fn in_excerpt(self) -> Self {
+        Self { record: None, ..self }
+    }
 }
 
 /// An edit that was made.
@@ -99,7 +129,7 @@ impl Document {
     /// The first edit that cannot be made without changing something else; the
     /// document is byte for byte what it was.
     pub fn apply(&mut self, edits: &[Edit]) -> Result<Undo, Refused> {
-        let mut undo = Undo { steps: Vec::with_capacity(edits.len()) };
+        let mut undo = Undo { steps: Vec::with_capacity(edits.len()), record: None };
         for edit in edits {
             if self.make_smaller(edit, &mut undo) {
                 continue;
@@ -127,7 +157,7 @@ impl Document {
             match self.make(edit) {
                 Ok(made) => steps.extend(made),
                 Err(_) => {
-                    self.undo(Undo { steps });
+                    self.undo(Undo { steps, record: None });
                     return false;
                 }
             }
@@ -160,6 +190,9 @@ impl Document {
     /// Takes edits back. Undos of one document are to be given in reverse order of
     /// the edits; then text and index are exactly what they were.
     pub fn undo(&mut self, undo: Undo) {
+        if undo.record.is_some() {
+            return self.editing().undo(undo);
+        }
         for made in undo.steps.into_iter().rev() {
             let inserted = made.at..made.at + made.inserted;
             let delta = made.removed.len().cast_signed() - made.inserted.cast_signed();

@@ -102,7 +102,8 @@ impl<'a> Draft<'a> {
 
     /// Finds the one item that a query names.
     pub(super) fn find(&self, query: &IdQuery) -> Result<usize, ChangeError> {
-        find_item(&self.file.items, query, &self.context.rules.prefix)
+        let items = &self.file.items;
+        the_one(items, items.find(query), query, &self.context.rules.prefix)
     }
 
     /// Alters the item at an index; a change that changes nothing leaves no trace.
@@ -119,7 +120,7 @@ impl<'a> Draft<'a> {
     /// Puts an item in the place of another, with its text where that is given.
     pub(super) fn replace(&mut self, index: usize, after: BacklogItem, text: Option<String>) {
         let after = Arc::new(after);
-        let before = std::mem::replace(&mut self.file.items[index], Arc::clone(&after));
+        let before = self.file.items.replace(index, Arc::clone(&after));
         self.applied.changed.retain(|item| !Arc::ptr_eq(item, &before));
         self.applied.changed.push(Arc::clone(&after));
         self.applied.deltas.push(Delta::Replaced { index, before, after, text });
@@ -173,11 +174,19 @@ pub fn find_item(
     query: &IdQuery,
     prefix: &str,
 ) -> Result<usize, ChangeError> {
-    let id_is =
-        |index: usize, is: &dyn Fn(&str) -> bool| items[index].id.as_deref().is_some_and(is);
-    let found: Vec<usize> =
-        (0..items.len()).filter(|&index| id_is(index, &|id| query.names(id))).collect();
-    let own_prefix = |index: &&usize| id_is(**index, &|id| ItemId::has_prefix(id, prefix));
+    let names = |index: &usize| items[*index].id.as_deref().is_some_and(|id| query.names(id));
+    the_one(items, (0..items.len()).filter(names).collect(), query, prefix)
+}
+
+/// Picks the one item that is meant out of those that a query names.
+fn the_one(
+    items: &[Arc<BacklogItem>],
+    found: Vec<usize>,
+    query: &IdQuery,
+    prefix: &str,
+) -> Result<usize, ChangeError> {
+    let has_prefix = |id: &str| ItemId::has_prefix(id, prefix);
+    let own_prefix = |index: &&usize| items[**index].id.as_deref().is_some_and(has_prefix);
     match found.as_slice() {
         [] => Err(ChangeError::NoSuchItem { id: query.text().to_owned() }),
         [index] => Ok(*index),
@@ -199,7 +208,7 @@ pub fn revert(file: &mut BacklogFile, deltas: &[Delta]) {
                 file.items.pop();
             }
             Delta::Replaced { index, before, .. } => {
-                file.items[*index] = Arc::clone(before);
+                file.items.replace(*index, Arc::clone(before));
             }
             Delta::Removed { index, before } => file.items.insert(*index, Arc::clone(before)),
             Delta::Mark { before } => file.next_item_id = *before,

@@ -20,7 +20,7 @@ fn item(id: &str, status: ItemStatus) -> BacklogItem {
 }
 
 fn file(items: impl IntoIterator<Item = BacklogItem>) -> BacklogFile {
-    let items: Vec<_> = items.into_iter().map(Arc::new).collect();
+    let items = items.into_iter().map(Arc::new).collect();
     let mut file = BacklogFile { items, ..BacklogFile::default() };
     file.next_item_id = file.highest_number();
     file

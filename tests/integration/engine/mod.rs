@@ -4,5 +4,6 @@ mod by_hand;
 mod concurrency;
 mod effects;
 mod ends;
+mod git;
 mod storm;
 mod workshop;

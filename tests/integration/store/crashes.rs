@@ -174,6 +174,25 @@ fn a_crash_at_any_point_leaves_the_old_file_or_the_new_one() {
     }
 }
 
+/// A long text is hashed while it goes to the disk, and gets its whole name then.
+#[test]
+fn a_crash_at_any_point_of_a_long_save_leaves_the_old_file_or_the_new_one() {
+    let start = format!("# {}\n{START}", "x".repeat(400_000));
+    let (_, _, add) = actions().remove(0);
+    for crash in [Crash::Before, Crash::Torn, Crash::After] {
+        for n in 0.. {
+            let project = Project::with(&start);
+            settle(&project);
+            let (told, struck) = fault::crash_at(n, crash, || run(&project, &add));
+            let Some(point) = struck else {
+                assert!(n > 10, "only {n} points");
+                break;
+            };
+            check_after(&project, &start, &add, &told, &format!("{crash:?} {n} at {point:?}"));
+        }
+    }
+}
+
 #[test]
 fn an_archive_that_is_repeated_after_a_crash_is_one_entry() {
     for n in 0.. {
