@@ -9,9 +9,8 @@
 //! since a program that had the file open may still write into it.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
+use super::threads::both;
 use super::{Clock, Paths, StoreError};
 use crate::fs::{self, Exchange, FsError, Stamp};
 
@@ -147,24 +146,6 @@ pub(super) fn put<C: Send, F>(
     let staged = staged.renamed(&name)?;
     let (put, forgotten) = put_staged(paths, staged, &swap.base, text.len(), forget)?;
     Ok(Swapped { put, ours: swap.ours, copied, forgotten })
-}
-
-/// Does two things at once, where there is a thread for the second.
-fn both<A, B: Send>(first: impl FnOnce() -> A, second: impl FnOnce() -> B + Send) -> (A, B) {
-    let second = Mutex::new(Some(second));
-    let take = || second.lock().unwrap_or_else(PoisonError::into_inner).take();
-    thread::scope(|scope| {
-        let run = || take().map(|second| second());
-        let beside = thread::Builder::new().spawn_scoped(scope, run);
-        let first = first();
-        let second = match beside.map(thread::ScopedJoinHandle::join) {
-            Ok(Ok(done)) => done,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            // No thread was to be had: it was not begun.
-            Err(_) => run(),
-        };
-        (first, second.expect("it is taken once, by the thread or here"))
-    })
 }
 
 /// Puts a staged text, with its whole name, in the place of the file.
