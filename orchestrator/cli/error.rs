@@ -339,7 +339,7 @@ fn engine(error: &EngineError) -> Kind {
         EngineError::Store(error) => store(error),
         EngineError::NoSuchTarget { .. } => ("no_such_item", Exit::NoSuchItem),
         EngineError::NoSuchAgent { .. } => ("unknown_value", Exit::Invalid),
-        EngineError::Coordinator(_) | EngineError::Runner(_) => IO,
+        EngineError::Coordinator(_) | EngineError::Runner(_) | EngineError::Died(_) => IO,
     }
 }
 

@@ -79,7 +79,7 @@ fn execution(defaults: &Config) -> String {
 #phase_cap = {cap}
 # How many items may be in progress at once.
 #max_wip = {wip}
-# How many phases may run at once; destructive ones run alone (as yet all do).
+# How many phases may run at once; destructive ones run alone.
 #max_concurrent = {concurrent}
 # auto or off: whether phases' changes are to be committed (not done yet).
 #git = \"auto\"

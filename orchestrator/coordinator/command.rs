@@ -15,8 +15,17 @@ pub enum Command {
     Change(Vec<Request>),
     /// Takes in an inbox.
     Ingest(PathBuf),
-    /// Appends a finished phase to the worklog.
-    LogPhase(Box<PhaseEntry>),
+    /// Appends a finished phase to the worklog and the story.
+    LogPhase {
+        /// The entry of the worklog.
+        entry: Box<PhaseEntry>,
+        /// The event.
+        event: Event,
+        /// Whether both may be there already: then what is there is left alone.
+        again: bool,
+    },
+    /// Reads the file where it changed, so that the next snapshot is as fresh as it.
+    Refresh,
     /// Appends events.
     Tell(Vec<Event>),
     /// Makes the copies of the mark anew.

@@ -26,6 +26,14 @@ pub enum CoordinatorError {
     Store(#[from] Arc<StoreError>),
 }
 
+impl CoordinatorError {
+    /// Returns whether it may be over by itself: a person is typing in the file, or
+    /// somebody holds a lock.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_passing())
+    }
+}
+
 impl From<AskError<Arc<StoreError>>> for CoordinatorError {
     fn from(error: AskError<Arc<StoreError>>) -> Self {
         match error {

@@ -7,7 +7,9 @@ use tokio::sync::watch;
 use super::command::{Changed, Command, Reply};
 use crate::batch::Commit;
 use crate::model::BacklogSnapshot;
-use crate::store::{BacklogStore, Request, StoreError, events};
+use crate::store::events::{self, Event};
+use crate::store::worklog::PhaseEntry;
+use crate::store::{BacklogStore, Request, StoreError};
 
 /// One answer: a command's own error does not concern the others of its batch.
 pub(super) type Answer = Result<Reply, Arc<StoreError>>;
@@ -65,7 +67,8 @@ impl Commit for Writer {
             }
             Err(error) if !self.has_reported => {
                 self.has_reported = true;
-                tracing::warn!(%error, "the backlog cannot be read at the moment; nothing is written until it can");
+                // Whoever asks for something is told by the answer.
+                tracing::info!(%error, "the backlog cannot be read at the moment; nothing is written until it can");
             }
             Err(_) => {}
         }
@@ -134,7 +137,8 @@ impl Writer {
                 ingested.notes.extend(self.store.take_warnings());
                 Ok(Reply::Ingested(ingested))
             }
-            Command::LogPhase(entry) => self.store.log_phase(&entry).map(|()| Reply::Done),
+            Command::LogPhase { entry, event, again } => self.log_phase(&entry, event, again),
+            Command::Refresh => self.store.refresh().map(|_| Reply::Done),
             Command::Tell(story) => {
                 events::append(self.store.paths(), &story).map(|()| Reply::Done)
             }
@@ -143,6 +147,26 @@ impl Writer {
             }
             Command::RebuildMark => self.store.rebuild_mark().map(Reply::Mark),
         }
+    }
+
+    fn log_phase(
+        &mut self,
+        entry: &PhaseEntry,
+        event: Event,
+        again: bool,
+    ) -> Result<Reply, StoreError> {
+        // The worklog last: it is durable, and says that all was written.
+        if again && self.store.has_logged(entry)? {
+            return Ok(Reply::Done);
+        }
+        let paths = self.store.paths();
+        let is_same = |last: &Event| last.event == event.event && last.detail == event.detail;
+        let is_told = again && events::read(paths, Some(&entry.id))?.last().is_some_and(is_same);
+        if !is_told {
+            events::append(paths, &[event])?;
+        }
+        self.store.log_phase(entry)?;
+        Ok(Reply::Done)
     }
 
     fn publish(&mut self) {

@@ -1,22 +1,21 @@
 //! Giving what came of a phase to the coordinator: one command, one save.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
 
-use super::environment::{Environment, LOOK_AGAIN};
+use super::environment::{Environment, LOOK_AGAIN, Observer};
 use super::error::EngineError;
 use super::event::RunEvent;
+use super::leftovers::record_of;
 use super::summary::ItemRef;
 use crate::coordinator::{
-    Changed, Command, CoordinatorError, Event, PHASE_DONE, PhaseEntry, Reply, Request,
-    RequestError, StoreError,
+    Changed, Command, CoordinatorError, Event, PHASE_DONE, PHASE_FAILED, PhaseEntry, Reply,
+    Request, RequestError,
 };
-use crate::model::change::PhaseCompletion;
-use crate::model::{Applied, Change, Ended, IdQuery, ItemStatus, ResultCode};
-use crate::runner::Stop;
+use crate::model::change::{PhaseCompletion, Skipped};
+use crate::model::{Applied, BlockType, Change, Ended, IdQuery, ItemStatus, ResultCode};
+use crate::runner::{Attempt, Stop};
 
 /// A phase that ended for good, with what it brings.
 pub(super) struct Finished {
@@ -25,38 +24,27 @@ pub(super) struct Finished {
     pub duration: Duration,
 }
 
-/// Tells what happened; may be called from anywhere in the loop.
-pub(super) type Tell<'a> = &'a mut (dyn FnMut(RunEvent) + Send);
-
 /// Asks the coordinator; waits while somebody is typing in the backlog.
 pub(super) async fn change(
     environment: &Environment,
     requests: &[Request],
     stop: &mut Receiver<Stop>,
-    tell: Tell<'_>,
 ) -> Result<Changed, EngineError> {
-    let mut has_told = false;
     loop {
         match environment.coordinator.ask(Command::Change(requests.to_vec())).await {
             Ok(Reply::Changed(mut changed)) => {
+                environment.observer.goes_on();
                 for warning in std::mem::take(&mut changed.warnings) {
-                    tell(RunEvent::Warning(warning));
+                    environment.observer.warn(warning);
                 }
                 return Ok(changed);
             }
             Ok(_) => return Err(CoordinatorError::Confused.into()),
-            Err(CoordinatorError::Store(error))
-                if is_passing(&error) && *stop.borrow() == Stop::Run =>
-            {
-                if !has_told {
-                    has_told = true;
-                    tell(RunEvent::Warning(format!(
-                        "waiting for the backlog to be readable again: {error}"
-                    )));
-                }
+            Err(error) if error.is_passing() && *stop.borrow() == Stop::Run => {
+                environment.observer.waits(&error);
                 tokio::select! {
                     () = tokio::time::sleep(LOOK_AGAIN) => {}
-                    _ = stop.changed() => {}
+                    Ok(_) = stop.wait_for(|stop| *stop != Stop::Run) => {}
                 }
             }
             Err(error) => return Err(error.into()),
@@ -64,88 +52,84 @@ pub(super) async fn change(
     }
 }
 
-/// Returns whether an error is one that a person's next save may mend.
-fn is_passing(error: &Arc<StoreError>) -> bool {
-    matches!(
-        **error,
-        StoreError::Invalid { .. }
-            | StoreError::Unsettled { .. }
-            | StoreError::NotInitialised { .. }
-    )
-}
-
 /// Applies a finished phase: assessments, follow-ups, transition, in one save; then
-/// the worklog. `record` is where the IDs it takes are written before.
+/// the worklog. The IDs it takes are written beside the result before.
 pub(super) async fn finish(
     environment: &Environment,
-    finished: Finished,
-    record: &Path,
+    finished: &Finished,
+    attempt: &Attempt,
     stop: &mut Receiver<Stop>,
-    tell: Tell<'_>,
 ) -> Result<Effects, EngineError> {
-    let Finished { item, completion, duration } = finished;
+    let Finished { item, completion, .. } = finished;
     let request = Request {
         change: Change::CompletePhase(Box::new(completion.clone())),
-        record: Some(record.to_owned()),
+        record: Some(record_of(attempt)),
     };
-    let changed = change(environment, &[request], stop, tell).await?;
+    let kept = |reason: String| {
+        let (item, phase) = (item.clone(), completion.phase.clone());
+        environment.observer.tell(RunEvent::PhaseKept { item, phase, reason });
+        Ok(Effects { is_kept: true, ..Effects::default() })
+    };
+    let outcomes = match change(environment, &[request], stop).await {
+        Ok(changed) => changed.outcomes,
+        // The run is being ended while somebody types: the next one will save it.
+        Err(EngineError::Coordinator(error)) if error.is_passing() => {
+            return kept(error.to_string());
+        }
+        Err(error) => return Err(error),
+    };
     let mut effects = Effects::default();
-    for outcome in changed.outcomes {
+    for outcome in outcomes {
         match outcome {
-            Ok(applied) => effects.take(&applied, &item, tell),
-            Err(error) => {
-                // The item stays as it is, its result stays beside it, and the run
-                // goes on with the others.
-                let reason = describe(&error);
-                tell(RunEvent::Warning(format!(
-                    "{}: the result of {} could not be saved: {reason}",
-                    item.id, completion.phase
-                )));
-                effects.is_refused = true;
-            }
+            Ok(applied) => effects.take(&applied, item),
+            // The item stays as it is, and the run goes on with the others.
+            Err(error) => return kept(describe(&error)),
         }
     }
-    if !effects.is_refused {
-        log(environment, &item, &completion, duration).await?;
-        tell(RunEvent::PhaseEnded {
-            item,
-            phase: completion.phase,
-            outcome: completion.result.to_string(),
-            summary: completion.summary,
-            duration,
-        });
-        effects.tell(tell);
-    }
+    log(environment, finished, attempt, false).await?;
+    environment.observer.tell(RunEvent::PhaseEnded {
+        item: item.clone(),
+        phase: completion.phase.clone(),
+        outcome: completion.result.to_string(),
+        summary: completion.summary.clone(),
+        duration: finished.duration,
+    });
+    effects.tell(&environment.observer);
     Ok(effects)
 }
 
-/// Writes a phase that was applied into the worklog and the story.
+/// Writes a phase that was applied into the worklog and the story; `again` where an
+/// earlier run may have done so.
 pub(super) async fn log(
     environment: &Environment,
-    item: &ItemRef,
-    completion: &PhaseCompletion,
-    duration: Duration,
+    finished: &Finished,
+    attempt: &Attempt,
+    again: bool,
 ) -> Result<(), EngineError> {
+    let Finished { item, completion, duration } = finished;
     let now = environment.clock.now();
-    let entry = PhaseEntry {
+    let entry = Box::new(PhaseEntry {
         id: item.id.clone(),
         title: item.title.clone(),
         phase: completion.phase.clone(),
+        attempt: attempt.number(),
         outcome: completion.result.to_string(),
         seconds: duration.as_secs(),
         summary: completion.summary.clone(),
         at: now,
+    });
+    let mut event = Event {
+        time: now.to_string(),
+        event: PHASE_DONE.to_owned(),
+        item: Some(item.id.clone()),
+        detail: Some(format!("{}: {}", completion.phase, completion.summary)),
     };
-    environment.coordinator.ask(Command::LogPhase(Box::new(entry))).await?;
-    if matches!(completion.result, ResultCode::PhaseComplete | ResultCode::SubphaseComplete) {
-        let event = Event {
-            time: now.to_string(),
-            event: PHASE_DONE.to_owned(),
-            item: Some(item.id.clone()),
-            detail: Some(format!("{}: {}", completion.phase, completion.summary)),
-        };
-        environment.coordinator.ask(Command::Tell(vec![event])).await?;
+    if !matches!(completion.result, ResultCode::PhaseComplete | ResultCode::SubphaseComplete) {
+        event.event = PHASE_FAILED.to_owned();
     }
+    // The story first: whether it was told is seen by the worklog, which is durable.
+    let ask = Command::LogPhase { entry, event, again };
+    environment.coordinator.ask(ask).await?;
     Ok(())
 }
 
@@ -165,12 +149,18 @@ pub(super) struct Effects {
     pub merged: Vec<(String, String)>,
     /// Items that are done and can be archived.
     pub done: Vec<ItemRef>,
-    /// Whether the change was refused.
-    pub is_refused: bool,
+    /// Items that were archived.
+    pub completed: Vec<ItemRef>,
+    skipped: Vec<Skipped>,
+    notes: Vec<String>,
+    /// Paths that it changed and that are not committed.
+    pub uncommitted: Vec<String>,
+    /// Whether nothing was saved, and the result is kept for a later run.
+    pub is_kept: bool,
 }
 
 impl Effects {
-    fn take(&mut self, applied: &Applied, item: &ItemRef, tell: Tell<'_>) {
+    fn take(&mut self, applied: &Applied, item: &ItemRef) {
         for added in &applied.added {
             let origin = added.origin.clone().unwrap_or_else(|| item.id.clone());
             self.added.push((ItemRef::from(&**added), origin));
@@ -189,18 +179,18 @@ impl Effects {
             let target = removal.reason.clone().unwrap_or_default();
             self.merged.push((removal.item.id_or_dash().to_owned(), target));
         }
-        for skipped in &applied.skipped {
-            tell(RunEvent::Skipped {
-                title: skipped.title.clone(),
-                existing: skipped.existing.clone(),
-            });
-        }
-        for note in &applied.notes {
-            tell(RunEvent::Warning(note.clone()));
-        }
+        self.skipped.extend(applied.skipped.iter().cloned());
+        self.notes.extend(applied.notes.iter().cloned());
     }
 
-    fn tell(&self, tell: Tell<'_>) {
+    fn tell(&self, observer: &Observer) {
+        let tell = |event| observer.tell(event);
+        for Skipped { title, existing } in &self.skipped {
+            tell(RunEvent::Skipped { title: title.clone(), existing: existing.clone() });
+        }
+        for note in &self.notes {
+            observer.warn(note.clone());
+        }
         for (item, origin) in &self.added {
             tell(RunEvent::Added { item: item.clone(), origin: origin.clone() });
         }
@@ -213,12 +203,37 @@ impl Effects {
     }
 }
 
+/// Blocks an item; nothing where it cannot be blocked, as when it is gone.
+pub(super) async fn block(
+    environment: &Environment,
+    item: &ItemRef,
+    reason: String,
+    stop: &mut Receiver<Stop>,
+) -> Result<Option<Effects>, EngineError> {
+    let kind = Some(BlockType::Decision);
+    let request = Change::Block { item: IdQuery::new(&item.id), reason, kind }.into();
+    let outcomes = match change(environment, &[request], stop).await {
+        Ok(changed) => changed.outcomes,
+        // The run is being ended while somebody types; it is found again.
+        Err(EngineError::Coordinator(error)) if error.is_passing() => {
+            return Ok(Some(Effects { is_kept: true, ..Effects::default() }));
+        }
+        Err(error) => return Err(error),
+    };
+    let mut effects = Effects::default();
+    for outcome in outcomes {
+        let Ok(applied) = outcome else { return Ok(None) };
+        effects.take(&applied, item);
+    }
+    effects.tell(&environment.observer);
+    Ok(Some(effects))
+}
+
 /// Archives items that are done.
 pub(super) async fn archive(
     environment: &Environment,
     items: &[ItemRef],
     stop: &mut Receiver<Stop>,
-    tell: Tell<'_>,
 ) -> Result<Vec<ItemRef>, EngineError> {
     let mut archived = Vec::new();
     let requests: Vec<Request> = items
@@ -228,19 +243,22 @@ pub(super) async fn archive(
     if requests.is_empty() {
         return Ok(archived);
     }
-    let changed = change(environment, &requests, stop, tell).await?;
-    for (item, outcome) in items.iter().zip(changed.outcomes) {
+    let outcomes = match change(environment, &requests, stop).await {
+        Ok(changed) => changed.outcomes,
+        // The run is being ended; the next one archives what is done.
+        Err(EngineError::Coordinator(error)) if error.is_passing() => return Ok(archived),
+        Err(error) => return Err(error),
+    };
+    for (item, outcome) in items.iter().zip(outcomes) {
         match outcome {
             Ok(_) => {
-                tell(RunEvent::Completed(item.clone()));
+                environment.observer.tell(RunEvent::Completed(item.clone()));
                 archived.push(item.clone());
             }
             Err(error) => {
-                tell(RunEvent::Warning(format!(
-                    "{} is done, and was not archived: {}",
-                    item.id,
-                    describe(&error)
-                )));
+                let (id, reason) = (&item.id, describe(&error));
+                let text = format!("{id} is done, and was not archived: {reason}");
+                environment.observer.warn(text);
             }
         }
     }

@@ -1,8 +1,10 @@
 //! What a run is given.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::event::RunEvent;
 use crate::config::Config;
 use crate::coordinator::{Clock, Coordinator, Paths, RunLock};
 use crate::model::Rules;
@@ -27,6 +29,46 @@ pub struct Environment {
     pub lock: RunLock,
     /// The clock.
     pub clock: Clock,
+    /// Who watches.
+    pub observer: Observer,
+}
+
+/// Is told what a person may want to see of a run, in the order in which it
+/// happens to each item.
+pub struct Observer {
+    tell: Box<dyn Fn(RunEvent) + Send + Sync>,
+    /// Whether it was said already that the backlog cannot be read at the moment.
+    is_waiting: AtomicBool,
+}
+
+impl Observer {
+    /// Makes an observer of a function, which must not block.
+    pub fn new(tell: impl Fn(RunEvent) + Send + Sync + 'static) -> Self {
+        Self { tell: Box::new(tell), is_waiting: AtomicBool::new(false) }
+    }
+
+    /// Tells of something.
+    pub(super) fn tell(&self, event: RunEvent) {
+        (self.tell)(event);
+    }
+
+    /// Tells of something that a person should know.
+    pub(super) fn warn(&self, text: String) {
+        self.tell(RunEvent::Warning(text));
+    }
+
+    /// Tells that the backlog is waited for: once, however many wait, until it can
+    /// be read again.
+    pub(super) fn waits(&self, why: &dyn std::fmt::Display) {
+        if !self.is_waiting.swap(true, Ordering::Relaxed) {
+            self.warn(format!("waiting for the backlog to be readable again: {why}"));
+        }
+    }
+
+    /// Notes that the backlog could be read.
+    pub(super) fn goes_on(&self) {
+        self.is_waiting.store(false, Ordering::Relaxed);
+    }
 }
 
 /// What is asked of a run.

@@ -15,6 +15,9 @@ pub enum EngineError {
     /// An agent cannot be started, or its folder cannot be written.
     #[error(transparent)]
     Runner(#[from] RunnerError),
+    /// A part of the run died.
+    #[error("the run has died")]
+    Died(#[source] tokio::task::JoinError),
     /// A target that does not exist.
     #[error("there is no item {id}")]
     NoSuchTarget {

@@ -1,19 +1,26 @@
 //! What a killed run left: its agents are ended, and results that were written are
 //! used, each once.
+//!
+//! The record beside a result says which IDs its save takes and which date it writes:
+//! by it the store knows whether the save was made. One that was made is only told;
+//! one that was not is made now. A result that cannot be saved stays where it is.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
 
-use super::apply::{Effects, Finished, Tell, finish, log};
+use super::apply::{Effects, Finished, log};
+use super::commits::Commits;
 use super::environment::Environment;
 use super::error::EngineError;
-use super::event::RunEvent;
+use super::phase;
 use super::summary::ItemRef;
-use crate::coordinator::{Command, CoordinatorError, Reply};
-use crate::model::ResultCode;
+use super::task::{GIT_FAILED, save};
+use crate::coordinator::{Command, Reply};
 use crate::model::change::PhaseCompletion;
+use crate::model::{ItemStatus, ResultCode};
 use crate::runner::{Attempt, Outcome, Stop, end_leftover};
 
 /// Returns where an attempt's taken IDs are written before its result is applied.
@@ -21,50 +28,84 @@ pub(super) fn record_of(attempt: &Attempt) -> PathBuf {
     attempt.folder().join("plan.json")
 }
 
+/// A result that was left, and what came of it.
+pub(super) struct TakenUp {
+    /// The item's ID.
+    pub id: String,
+    pub effects: Effects,
+}
+
 /// Ends what is left of earlier runs, and applies results that nobody took.
 pub(super) async fn take_up(
     environment: &Environment,
+    commits: &Commits,
     stop: &mut Receiver<Stop>,
-    tell: Tell<'_>,
-) -> Result<Vec<Effects>, EngineError> {
+) -> Result<Vec<TakenUp>, EngineError> {
     let mut all = Vec::new();
     for attempt in Attempt::unfinished(&environment.runs())? {
+        if waits_for_git(environment, commits, &attempt).await? {
+            continue;
+        }
         let own = attempt.clone();
         let ended = tokio::task::spawn_blocking(move || end_leftover(&own)).await;
-        let outcome = ended.map_err(|_| CoordinatorError::Closed)??;
-        if let Outcome::Result(result) = outcome
-            && result.result != ResultCode::Failed
-        {
-            let completion = PhaseCompletion::from_result(&result, None);
-            all.extend(apply(environment, &attempt, completion, stop, tell).await?);
+        if let Outcome::Result(result) = ended.map_err(EngineError::Died)?? {
+            let mut completion = PhaseCompletion::from_result(&result, None);
+            completion.seen = attempt.item_seen()?.map(Arc::new);
+            if let Some(effects) = apply(environment, commits, &attempt, completion, stop).await? {
+                all.push(TakenUp { id: attempt.item().to_owned(), effects });
+                continue;
+            }
         }
         attempt.discard_result()?;
     }
+    commits.settle(environment).await?;
     Ok(all)
+}
+
+/// Returns whether a result is kept until a person lets its item go on.
+async fn waits_for_git(
+    environment: &Environment,
+    commits: &Commits,
+    attempt: &Attempt,
+) -> Result<bool, EngineError> {
+    let snapshot = environment.coordinator.snapshot();
+    let Some(item) = snapshot.get(attempt.item()) else {
+        commits.let_go(attempt.item()).await?;
+        return Ok(false);
+    };
+    let reason = item.blocked_reason.as_deref().unwrap_or_default();
+    let is_blocked = item.status == ItemStatus::Blocked && reason.starts_with(GIT_FAILED);
+    Ok(is_blocked || commits.holds(attempt).await?)
 }
 
 /// Applies a result that was left, unless its save was made before we were killed.
 async fn apply(
     environment: &Environment,
+    commits: &Commits,
     attempt: &Attempt,
     completion: PhaseCompletion,
     stop: &mut Receiver<Stop>,
-    tell: Tell<'_>,
 ) -> Result<Option<Effects>, EngineError> {
-    let record = record_of(attempt);
     let snapshot = environment.coordinator.snapshot();
     let title = snapshot.get(&completion.id).map(|item| item.title.clone()).unwrap_or_default();
-    let item = ItemRef { id: completion.id.clone(), title };
-    tell(RunEvent::Warning(format!(
-        "{} {}: using the result that an earlier run had left",
-        item.id, completion.phase
-    )));
-    let ask = Command::WasMade { record: record.clone(), item: completion.id.clone() };
-    if let Reply::WasMade(true) = environment.coordinator.ask(ask).await? {
-        // Saved, and killed before the worklog.
-        log(environment, &item, &completion, Duration::ZERO).await?;
+    let item = ItemRef { id: attempt.item().to_owned(), title };
+    let ask = Command::WasMade { record: record_of(attempt), item: item.id.clone() };
+    let was_made = matches!(environment.coordinator.ask(ask).await?, Reply::WasMade(true));
+    let finished = Finished { item, completion, duration: Duration::ZERO };
+    if was_made {
+        // Saved, and killed before the worklog, or just after it.
+        log(environment, &finished, attempt, true).await?;
         return Ok(None);
     }
-    let finished = Finished { item, completion, duration: Duration::ZERO };
-    finish(environment, finished, &record, stop, tell).await.map(Some)
+    if finished.completion.result == ResultCode::Failed {
+        // It counts for nothing: the phase is tried anew.
+        return Ok(None);
+    }
+    let (id, phase) = (&finished.item.id, attempt.phase());
+    let text = format!("{id} {phase}: using the result that an earlier run had left");
+    environment.observer.warn(text);
+    let item = snapshot.get(&finished.item.id);
+    let spec = item.map(|item| phase::spec(environment, attempt.phase(), item));
+    let destructive = spec.is_some_and(|spec| spec.destructive);
+    save(environment, commits, finished, attempt, destructive, stop).await.map(Some)
 }

@@ -1,111 +1,158 @@
 //! One phase of one item, with its retries.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
 
-use super::apply::{Finished, Tell};
+use super::apply::Finished;
 use super::environment::Environment;
 use super::error::EngineError;
 use super::event::RunEvent;
 use super::summary::ItemRef;
-use crate::coordinator::PHASE_DONE;
+use crate::coordinator::{Command, PHASE_DONE};
 use crate::model::change::PhaseCompletion;
 use crate::model::{Assessments, BacklogItem, PhaseSpec, ResultCode};
-use crate::runner::{self, Attempt, Outcome, PhaseJob, Progress, Report, Stop, Summary};
+use crate::runner::{
+    self, Attempt, Outcome, PhaseJob, Progress, Report, RunnerError, Stop, Summary,
+};
 use crate::scheduler::Start;
 
 /// What came of a phase and its retries.
-pub(super) struct Ran {
-    /// What is to be applied; nothing where the phase was interrupted.
-    pub finished: Option<Finished>,
-    /// The attempt whose result it is.
-    pub attempt: Attempt,
-    /// Whether all retries failed.
-    pub failed: bool,
+pub(super) enum Ran {
+    /// Something that is to be applied.
+    Finished {
+        finished: Box<Finished>,
+        /// The attempt whose result it is.
+        attempt: Attempt,
+        /// Whether all retries failed.
+        has_failed: bool,
+    },
+    /// The run was ended first.
+    Interrupted,
 }
 
 /// Runs a phase, and again where it fails, up to the configured number of times.
+///
+/// A person's edit of the item takes effect with the next attempt; one that takes
+/// the item away, or moves it, makes the failed attempt the last one.
 pub(super) async fn run(
     environment: &Environment,
     start: &Start,
-    item: &Arc<BacklogItem>,
+    mut item: Arc<BacklogItem>,
     stop: &Receiver<Stop>,
-    tell: Tell<'_>,
 ) -> Result<Ran, EngineError> {
-    let reference = ItemRef::from(&**item);
-    let spec = spec(environment, start, item);
+    let mut tries = Tries { failures: 0, last: None, duration: Duration::ZERO };
+    let phase = &start.phase;
+    let observer = &environment.observer;
+    loop {
+        let attempt = Attempt::create(&environment.runs(), &start.id, phase)?;
+        let named = || (ItemRef::from(&*item), phase.clone());
+        let next = match try_once(environment, &attempt, &item, &tries, stop).await {
+            Err(EngineError::Runner(error)) if concerns_the_item(&error) => {
+                Next::GiveUp(Box::new(failed(start, describe(&error))))
+            }
+            report => tries.judge(start, &report?, environment.config.limits.max_retries),
+        };
+        let reason = match next {
+            Next::Use(completion) => return Ok(tries.ran(&item, *completion, attempt, false)),
+            Next::GiveUp(completion) => return Ok(tries.ran(&item, *completion, attempt, true)),
+            Next::Stop => {
+                let (item, phase) = named();
+                observer.tell(RunEvent::PhaseInterrupted { item, phase });
+                return Ok(Ran::Interrupted);
+            }
+            Next::Retry(reason) => reason,
+        };
+        // A result that is not to be used must not be found by a later run.
+        attempt.discard_result()?;
+        if *stop.borrow() != Stop::Run {
+            return Ok(Ran::Interrupted);
+        }
+        let Some(now) = as_it_is_now(environment, start, &item).await? else {
+            let completion = failed(start, format!("{phase} failed: {reason}"));
+            return Ok(tries.ran(&item, completion, attempt, false));
+        };
+        let (item_then, phase) = named();
+        observer.tell(RunEvent::Retrying { item: item_then, phase, reason });
+        item = now;
+    }
+}
+
+/// Returns an item as it is now, where its phase is still the one that runs.
+async fn as_it_is_now(
+    environment: &Environment,
+    start: &Start,
+    item: &BacklogItem,
+) -> Result<Option<Arc<BacklogItem>>, EngineError> {
+    match environment.coordinator.ask(Command::Refresh).await {
+        // What was read last must do.
+        Err(error) if error.is_passing() => {}
+        answer => drop(answer?),
+    }
+    let snapshot = environment.coordinator.snapshot();
+    let now = snapshot.get(&start.id);
+    Ok(now.filter(|now| now.status == item.status && now.phase == item.phase).cloned())
+}
+
+/// Runs one attempt, and tells what is seen of it.
+async fn try_once(
+    environment: &Environment,
+    attempt: &Attempt,
+    item: &BacklogItem,
+    tries: &Tries,
+    stop: &Receiver<Stop>,
+) -> Result<Report, EngineError> {
+    let spec = spec(environment, attempt.phase(), item);
     let agent = environment.config.agent(&spec.agent).ok_or_else(|| EngineError::NoSuchAgent {
         phase: spec.name.clone(),
         agent: spec.agent.clone(),
     })?;
-    let history = history(environment, &start.id)?;
+    let history = history(environment, attempt.item())?;
     let pipelines: Vec<String> = environment.rules.pipelines.keys().cloned().collect();
-    let mut tries = Tries { failures: 0, last: None, duration: Duration::ZERO };
-    loop {
-        let attempt = Attempt::create(&environment.runs(), &start.id, &start.phase)?;
-        let job = PhaseJob {
-            attempt: &attempt,
-            item,
-            phase: &spec,
-            agent,
-            root: &environment.paths.root,
-            backlog: &environment.paths.file,
-            pipelines: &pipelines,
-            history: &history,
-            notes: item.unblock_context.as_deref(),
-            previous_failure: tries.last.as_deref(),
-            timeout: environment.config.limits.phase_timeout,
-            supervisor: &environment.supervisor,
-        };
-        let report = watched(job, stop, &reference, tell).await?;
-        let next = tries.judge(start, &report, environment.config.limits.max_retries);
-        let finished =
-            |completion| Finished { item: reference.clone(), completion, duration: tries.duration };
-        match next {
-            Next::Use(completion) => {
-                let finished = Some(finished(*completion));
-                return Ok(Ran { finished, attempt, failed: false });
-            }
-            Next::GiveUp(completion) => {
-                let finished = Some(finished(*completion));
-                return Ok(Ran { finished, attempt, failed: true });
-            }
-            Next::Stop => return Ok(Ran { finished: None, attempt, failed: false }),
-            Next::Retry(reason) => {
-                // A result that is not to be used must not be found by a later run.
-                attempt.discard_result()?;
-                if *stop.borrow() != Stop::Run {
-                    return Ok(Ran { finished: None, attempt, failed: false });
-                }
-                let (item, phase) = (reference.clone(), start.phase.clone());
-                tell(RunEvent::Retrying { item, phase, reason });
-            }
-        }
-    }
-}
-
-/// Runs one attempt and tells what is seen of it.
-async fn watched(
-    job: PhaseJob<'_>,
-    stop: &Receiver<Stop>,
-    item: &ItemRef,
-    tell: Tell<'_>,
-) -> Result<Report, EngineError> {
-    let (id, phase) = (job.attempt.item().to_owned(), job.attempt.phase().to_owned());
-    let progress = |progress: Progress| match progress {
-        Progress::Started { attempt, .. } => {
-            let (item, phase) = (item.clone(), phase.clone());
-            tell(RunEvent::PhaseStarted { item, phase, attempt });
-        }
-        Progress::Output { line } => tell(RunEvent::Output { item: item.clone(), line }),
+    let job = PhaseJob {
+        attempt,
+        item,
+        phase: &spec,
+        agent,
+        root: &environment.paths.root,
+        backlog: &environment.paths.file,
+        pipelines: &pipelines,
+        history: &history,
+        notes: item.unblock_context.as_deref(),
+        previous_failure: tries.last.as_deref(),
+        timeout: environment.config.limits.phase_timeout,
+        supervisor: &environment.supervisor,
+    };
+    let observer = &environment.observer;
+    let named = || (ItemRef::from(item), spec.name.clone());
+    let progress = |progress: Progress| {
+        let (item, phase) = named();
+        observer.tell(match progress {
+            Progress::Started { attempt, .. } => RunEvent::PhaseStarted { item, phase, attempt },
+            Progress::Output { line } => RunEvent::Output { item, phase, line },
+        });
     };
     let report = runner::run(job, stop.clone(), progress).await?;
     for warning in &report.warnings {
-        tell(RunEvent::Warning(format!("{id} {phase}: {warning}")));
+        observer.warn(format!("{} {}: {warning}", attempt.item(), spec.name));
     }
     Ok(report)
+}
+
+/// Returns whether an agent was not started for what its item holds: a text that is
+/// too long for an argument, or cannot be one. Other items may go on.
+fn concerns_the_item(error: &RunnerError) -> bool {
+    let RunnerError::Agent { source, .. } = error else { return false };
+    matches!(source.kind(), ErrorKind::ArgumentListTooLong | ErrorKind::InvalidInput)
+}
+
+fn describe(error: &RunnerError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
 }
 
 /// The attempts so far.
@@ -124,6 +171,19 @@ enum Next {
 }
 
 impl Tries {
+    fn ran(
+        &self,
+        item: &Arc<BacklogItem>,
+        completion: PhaseCompletion,
+        attempt: Attempt,
+        has_failed: bool,
+    ) -> Ran {
+        let completion = PhaseCompletion { seen: Some(Arc::clone(item)), ..completion };
+        let item = ItemRef::from(&**item);
+        let finished = Box::new(Finished { item, completion, duration: self.duration });
+        Ran::Finished { finished, attempt, has_failed }
+    }
+
     fn judge(&mut self, start: &Start, report: &Report, max_retries: u32) -> Next {
         self.duration += report.duration;
         let (reason, retry) = match judge(report) {
@@ -189,13 +249,15 @@ fn failed(start: &Start, reason: String) -> PhaseCompletion {
         pipeline_type: None,
         requires_human_review: false,
         commit: None,
+        seen: None,
     }
 }
 
-fn spec(environment: &Environment, start: &Start, item: &BacklogItem) -> PhaseSpec {
+/// Returns the phase as it is configured.
+pub(super) fn spec(environment: &Environment, phase: &str, item: &BacklogItem) -> PhaseSpec {
     let pipeline = environment.rules.pipeline_of(item).ok();
-    let spec = pipeline.and_then(|pipeline| pipeline.phase(&start.phase));
-    spec.cloned().unwrap_or_else(|| PhaseSpec::new(&start.phase))
+    let spec = pipeline.and_then(|pipeline| pipeline.phase(phase));
+    spec.cloned().unwrap_or_else(|| PhaseSpec::new(phase))
 }
 
 /// Returns what earlier phases of an item reported: kept in the story, so that it

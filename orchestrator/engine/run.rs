@@ -1,49 +1,56 @@
-//! The loop.
+//! The loop: what is started when, and why it ends.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::watch::Receiver;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::sleep;
 
-use super::apply::{Effects, Tell, archive, change, describe, finish};
-use super::environment::{Environment, RunOptions};
+use super::apply::{Effects, archive, change, describe};
+use super::commits::Commits;
+use super::environment::{Environment, LOOK_AGAIN, RunOptions};
 use super::error::EngineError;
-use super::event::RunEvent;
-use super::leftovers::{record_of, take_up};
-use super::phase;
+use super::event::{Outlook, RunEvent};
+use super::leftovers::take_up;
 use super::summary::{Halt, ItemRef, Summary};
-use crate::coordinator::{Command, CoordinatorError, Reply, StoreError};
-use crate::model::{BacklogItem, BacklogSnapshot, Change, IdQuery, ItemId, ItemStatus, Limits};
+use super::task::{Ended, work};
+use crate::coordinator::{Command, CoordinatorError, Reply, Request, StoreError};
+use crate::model::{BacklogItem, BacklogSnapshot, Change, IdQuery, ItemId, ItemStatus};
 use crate::runner::Stop;
-use crate::scheduler::{Plan, Start, View, plan};
+use crate::scheduler::{Plan, Running, Start, View, Waiting, plan};
 
 /// How many phases in a row may fail all their retries.
 const BREAKER: u32 = 2;
 
+/// How many items that wait are told by name.
+const NAMED: usize = 3;
+
 /// Runs until nothing is left to start, or something halts it.
 ///
 /// `stop` may change at any time: what runs is then let end as it says, its result
-/// is used, and the run ends. `tell` is called for everything a person may want to
-/// see, and must not block.
+/// is used, and the run ends. Whatever ends a run, what runs is waited for first.
 ///
 /// # Errors
-/// Another run under way, a target that does not exist, a backlog that cannot be
-/// saved. What was saved before stands.
+/// A target that does not exist, an agent that cannot be started, a backlog that
+/// cannot be saved. What was saved before stands.
 pub async fn run(
-    environment: &Environment,
+    environment: Environment,
     options: &RunOptions,
-    mut stop: Receiver<Stop>,
-    tell: &mut (dyn FnMut(RunEvent) + Send),
+    stop: Receiver<Stop>,
 ) -> Result<Summary, EngineError> {
-    check_targets(environment, options)?;
-    let mut run = Run::new(options);
-    for effects in take_up(environment, &mut stop, tell).await? {
-        run.take(environment, effects, &mut stop, tell).await?;
-    }
-    // Done by hand, or by a run that was killed before it could archive.
-    let done = done_items(&environment.coordinator.snapshot());
-    run.completed(archive(environment, &done, &mut stop, tell).await?);
-    let halt = run.rounds(environment, &mut stop, tell).await?;
-    Ok(run.summary(halt))
+    check_targets(&environment, options)?;
+    let commits = Commits::open(&environment).await?;
+    let mut run = Run::new(environment, commits, options, stop);
+    let halted = match run.take_up().await {
+        Ok(()) => run.rounds().await,
+        Err(error) => Err(error),
+    };
+    // What was saved stands, and so it is committed, whatever ended the run.
+    let uncommitted = run.commits.end(&run.environment).await;
+    let halt = halted?;
+    run.note_uncommitted(uncommitted?);
+    Ok(Summary { halt, ..run.summary })
 }
 
 fn check_targets(environment: &Environment, options: &RunOptions) -> Result<(), EngineError> {
@@ -58,98 +65,241 @@ fn check_targets(environment: &Environment, options: &RunOptions) -> Result<(), 
     Ok(())
 }
 
-fn done_items(snapshot: &BacklogSnapshot) -> Vec<ItemRef> {
-    let done =
-        snapshot.items.iter().filter(|item| item.status == ItemStatus::Done && item.id.is_some());
-    done.map(|item| ItemRef::from(&**item)).collect()
-}
-
-async fn name_items(
-    environment: &Environment,
-    stop: &mut Receiver<Stop>,
-    tell: Tell<'_>,
-) -> Result<(), EngineError> {
-    let changed = change(environment, &[], stop, tell).await?;
-    for item in &changed.named {
-        let item = ItemRef::from(&**item);
-        tell(RunEvent::Added { item, origin: "the file".to_owned() });
-    }
-    Ok(())
-}
-
 /// The state of a run.
 struct Run<'a> {
+    environment: Arc<Environment>,
+    commits: Commits,
     options: &'a RunOptions,
+    stop: Receiver<Stop>,
+    /// Whether anybody is left who could stop us.
+    can_be_stopped: bool,
     summary: Summary,
+    tasks: JoinSet<Result<Ended, EngineError>>,
+    /// What the tasks work on.
+    running: Vec<(Id, Running)>,
     /// Phases in a row that failed for good.
     failures: u32,
+    /// Items that the run has moved: they stay in its view, whatever its filters say.
+    moved: HashSet<String>,
     /// Items that cannot be worked on in this run: a save of theirs was refused.
-    set_aside: Vec<String>,
+    set_aside: HashSet<String>,
+    /// Whether the backlog could not be read when it was last looked at.
+    is_waiting: bool,
     /// What was wrong with the inbox, so that it is told once.
     bad_inbox: Option<String>,
+    /// What was told last of how the run stands.
+    outlook: Outlook,
+    /// What ends the run once nothing runs any more.
+    fatal: Option<EngineError>,
 }
 
 impl<'a> Run<'a> {
-    fn new(options: &'a RunOptions) -> Self {
-        let summary = Summary {
-            halt: Halt::NothingToDo,
-            phases_executed: 0,
-            completed: Vec::new(),
-            blocked: Vec::new(),
-            follow_ups: Vec::new(),
-            merged: Vec::new(),
-        };
-        Self { options, summary, failures: 0, set_aside: Vec::new(), bad_inbox: None }
-    }
-
-    async fn rounds(
-        &mut self,
-        environment: &Environment,
-        stop: &mut Receiver<Stop>,
-        tell: Tell<'_>,
-    ) -> Result<Halt, EngineError> {
-        loop {
-            if *stop.borrow() != Stop::Run {
-                return Ok(Halt::Interrupted);
-            }
-            if self.failures >= BREAKER {
-                return Ok(Halt::CircuitBreaker);
-            }
-            if self.summary.phases_executed
-                >= self.options.cap.unwrap_or(environment.config.limits.phase_cap)
-            {
-                return Ok(Halt::Cap);
-            }
-            self.ingest(environment, tell).await?;
-            if environment.coordinator.snapshot().items.iter().any(|item| item.id.is_none()) {
-                // Hand-written items get their IDs with any save.
-                name_items(environment, stop, tell).await?;
-            }
-            let snapshot = environment.coordinator.snapshot();
-            let plan = self.plan(environment, &snapshot);
-            let next = plan.starts.iter().find(|start| !self.set_aside.contains(&start.id));
-            match next {
-                Some(start) => self.execute(environment, &snapshot, start, stop, tell).await?,
-                None => return Ok(self.halt(&plan)),
-            }
+    fn new(
+        environment: Environment,
+        commits: Commits,
+        options: &'a RunOptions,
+        stop: Receiver<Stop>,
+    ) -> Self {
+        Self {
+            environment: Arc::new(environment),
+            commits,
+            options,
+            stop,
+            can_be_stopped: true,
+            summary: Summary::default(),
+            tasks: JoinSet::new(),
+            running: Vec::new(),
+            failures: 0,
+            moved: HashSet::new(),
+            set_aside: HashSet::new(),
+            is_waiting: false,
+            bad_inbox: None,
+            outlook: Outlook::default(),
+            fatal: None,
         }
     }
 
-    fn plan(&self, environment: &Environment, snapshot: &BacklogSnapshot) -> Plan {
-        // One at a time.
-        let limits = Limits { max_concurrent: 1, ..environment.config.limits };
-        let view = View {
-            snapshot,
-            running: &[],
-            limits: &limits,
-            rules: &environment.rules,
-            selection: &self.options.selection,
-        };
-        plan(&view)
+    /// Takes up what earlier runs and people have left.
+    async fn take_up(&mut self) -> Result<(), EngineError> {
+        let environment = Arc::clone(&self.environment);
+        for taken in take_up(&environment, &self.commits, &mut self.stop).await? {
+            self.count(&taken.id, taken.effects);
+        }
+        Ok(())
     }
 
-    /// Returns why the run ends, where nothing can be started.
-    fn halt(&self, plan: &Plan) -> Halt {
+    async fn rounds(&mut self) -> Result<Halt, EngineError> {
+        let mut snapshots = self.environment.coordinator.watch();
+        loop {
+            match self.round(&mut snapshots).await {
+                Ok(Some(halt)) => return Ok(halt),
+                Ok(None) => {}
+                // The run is being ended anyway.
+                Err(EngineError::Coordinator(error))
+                    if error.is_passing() && *self.stop.borrow() != Stop::Run => {}
+                Err(error) => self.fatal = self.fatal.take().or(Some(error)),
+            }
+            if self.running.is_empty()
+                && let Some(fatal) = self.fatal.take()
+            {
+                return Err(fatal);
+            }
+            self.wait(&mut snapshots).await;
+        }
+    }
+
+    /// Starts what may be started. Returns why the run ends, once nothing runs any
+    /// more.
+    async fn round(
+        &mut self,
+        snapshots: &mut Receiver<Arc<BacklogSnapshot>>,
+    ) -> Result<Option<Halt>, EngineError> {
+        if let Some(halt) = self.halted() {
+            return Ok(self.running.is_empty().then_some(halt));
+        }
+        if !self.can_read().await? || self.places() == 0 {
+            return Ok(None);
+        }
+        let mut snapshot = self.look(snapshots).await?;
+        if self.archive_done(&snapshot).await? {
+            snapshot = Arc::clone(&snapshots.borrow_and_update());
+        }
+        let mut plan = self.plan(&snapshot);
+        self.tell_outlook(&snapshot, &plan);
+        if plan.starts.is_empty() {
+            return Ok(self.running.is_empty().then(|| self.nothing_left(&plan)));
+        }
+        plan.starts.truncate(self.places());
+        let items = self.put_in_place(&snapshot, &plan.starts).await?;
+        for (start, item) in plan.starts.into_iter().zip(items) {
+            if let Some(item) = item.filter(|_| *self.stop.borrow() == Stop::Run) {
+                self.start(start, item);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns why nothing is to be started any more.
+    fn halted(&self) -> Option<Halt> {
+        if *self.stop.borrow() != Stop::Run {
+            Some(Halt::Interrupted)
+        } else if self.failures >= BREAKER {
+            Some(Halt::CircuitBreaker)
+        } else if self.summary.phases_executed >= self.cap() {
+            Some(Halt::Cap)
+        } else {
+            None
+        }
+    }
+
+    fn cap(&self) -> u32 {
+        self.options.cap.unwrap_or(self.environment.config.limits.phase_cap)
+    }
+
+    /// Returns how many more phases may be started now.
+    fn places(&self) -> usize {
+        if self.fatal.is_some() || self.running.iter().any(|(_, running)| running.destructive) {
+            return 0;
+        }
+        let limits = &self.environment.config.limits;
+        let left = self.cap().saturating_sub(self.summary.phases_executed);
+        let most = left.min(limits.max_concurrent.max(1));
+        usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(self.running.len())
+    }
+
+    /// Reads the backlog where it changed. While it cannot be read nothing is decided.
+    async fn can_read(&mut self) -> Result<bool, EngineError> {
+        let answer = self.environment.coordinator.ask(Command::Refresh).await;
+        let observer = &self.environment.observer;
+        self.is_waiting = match answer {
+            Ok(_) => {
+                observer.goes_on();
+                false
+            }
+            Err(error) if error.is_passing() => {
+                observer.waits(&error);
+                true
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(!self.is_waiting)
+    }
+
+    /// Takes in the inbox, gives IDs to what was written by hand, and returns the
+    /// backlog as it is then.
+    async fn look(
+        &mut self,
+        snapshots: &mut Receiver<Arc<BacklogSnapshot>>,
+    ) -> Result<Arc<BacklogSnapshot>, EngineError> {
+        self.ingest().await?;
+        let snapshot = self.environment.coordinator.snapshot();
+        if snapshot.items.iter().any(|item| item.id.is_none()) {
+            // Hand-written items get their IDs with any save.
+            let changed = change(&self.environment, &[], &mut self.stop).await?;
+            for item in &changed.named {
+                let item = ItemRef::from(&**item);
+                let origin = "the file".to_owned();
+                self.environment.observer.tell(RunEvent::Added { item, origin });
+            }
+        }
+        // What we did ourselves is no news.
+        Ok(Arc::clone(&snapshots.borrow_and_update()))
+    }
+
+    /// Archives what is done by hand, or by a run that was killed before it could.
+    /// Returns whether there was any.
+    async fn archive_done(&mut self, snapshot: &BacklogSnapshot) -> Result<bool, EngineError> {
+        let is_left_alone = |id: &str| {
+            self.set_aside.contains(&ItemId::key(id))
+                || self.running.iter().any(|(_, running)| running.id == id)
+        };
+        let done = snapshot.items.iter().filter(|item| item.status == ItemStatus::Done);
+        let done = done.filter(|item| item.id.as_deref().is_some_and(|id| !is_left_alone(id)));
+        let done: Vec<ItemRef> = done.map(|item| ItemRef::from(&**item)).collect();
+        let archived = archive(&self.environment, &done, &mut self.stop).await?;
+        // One that could not be archived is told once.
+        self.set_aside.extend(done.iter().map(|item| ItemId::key(&item.id)));
+        self.summary.completed.extend(archived);
+        Ok(!done.is_empty())
+    }
+
+    fn plan(&self, snapshot: &BacklogSnapshot) -> Plan {
+        let running: Vec<Running> = self.running.iter().map(|(_, run)| run.clone()).collect();
+        plan(&View {
+            snapshot,
+            running: &running,
+            limits: &self.environment.config.limits,
+            rules: &self.environment.rules,
+            selection: &self.options.selection,
+            moved: &self.moved,
+            set_aside: &self.set_aside,
+        })
+    }
+
+    fn tell_outlook(&mut self, snapshot: &BacklogSnapshot, plan: &Plan) {
+        let is_blocked = |waiting: &&(usize, Waiting)| matches!(waiting.1, Waiting::Blocked(_));
+        let is_other = |waiting: &&(usize, Waiting)| {
+            !matches!(waiting.1, Waiting::Blocked(_) | Waiting::Running)
+        };
+        let waiting = || plan.waiting.iter().filter(is_other);
+        let named = |(index, waiting): &(usize, Waiting)| {
+            (ItemRef::from(&*snapshot.items[*index]), waiting.to_string())
+        };
+        let outlook = Outlook {
+            running: self.running.len() + plan.starts.len().min(self.places()),
+            completed: self.summary.completed.len(),
+            blocked: plan.waiting.iter().filter(is_blocked).count(),
+            waiting: waiting().count(),
+            first: waiting().take(NAMED).map(named).collect(),
+        };
+        if self.outlook != outlook {
+            self.outlook = outlook.clone();
+            self.environment.observer.tell(RunEvent::Decided(outlook));
+        }
+    }
+
+    /// Returns why the run ends, where nothing can be started and nothing runs.
+    fn nothing_left(&self, plan: &Plan) -> Halt {
         let selection = &self.options.selection;
         if plan.blocked_target.is_some() {
             Halt::TargetBlocked
@@ -165,21 +315,18 @@ impl<'a> Run<'a> {
     }
 
     /// Takes in what lies in the inbox.
-    async fn ingest(
-        &mut self,
-        environment: &Environment,
-        tell: Tell<'_>,
-    ) -> Result<(), EngineError> {
-        match environment.coordinator.ask(Command::Ingest(environment.inbox.clone())).await {
+    async fn ingest(&mut self) -> Result<(), EngineError> {
+        let observer = &self.environment.observer;
+        let inbox = self.environment.inbox.clone();
+        match self.environment.coordinator.ask(Command::Ingest(inbox)).await {
             Ok(Reply::Ingested(ingested)) => {
+                self.bad_inbox = None;
                 for note in ingested.notes {
-                    tell(RunEvent::Warning(note));
+                    observer.warn(note);
                 }
                 for item in &ingested.added {
-                    tell(RunEvent::Added {
-                        item: ItemRef::from(&**item),
-                        origin: "inbox".to_owned(),
-                    });
+                    let item = ItemRef::from(&**item);
+                    observer.tell(RunEvent::Added { item, origin: "inbox".to_owned() });
                 }
                 Ok(())
             }
@@ -187,90 +334,144 @@ impl<'a> Run<'a> {
             Err(CoordinatorError::Store(error)) if matches!(*error, StoreError::Invalid { .. }) => {
                 let error = error.to_string();
                 if self.bad_inbox.as_ref() != Some(&error) {
-                    tell(RunEvent::Warning(format!("the inbox was left where it is: {error}")));
+                    observer.warn(format!("the inbox was left where it is: {error}"));
                     self.bad_inbox = Some(error);
                 }
                 Ok(())
             }
+            // Somebody is typing, or has the lock: it is there the next time too.
+            Err(error) if error.is_passing() => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Runs a phase and applies what came of it.
-    async fn execute(
+    /// Puts the items that are to be started at their phases, in one save: promotes
+    /// ready ones. Returns each as it stands then, or nothing where it was refused.
+    async fn put_in_place(
         &mut self,
-        environment: &Environment,
         snapshot: &BacklogSnapshot,
-        start: &Start,
-        stop: &mut Receiver<Stop>,
-        tell: Tell<'_>,
-    ) -> Result<(), EngineError> {
-        let mut item = Arc::clone(&snapshot.items[start.index]);
-        if start.moves {
-            match self.move_to(environment, start, &item, stop, tell).await? {
-                Some(moved) => item = moved,
-                None => return Ok(()),
+        starts: &[Start],
+    ) -> Result<Vec<Option<Arc<BacklogItem>>>, EngineError> {
+        let item_of = |start: &Start| &snapshot.items[start.index];
+        let requests: Vec<Request> = starts
+            .iter()
+            .filter(|start| start.moves)
+            .map(|start| {
+                let is_ready = item_of(start).status == ItemStatus::Ready;
+                let to = (!is_ready).then(|| start.phase.clone());
+                Change::Advance { item: IdQuery::new(&start.id), to }.into()
+            })
+            .collect();
+        let mut outcomes = Vec::new();
+        if !requests.is_empty() {
+            outcomes = change(&self.environment, &requests, &mut self.stop).await?.outcomes;
+        }
+        let mut outcomes = outcomes.into_iter();
+        let mut items = Vec::with_capacity(starts.len());
+        for start in starts {
+            if !start.moves {
+                items.push(Some(Arc::clone(item_of(start))));
+                continue;
             }
+            items.push(match outcomes.next() {
+                Some(Ok(applied)) => applied.changed.into_iter().find(|item| item.is(&start.id)),
+                Some(Err(error)) => {
+                    let (id, reason) = (&start.id, describe(&error));
+                    self.environment.observer.warn(format!("{id} is left out: {reason}"));
+                    self.set_aside.insert(ItemId::key(id));
+                    None
+                }
+                None => None,
+            });
         }
-        let ran = phase::run(environment, start, &item, stop, tell).await?;
-        let Some(finished) = ran.finished else { return Ok(()) };
-        self.summary.phases_executed += 1;
-        self.failures = if ran.failed { self.failures + 1 } else { 0 };
-        let record = record_of(&ran.attempt);
-        let effects = finish(environment, finished, &record, stop, tell).await?;
-        if effects.is_refused {
-            self.set_aside.push(start.id.clone());
-            return Ok(());
-        }
-        ran.attempt.discard_result()?;
-        self.take(environment, effects, stop, tell).await
+        Ok(items)
     }
 
-    /// Puts an item at the phase that is to be run: promotes a ready one.
-    async fn move_to(
-        &mut self,
-        environment: &Environment,
-        start: &Start,
-        item: &Arc<BacklogItem>,
-        stop: &mut Receiver<Stop>,
-        tell: Tell<'_>,
-    ) -> Result<Option<Arc<BacklogItem>>, EngineError> {
-        let to = (item.status != ItemStatus::Ready).then(|| start.phase.clone());
-        let request = Change::Advance { item: IdQuery::new(&start.id), to }.into();
-        let changed = change(environment, &[request], stop, tell).await?;
-        match changed.outcomes.into_iter().next() {
-            Some(Ok(applied)) => Ok(applied.changed.into_iter().find(|item| item.is(&start.id))),
-            Some(Err(error)) => {
-                tell(RunEvent::Warning(format!("{} is left out: {}", start.id, describe(&error))));
-                self.set_aside.push(start.id.clone());
-                Ok(None)
+    /// Starts a phase of an item that stands there.
+    fn start(&mut self, start: Start, item: Arc<BacklogItem>) {
+        self.moved.insert(ItemId::key(&start.id));
+        let running = Running { id: start.id.clone(), destructive: start.destructive };
+        let environment = Arc::clone(&self.environment);
+        let commits = self.commits.clone();
+        let task = self.tasks.spawn(work(environment, commits, start, item, self.stop.clone()));
+        self.running.push((task.id(), running));
+    }
+
+    /// Waits until something happens that may change what is to be done.
+    async fn wait(&mut self, snapshots: &mut Receiver<Arc<BacklogSnapshot>>) {
+        if self.running.is_empty() && !self.is_waiting {
+            return;
+        }
+        let goes_on = self.halted().is_none() && self.fatal.is_none();
+        let may_start = goes_on && self.places() > 0;
+        tokio::select! {
+            Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
+            changed = self.stop.changed(), if self.can_be_stopped => {
+                self.can_be_stopped = changed.is_ok();
+                self.tell_stopping();
             }
-            None => Ok(None),
+            // A hand edit, or an entry in the inbox, may bring something to start.
+            Ok(()) = snapshots.changed(), if may_start => {}
+            () = sleep(LOOK_AGAIN), if goes_on => {}
+            else => {}
+        }
+        while let Some(joined) = self.tasks.try_join_next_with_id() {
+            self.joined(joined);
         }
     }
 
-    /// Takes what a save did into the summary, and archives what is done.
-    async fn take(
-        &mut self,
-        environment: &Environment,
-        effects: Effects,
-        stop: &mut Receiver<Stop>,
-        tell: Tell<'_>,
-    ) -> Result<(), EngineError> {
+    fn tell_stopping(&self) {
+        let at_once = match *self.stop.borrow() {
+            Stop::Run => return,
+            Stop::After(_) => false,
+            Stop::Now => true,
+        };
+        let running = self.running.len();
+        self.environment.observer.tell(RunEvent::Stopping { running, at_once });
+    }
+
+    /// Takes in what came of a task.
+    fn joined(&mut self, joined: Result<(Id, Result<Ended, EngineError>), JoinError>) {
+        let (id, ended) = match joined {
+            Ok((id, ended)) => (id, ended),
+            Err(error) => (error.id(), Err(EngineError::Died(error))),
+        };
+        let Some(place) = self.running.iter().position(|(own, _)| *own == id) else { return };
+        let (_, running) = self.running.swap_remove(place);
+        match ended {
+            Ok(Ended::Executed { effects, has_failed }) => {
+                self.summary.phases_executed += 1;
+                // Once it has tripped, a success of what still ran changes nothing.
+                if has_failed {
+                    self.failures += 1;
+                } else if self.failures < BREAKER {
+                    self.failures = 0;
+                }
+                self.count(&running.id, effects);
+            }
+            Ok(Ended::Refused(effects)) => self.count(&running.id, effects),
+            Ok(Ended::Interrupted) => {}
+            Err(error) => self.fatal = self.fatal.take().or(Some(error)),
+        }
+    }
+
+    fn note_uncommitted(&mut self, paths: Vec<String>) {
+        for path in paths {
+            if !self.summary.uncommitted.contains(&path) {
+                self.summary.uncommitted.push(path);
+            }
+        }
+    }
+
+    /// Takes what a save did into the summary.
+    fn count(&mut self, id: &str, effects: Effects) {
+        if effects.is_kept {
+            self.set_aside.insert(ItemId::key(id));
+        }
+        self.note_uncommitted(effects.uncommitted);
+        self.summary.completed.extend(effects.completed);
         self.summary.follow_ups.extend(effects.added.into_iter().map(|(item, _)| item));
         self.summary.blocked.extend(effects.blocked.into_iter().map(|(item, _)| item));
         self.summary.merged.extend(effects.merged);
-        let archived = archive(environment, &effects.done, stop, tell).await?;
-        self.completed(archived);
-        Ok(())
-    }
-
-    fn completed(&mut self, items: Vec<ItemRef>) {
-        self.summary.completed.extend(items);
-    }
-
-    fn summary(mut self, halt: Halt) -> Summary {
-        self.summary.halt = halt;
-        self.summary
     }
 }

@@ -18,11 +18,12 @@ impl From<&BacklogItem> for ItemRef {
 }
 
 /// Why a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Halt {
     /// Everything is done, blocked, or waits for what is.
     AllDoneOrBlocked,
     /// Nothing was started at all.
+    #[default]
     NothingToDo,
     /// As many phases were executed as may be.
     Cap,
@@ -39,7 +40,7 @@ pub enum Halt {
 }
 
 /// What a run did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Summary {
     /// Why it ended.
     pub halt: Halt,
@@ -53,4 +54,7 @@ pub struct Summary {
     pub follow_ups: Vec<ItemRef>,
     /// Items that were merged: source and target.
     pub merged: Vec<(String, String)>,
+    /// Paths that phases changed and that are not committed, since somebody else had
+    /// changed them too: as seen from the top of the repository, fit for a message.
+    pub uncommitted: Vec<String>,
 }

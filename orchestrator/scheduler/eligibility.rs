@@ -30,6 +30,8 @@ pub enum Waiting {
     Pipeline(String),
     /// It runs already.
     Running,
+    /// For the next run: this one could not save what it wanted to.
+    SetAside,
 }
 
 impl fmt::Display for Waiting {
@@ -47,6 +49,7 @@ impl fmt::Display for Waiting {
             Self::NoId => f.write_str("has no ID yet"),
             Self::Pipeline(error) => f.write_str(error),
             Self::Running => f.write_str("running"),
+            Self::SetAside => f.write_str("left alone, since a change of it was refused"),
         }
     }
 }

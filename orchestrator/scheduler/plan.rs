@@ -30,6 +30,11 @@ pub struct View<'a> {
     pub rules: &'a Rules,
     /// What was asked for.
     pub selection: &'a Selection,
+    /// Items that this run has moved, by [`ItemId::key`]: filters let them in,
+    /// whatever they have become.
+    pub moved: &'a HashSet<String>,
+    /// Items that this run leaves alone, by [`ItemId::key`].
+    pub set_aside: &'a HashSet<String>,
 }
 
 /// A phase to be started.
@@ -77,6 +82,7 @@ pub fn plan(view: &View<'_>) -> Plan {
         if item.status == ItemStatus::Done {
             continue;
         }
+        plan.has_selected |= matches!(chosen, Chosen::Any) && is_let_in(view, item);
         match candidate(view, &dependencies, &running, &chosen, index, item) {
             Ok(start) => {
                 candidates.push((rank(item, index, view.rules.pipeline_of(item).ok()), start))
@@ -147,15 +153,26 @@ fn candidate(
         Chosen::Target(_, target) => return Err(Waiting::TargetBefore(target.clone())),
         Chosen::None => return Err(Waiting::NotSelected),
     }
-    let default = &view.rules.default_pipeline;
-    let fits = view.selection.filters.iter().all(|filter| filter.fits(item, default));
-    if !fits || (view.selection.triage_only && item.status != ItemStatus::New) {
+    if !is_let_in(view, item) {
         return Err(Waiting::NotSelected);
+    }
+    if view.set_aside.contains(&ItemId::key(id)) {
+        return Err(Waiting::SetAside);
     }
     if let Some(waiting) = dependencies.unmet(item) {
         return Err(waiting);
     }
     start(view, index, item, id)
+}
+
+/// Returns whether the filters let an item in.
+fn is_let_in(view: &View<'_>, item: &BacklogItem) -> bool {
+    if view.selection.triage_only && item.status != ItemStatus::New {
+        return false;
+    }
+    let default = &view.rules.default_pipeline;
+    let is_moved = || item.id.as_deref().is_some_and(|id| view.moved.contains(&ItemId::key(id)));
+    view.selection.filters.iter().all(|filter| filter.fits(item, default)) || is_moved()
 }
 
 fn start(view: &View<'_>, index: usize, item: &BacklogItem, id: &str) -> Result<Start, Waiting> {
@@ -197,7 +214,7 @@ fn start(view: &View<'_>, index: usize, item: &BacklogItem, id: &str) -> Result<
 
 /// Fills the free places in order.
 fn fill(view: &View<'_>, candidates: Vec<Start>, plan: &mut Plan) {
-    plan.has_selected |= !candidates.is_empty() || !view.running.is_empty();
+    plan.has_selected |= !view.running.is_empty();
     let alone =
         view.running.iter().find(|running| running.destructive).map(|running| running.id.clone());
     let max = usize::try_from(view.limits.max_concurrent.max(1)).unwrap_or(usize::MAX);
@@ -258,8 +275,17 @@ mod tests {
         limits: &Limits,
         selection: &Selection,
     ) -> Vec<String> {
-        let rules = Rules::default();
-        let plan = plan(&View { snapshot, running, limits, rules: &rules, selection });
+        let (rules, none) = (Rules::default(), HashSet::new());
+        let view = View {
+            snapshot,
+            running,
+            limits,
+            rules: &rules,
+            selection,
+            moved: &none,
+            set_aside: &none,
+        };
+        let plan = plan(&view);
         assert_eq!(
             plan.starts.len() + plan.waiting.len(),
             snapshot.items.iter().filter(|item| item.status != ItemStatus::Done).count(),
@@ -336,6 +362,8 @@ mod tests {
             limits: &limits(9, 9),
             rules: &rules,
             selection: &selection,
+            moved: &HashSet::new(),
+            set_aside: &HashSet::new(),
         });
         assert!(plan.starts.is_empty());
         assert!(
@@ -370,6 +398,8 @@ mod tests {
             limits: &limits(1, 1),
             rules: &rules,
             selection: &selection,
+            moved: &HashSet::new(),
+            set_aside: &HashSet::new(),
         });
         assert_eq!((plan.starts[0].phase.as_str(), plan.starts[0].moves), ("prd", true));
     }

@@ -387,6 +387,15 @@ impl BacklogStore {
         self.worklog.append_phase(entry)
     }
 
+    /// Returns whether a finished phase is in the worklog already: the same attempt,
+    /// with the same outcome and summary.
+    ///
+    /// # Errors
+    /// Where the worklog cannot be read.
+    pub fn has_logged(&self, entry: &PhaseEntry) -> Result<bool, StoreError> {
+        self.worklog.has_phase(entry)
+    }
+
     /// Makes the copies of the mark anew from all that is known: the way out where
     /// one is damaged. Returns the mark.
     ///

@@ -70,6 +70,20 @@ pub enum StoreError {
     IdSpace(#[from] IdError),
 }
 
+impl StoreError {
+    /// Returns whether it may be over by itself: a person is typing in the file, or
+    /// somebody holds a lock.
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Invalid { .. }
+                | Self::Unsettled { .. }
+                | Self::NotInitialised { .. }
+                | Self::Lock(LockError::Busy { .. })
+        )
+    }
+}
+
 /// Why one change of several was not made; the others were.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {

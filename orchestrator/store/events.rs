@@ -10,6 +10,10 @@ use crate::model::{Applied, Delta, Ended};
 /// what was done.
 pub const PHASE_DONE: &str = "phase_done";
 
+/// The event of a phase that failed for good, or waits for a person; its detail is
+/// the phase, a colon and why.
+pub const PHASE_FAILED: &str = "phase_failed";
+
 /// The event of an ID that was issued without an item.
 pub const NUMBERED: &str = "numbered";
 

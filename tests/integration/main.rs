@@ -14,6 +14,8 @@ mod process;
 mod readme;
 #[cfg(all(unix, feature = "cli"))]
 mod runner;
+#[cfg(feature = "postgres")]
+mod sequence;
 mod store;
 mod support;
 mod yaml;

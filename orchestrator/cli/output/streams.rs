@@ -72,13 +72,20 @@ impl Stream {
     fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         let written = self.writer.write_all(bytes);
         match written.and_then(|()| self.writer.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Err(error) if is_gone(&error, self.is_terminal) => {
                 self.is_closed = true;
                 Ok(())
             }
             result => result,
         }
     }
+}
+
+/// Returns whether nobody reads any more: the end of a pipe, or of a terminal, which
+/// answers with an I/O error once it is closed.
+fn is_gone(error: &io::Error, is_terminal: bool) -> bool {
+    let io = rustix::io::Errno::IO.raw_os_error();
+    error.kind() == io::ErrorKind::BrokenPipe || (is_terminal && error.raw_os_error() == Some(io))
 }
 
 fn no_result(source: io::Error) -> CliError {

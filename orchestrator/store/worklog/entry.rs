@@ -34,6 +34,8 @@ pub struct PhaseEntry {
     pub title: String,
     /// The phase.
     pub phase: String,
+    /// The number of the attempt whose result it is.
+    pub attempt: u32,
     /// How it ended, in a word or two.
     pub outcome: String,
     /// How long it took, in seconds.
@@ -83,15 +85,37 @@ impl PhaseEntry {
     /// Returns the entry as Markdown, with a blank line at its end. The summary is
     /// quoted, so that nothing in it can pass for a heading or a fence.
     pub(super) fn to_markdown(&self) -> String {
-        let mut text = format!(
-            "## {} / {} — {}\n\n{}: {:.0}, after {} s.\n\n",
-            self.id,
-            self.phase,
-            one_line(&self.outcome),
+        format!(
+            "{}{}: {:.0}, after {} s{}",
+            self.heading(),
             one_line(&self.title),
             self.at,
-            self.seconds
-        );
+            self.seconds,
+            self.rest()
+        )
+    }
+
+    /// Returns whether a month has an entry of this attempt; time and title may be
+    /// others.
+    pub(super) fn is_in(&self, month: &str) -> bool {
+        let (heading, rest) = (self.heading(), self.rest());
+        month.match_indices(&heading).any(|(at, _)| {
+            let is_first = at == 0 || month.as_bytes()[at - 1] == b'\n';
+            let line = month[at + heading.len()..].find('\n').map(|end| at + heading.len() + end);
+            // The rest begins in the line of the time.
+            let head = rest.find('\n').unwrap_or(0);
+            let begin = line.and_then(|end| end.checked_sub(head));
+            is_first
+                && begin.is_some_and(|begin| month.as_bytes()[begin..].starts_with(rest.as_bytes()))
+        })
+    }
+
+    fn heading(&self) -> String {
+        format!("## {} / {} — {}\n\n", self.id, self.phase, one_line(&self.outcome))
+    }
+
+    fn rest(&self) -> String {
+        let mut text = format!(", attempt {}.\n\n", self.attempt);
         for line in self.summary.trim().lines() {
             let _ = writeln!(text, "> {line}");
         }

@@ -199,6 +199,29 @@ impl Worklog {
         self.append(entry.at, &entry.to_markdown())
     }
 
+    /// Returns whether an entry of this very attempt is there.
+    ///
+    /// # Errors
+    /// Where a month cannot be read.
+    pub fn has_phase(&self, entry: &PhaseEntry) -> Result<bool, StoreError> {
+        // Whoever asks was interrupted lately.
+        let mut months: Vec<_> = match fs::list(&self.dir) {
+            Err(error) if error.is_not_found() => return Ok(false),
+            list => list?
+                .into_iter()
+                .filter(|file| file.name.to_string_lossy().ends_with(".md"))
+                .collect(),
+        };
+        months.sort_by(|a, b| b.name.cmp(&a.name));
+        for month in months.into_iter().take(2) {
+            let text = fs::read(&month.path)?;
+            if entry.is_in(&String::from_utf8_lossy(&text)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn append(&mut self, at: Timestamp, entry: &str) -> Result<(), StoreError> {
         let name = format!("{}.md", at.strftime("%Y-%m"));
         let path = self.dir.join(&name);

@@ -152,6 +152,7 @@ mod tests {
         let phase = PhaseEntry {
             id: "A-7".into(),
             title: "t".into(),
+            attempt: 1,
             phase: "build".into(),
             outcome: "phase_complete".into(),
             seconds: 3,

@@ -1,9 +1,13 @@
 //! A project with an agent that follows a script.
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use crate::support::{Answer, Project, example, program};
 
@@ -28,10 +32,20 @@ impl Workshop {
 
     /// `execution` goes under `[execution]`.
     pub(super) fn configured(backlog: &str, script: &str, execution: &str) -> Self {
+        Self::with_pipeline(backlog, script, execution, PIPELINE)
+    }
+
+    /// `pipeline` is that of all items, in the words of the configuration.
+    pub(super) fn with_pipeline(
+        backlog: &str,
+        script: &str,
+        execution: &str,
+        pipeline: &str,
+    ) -> Self {
         let project = Project::with(backlog);
         let agent = example("scripted_agent");
         let config = format!(
-            "[execution]\n{execution}\n[agents.default]\ncommand = [{:?}]\n{PIPELINE}",
+            "[execution]\n{execution}\n[agents.default]\ncommand = [{:?}]\n{pipeline}",
             agent.to_str().unwrap()
         );
         fs::write(project.root().join("orchestrator.toml"), config).unwrap();
@@ -66,6 +80,42 @@ impl Workshop {
         command.spawn().unwrap()
     }
 
+    /// Starts a run, and listens to what it says.
+    pub(super) fn start_told(&self, args: &str) -> Told {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut command = self.command(args);
+        command.stdin(Stdio::null());
+        let stream = file.reopen().unwrap();
+        command.stdout(stream.try_clone().unwrap()).stderr(stream);
+        Told { child: command.spawn().unwrap(), file, code: None }
+    }
+
+    /// Waits until the agent, or the run, has made a file.
+    #[track_caller]
+    pub(super) fn until(&self, path: &str) {
+        self.until_that(path, || self.exists(path));
+    }
+
+    /// Waits for something, for as long as a busy machine may take.
+    #[track_caller]
+    pub(super) fn until_that(&self, what: &str, is_so: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !is_so() {
+            assert!(start.elapsed() < Duration::from_secs(120), "{what} never came");
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Lets those agents go on that wait for this file.
+    pub(super) fn release(&self, path: &str) {
+        fs::write(self.project.root().join(path), "").unwrap();
+    }
+
+    /// Returns a file that agents have appended to.
+    pub(super) fn log(&self) -> String {
+        fs::read_to_string(self.project.root().join("log")).unwrap_or_default()
+    }
+
     pub(super) fn text(&self) -> String {
         self.project.text()
     }
@@ -77,6 +127,33 @@ impl Workshop {
 
     pub(super) fn exists(&self, path: &str) -> bool {
         self.project.root().join(path).exists()
+    }
+}
+
+/// A run that was started, and what it has said so far.
+pub(super) struct Told {
+    child: Child,
+    file: NamedTempFile,
+    code: Option<ExitStatus>,
+}
+
+impl Told {
+    pub(super) fn told(&self) -> String {
+        fs::read_to_string(self.file.path()).unwrap()
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end, and returns all that it said.
+    pub(super) fn wait(&mut self) -> String {
+        self.code = Some(self.child.wait().unwrap());
+        self.told()
+    }
+
+    pub(super) fn code(&self) -> Option<i32> {
+        self.code.and_then(|status| status.code())
     }
 }
 

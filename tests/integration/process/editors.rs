@@ -3,54 +3,33 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::support::{Answer, Project, Random, count, program};
+use crate::support::{Answer, Project, Race, Random, SaveAs, by_rename, count, in_place, program};
 
 const START: &str = "schema_version: 2\nnext_item_id: 0\n# edits\nitems: []\n";
 
-/// How an editor puts its text on disk.
-type SaveAs = fn(&Path, &str);
-
-fn by_rename(path: &Path, text: &str) {
-    let temp = path.with_extension("swp");
-    fs::write(&temp, text).unwrap();
-    fs::rename(&temp, path).unwrap();
-}
-
-fn in_place(path: &Path, text: &str) {
-    let mut file = fs::File::create(path).unwrap();
-    // In two pieces, as a large file would be.
-    let (one, two) = text.split_at(text.len() / 2);
-    file.write_all(one.as_bytes()).unwrap();
-    thread::yield_now();
-    file.write_all(two.as_bytes()).unwrap();
-}
-
-/// Every 20 ms, reads the file and saves it with one comment more.
-fn edit(path: &Path, save: SaveAs, stop: &AtomicBool, edits: &AtomicU32) {
-    let mut n = 0;
-    while !stop.load(Ordering::Relaxed) {
-        thread::sleep(Duration::from_millis(20));
-        let Ok(text) = fs::read_to_string(path) else { continue };
-        let Some(at) = text.find("items:") else { continue };
-        n += 1;
+/// Again and again, reads the file and saves it with one comment more.
+fn edit(path: &Path, save: SaveAs, race: &Race, edits: &AtomicU32) {
+    race.edit(|| {
+        let Ok(text) = fs::read_to_string(path) else { return };
+        let Some(at) = text.find("items:") else { return };
+        let n = edits.load(Ordering::Relaxed) + 1;
         save(path, &format!("{}# edit {n}.\n{}", &text[..at], &text[at..]));
         edits.store(n, Ordering::Relaxed);
-    }
+    });
 }
 
 /// Adds in a loop, each time in a process of its own; kills some. Returns what was
 /// told, and what was warned of.
-fn add_all(project: &Project, until: Instant, mut kill: Option<Random>) -> (Vec<String>, String) {
+fn add_all(project: &Project, race: &Race, mut kill: Option<Random>) -> (Vec<String>, String) {
     let (mut told, mut warnings) = (Vec::new(), String::new());
-    while Instant::now() < until {
+    while race.goes_on() {
         let mut command = program(project.root());
         command.args(["add", "added"]).stdin(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -67,7 +46,10 @@ fn add_all(project: &Project, until: Instant, mut kill: Option<Random>) -> (Vec<
         let is_expected = matches!(code, Some(0 | 3 | 6 | 7)) || (is_doomed && code.is_none());
         assert!(is_expected, "{code:?}: {stderr}");
         assert!(code == Some(0) || is_doomed || stdout.is_empty(), "{stdout}");
-        told.extend(stdout.strip_suffix('\n').map(str::to_owned));
+        if let Some(id) = stdout.strip_suffix('\n') {
+            told.push(id.to_owned());
+            race.tell();
+        }
         warnings.push_str(&stderr);
     }
     (told, warnings)
@@ -76,26 +58,28 @@ fn add_all(project: &Project, until: Instant, mut kill: Option<Random>) -> (Vec<
 fn race(save: SaveAs, kill: bool) {
     let project = Project::with(START);
     let seconds = count("ORCHESTRATOR_RACE_SECONDS", 4) as u64;
-    let (stop, edits) = (AtomicBool::new(false), AtomicU32::new(0));
+    let edits = AtomicU32::new(0);
     let warnings = Mutex::new(String::new());
     let path = project.file();
-    let until = Instant::now() + Duration::from_secs(seconds);
+    let race = Race::of_seconds(seconds);
     let mut seeds = Random::from_env("ORCHESTRATOR_RACE_SEED");
     let told: Vec<String> = thread::scope(|scope| {
         let adders: Vec<_> = (0..4)
             .map(|_| {
                 let kill = kill.then(|| Random::new(seeds.next()));
-                scope.spawn(|| add_all(&project, until, kill))
+                scope.spawn(|| add_all(&project, &race, kill))
             })
             .collect();
-        scope.spawn(|| edit(&path, save, &stop, &edits));
+        scope.spawn(|| edit(&path, save, &race, &edits));
+        let outcomes: Vec<_> = adders.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        // First of all, or an adder that fails leaves the editor at work for ever.
+        race.end();
         let mut all = Vec::new();
-        for adder in adders {
-            let (told, warned) = adder.join().unwrap();
+        for outcome in outcomes {
+            let (told, warned) = outcome.unwrap();
             all.extend(told);
             warnings.lock().unwrap().push_str(&warned);
         }
-        stop.store(true, Ordering::Relaxed);
         all
     });
     let mut warnings = warnings.into_inner().unwrap();

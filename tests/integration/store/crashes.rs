@@ -61,6 +61,7 @@ fn triaged() -> PhaseCompletion {
         pipeline_type: None,
         requires_human_review: false,
         commit: None,
+        seen: None,
     }
 }
 

@@ -5,53 +5,33 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use orchestrator::model::change::NewItem;
 use orchestrator::model::{Change, ItemId};
 use orchestrator::store::{BacklogStore, StoreError};
 
-use crate::support::Project;
+use crate::support::{Project, Race, SaveAs, by_rename, in_place};
 
 const START: &str = "schema_version: 2\nnext_item_id: 0\n# edits: 0\nitems: []\n";
 
-/// How an editor puts its text on disk.
-type SaveAs = fn(&Path, &str);
-
-fn by_rename(path: &Path, text: &str) {
-    let temp = path.with_extension("swp");
-    fs::write(&temp, text).unwrap();
-    fs::rename(&temp, path).unwrap();
-}
-
-fn in_place(path: &Path, text: &str) {
-    let mut file = fs::File::create(path).unwrap();
-    // In two pieces, as a large file would be.
-    let (one, two) = text.split_at(text.len() / 2);
-    file.write_all(one.as_bytes()).unwrap();
-    file.write_all(two.as_bytes()).unwrap();
-}
-
-/// Edits the counter in the comment, every 20 ms, after reading the file again.
-fn edit(path: &Path, save: SaveAs, stop: &AtomicBool, last: &AtomicU32) {
-    let mut n = 0;
-    while !stop.load(Ordering::Relaxed) {
-        thread::sleep(Duration::from_millis(20));
-        let Ok(text) = fs::read_to_string(path) else { continue };
-        let Some(at) = text.find("# edits: ") else { continue };
+/// Edits the counter in the comment, again and again, after reading the file anew.
+fn edit(path: &Path, save: SaveAs, race: &Race, last: &AtomicU32) {
+    race.edit(|| {
+        let Ok(text) = fs::read_to_string(path) else { return };
+        let Some(at) = text.find("# edits: ") else { return };
         let end = at + text[at..].find('\n').unwrap_or(text.len() - at);
-        n += 1;
-        let edited = format!("{}# edits: {n}{}", &text[..at], &text[end..]);
-        save(path, &edited);
+        let n = last.load(Ordering::Relaxed) + 1;
+        save(path, &format!("{}# edits: {n}{}", &text[..at], &text[end..]));
         last.store(n, Ordering::Relaxed);
-    }
+    });
 }
 
-fn add_all(options: orchestrator::store::StoreOptions, until: Instant) -> Vec<u32> {
+fn add_all(options: orchestrator::store::StoreOptions, race: &Race) -> Vec<u32> {
     let mut told = Vec::new();
-    while Instant::now() < until {
+    while race.goes_on() {
         let change = Change::Add(vec![NewItem::titled("added")]);
         let saved = BacklogStore::open(options.clone())
             .and_then(|mut store| store.lock()?.save(&[change.into()]));
@@ -59,6 +39,7 @@ fn add_all(options: orchestrator::store::StoreOptions, until: Instant) -> Vec<u3
             Ok(saved) => {
                 let id = saved.outcomes[0].as_ref().unwrap().added[0].id.clone().unwrap();
                 told.push(ItemId::number_of(&id).unwrap());
+                race.tell();
             }
             // A text that is half written, or never stands still, is not ours to save over.
             Err(
@@ -75,17 +56,16 @@ fn add_all(options: orchestrator::store::StoreOptions, until: Instant) -> Vec<u3
 
 fn race(save: SaveAs) {
     let project = Project::with(START);
-    let stop = AtomicBool::new(false);
     let last = AtomicU32::new(0);
     let path: PathBuf = project.file();
-    let until = Instant::now() + Duration::from_secs(4);
+    let race = Race::of_seconds(4);
     let told: Vec<u32> = thread::scope(|scope| {
         let adders: Vec<_> =
-            (0..4).map(|_| scope.spawn(|| add_all(project.options(), until))).collect();
-        scope.spawn(|| edit(&path, save, &stop, &last));
+            (0..4).map(|_| scope.spawn(|| add_all(project.options(), &race))).collect();
+        scope.spawn(|| edit(&path, save, &race, &last));
         let told: Vec<_> = adders.into_iter().map(thread::ScopedJoinHandle::join).collect();
         // First of all, or an adder that fails leaves the editor at work for ever.
-        stop.store(true, Ordering::Relaxed);
+        race.end();
         told.into_iter().flat_map(|told| told.unwrap()).collect()
     });
     let distinct: BTreeSet<u32> = told.iter().copied().collect();

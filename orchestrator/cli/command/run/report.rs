@@ -1,0 +1,73 @@
+//! The summary of a run: a document, or lines with IDs and titles.
+
+use crate::cli::error::CliError;
+use crate::cli::output::Output;
+use crate::engine::{self, Halt, Summary};
+use crate::wire::{self, ItemRef, MergedPair, RunReport};
+
+/// Shows what a run came to.
+pub(super) fn show(summary: &Summary, output: &Output) -> Result<(), CliError> {
+    let list = |items: &[engine::ItemRef]| -> Vec<ItemRef> {
+        items
+            .iter()
+            .map(|item| ItemRef { id: item.id.clone(), title: item.title.clone() })
+            .collect()
+    };
+    let report = RunReport {
+        halt: halt(summary.halt),
+        phases_executed: summary.phases_executed,
+        completed: list(&summary.completed),
+        blocked: list(&summary.blocked),
+        follow_ups: list(&summary.follow_ups),
+        merged: summary
+            .merged
+            .iter()
+            .map(|(source, target)| MergedPair { source: source.clone(), target: target.clone() })
+            .collect(),
+        uncommitted: summary.uncommitted.clone(),
+    };
+    if output.is_json() {
+        return output.document("run", report);
+    }
+    for (label, items) in
+        [("done", &report.completed), ("blocked", &report.blocked), ("new", &report.follow_ups)]
+    {
+        for item in items {
+            output.line(&format!("{label:<8} {}  {}", item.id, item.title))?;
+        }
+    }
+    for pair in &report.merged {
+        output.line(&format!("merged   {} into {}", pair.source, pair.target))?;
+    }
+    for path in &report.uncommitted {
+        output.line(&format!("not committed, since somebody else had changed it too: {path}"))?;
+    }
+    let phases = if report.phases_executed == 1 { "phase" } else { "phases" };
+    output.line(&format!("{} {phases} executed; {}", report.phases_executed, reason(summary.halt)))
+}
+
+fn halt(halt: Halt) -> wire::Halt {
+    match halt {
+        Halt::AllDoneOrBlocked => wire::Halt::AllDoneOrBlocked,
+        Halt::NothingToDo => wire::Halt::NothingToDo,
+        Halt::Cap => wire::Halt::Cap,
+        Halt::CircuitBreaker => wire::Halt::CircuitBreaker,
+        Halt::TargetsDone => wire::Halt::TargetsDone,
+        Halt::TargetBlocked => wire::Halt::TargetBlocked,
+        Halt::NoMatch => wire::Halt::NoMatch,
+        Halt::Interrupted => wire::Halt::Interrupted,
+    }
+}
+
+fn reason(halt: Halt) -> &'static str {
+    match halt {
+        Halt::AllDoneOrBlocked => "everything is done, or waits for a person",
+        Halt::NothingToDo => "there was nothing to do",
+        Halt::Cap => "as many as one run may execute",
+        Halt::CircuitBreaker => "stopped, since phases in a row failed for good",
+        Halt::TargetsDone => "all targets are done",
+        Halt::TargetBlocked => "stopped at a target that is blocked",
+        Halt::NoMatch => "nothing fits",
+        Halt::Interrupted => "interrupted",
+    }
+}

@@ -1,0 +1,4 @@
+//! Sequences in databases.
+
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres;

@@ -1,0 +1,3 @@
+//! Sequences in PostgreSQL, on servers that the tests start.
+
+mod rig;

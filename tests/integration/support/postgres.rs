@@ -1,0 +1,184 @@
+//! A private PostgreSQL: one that all tests of a run share, with a database for
+//! each, and others that a test may stop and start.
+//!
+//! The script `tests/postgres` runs the server. It ends it when the run has ended,
+//! in whatever way: with nextest, which has a process for each test, the run is
+//! nextest's process, elsewhere this one. Where there is no PostgreSQL, what asks
+//! for one fails and names `scripts/setup`; nothing is skipped.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a server may take to start or to end on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(20);
+
+/// A PostgreSQL server that nobody else uses.
+pub(crate) struct Cluster {
+    folder: PathBuf,
+}
+
+impl Cluster {
+    /// Returns the server that the tests of this run share, and starts it where
+    /// this is the first to ask.
+    #[expect(clippy::zombie_processes, reason = "the script ends after this process")]
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let Ok(run) = std::env::var("NEXTEST_RUN_ID") else {
+                let cluster = Self { folder: new_folder() };
+                let _ends_after_us = cluster.start(std::process::id(), &[]);
+                return cluster;
+            };
+            let folder = std::env::temp_dir().join(format!("orchestrator-postgres-{run}"));
+            let cluster = Self { folder };
+            match fs::create_dir(&cluster.folder) {
+                Ok(()) => {
+                    let nextest = std::os::unix::process::parent_id();
+                    let _ends_after_us = cluster.start(nextest, &[]);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    cluster.wait_until_ready();
+                }
+                Err(error) => panic!("{}: {error}", cluster.folder.display()),
+            }
+            cluster
+        })
+    }
+
+    /// Starts a server for the caller alone, with settings such as
+    /// `log_statement=all`; it ends when the value is dropped.
+    pub(crate) fn private(settings: &[&str]) -> Private {
+        let cluster = Self { folder: new_folder() };
+        let script = cluster.start(std::process::id(), settings);
+        Private { cluster, script }
+    }
+
+    fn start(&self, owner: u32, settings: &[&str]) -> Child {
+        let mut command =
+            Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres"));
+        command.arg(&self.folder).arg(owner.to_string());
+        command.args(settings.iter().flat_map(|setting| ["-c", setting]));
+        // A signal to the group of a test that hangs must not reach it.
+        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let script = command.spawn().expect("tests/postgres does not start");
+        self.wait_until_ready();
+        script
+    }
+
+    fn wait_until_ready(&self) {
+        wait_until("PostgreSQL does not start", || {
+            if let Ok(reason) = fs::read_to_string(self.folder.join("failed")) {
+                panic!("{}", reason.trim_end());
+            }
+            self.folder.join("ready").exists()
+        });
+    }
+
+    /// Makes an empty database and returns its URL.
+    pub(crate) fn database(&self) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("test_{}_{count}", std::process::id());
+        self.execute("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0"));
+        self.url(&name)
+    }
+
+    /// Returns the URL of a database.
+    pub(crate) fn url(&self, database: &str) -> String {
+        let folder = self.folder.display().to_string().replace('/', "%2F");
+        format!("postgres://orchestrator@{folder}/{database}")
+    }
+
+    /// Returns the path of the socket on which the server listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join(".s.PGSQL.5432")
+    }
+
+    /// Returns what the server has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// Executes statements that return nothing.
+    pub(crate) fn execute(&self, database: &str, statements: &str) {
+        let url = self.url(database);
+        let done = runtime().block_on(async {
+            let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await?;
+            let connection = tokio::spawn(connection);
+            let done = client.batch_execute(statements).await;
+            drop(client);
+            connection.await.expect("the connection panics")?;
+            done
+        });
+        done.unwrap_or_else(|error| panic!("{statements}: {error}"));
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("no runtime")
+}
+
+/// A server that its holder may stop and start; ended when dropped.
+pub(crate) struct Private {
+    cluster: Cluster,
+    script: Child,
+}
+
+impl std::ops::Deref for Private {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        &self.cluster
+    }
+}
+
+impl Private {
+    /// Ends the server at once, as `pg_ctl stop -m immediate` does: no connection is
+    /// closed in order, nothing is written that was not on disk.
+    pub(crate) fn stop_immediately(&self) {
+        let server = self.folder.join("data/postmaster.pid");
+        let text = fs::read_to_string(&server).expect("the server does not run");
+        let pid = text.lines().next().expect("a process's number");
+        let quit = Command::new("kill").args(["-QUIT", pid]).status();
+        assert!(quit.is_ok_and(|status| status.success()), "the server cannot be stopped");
+        wait_until("PostgreSQL does not end", || !server.exists());
+    }
+
+    /// Starts the server again after [`Private::stop_immediately`].
+    pub(crate) fn start(&self) {
+        fs::remove_file(self.folder.join("ready")).expect("it was started before");
+        fs::write(self.folder.join("start"), "").expect("its folder is there");
+        self.wait_until_ready();
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        let ended = fs::write(self.folder.join("end"), "").and_then(|()| self.script.wait());
+        if let Err(error) = ended {
+            // A panic here would hide what the test found.
+            println!("the server in {} goes on: {error}", self.folder.display());
+        }
+    }
+}
+
+fn new_folder() -> PathBuf {
+    let folder = tempfile::Builder::new().prefix("orchestrator-postgres-").tempdir();
+    folder.expect("no temporary folder").keep()
+}
+
+fn wait_until(otherwise: &str, is_so: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < PATIENCE, "{otherwise}");
+        thread::sleep(POLL);
+    }
+}
