@@ -173,12 +173,13 @@ enum Next {
 impl Tries {
     fn ran(
         &self,
-        item: &BacklogItem,
+        item: &Arc<BacklogItem>,
         completion: PhaseCompletion,
         attempt: Attempt,
         has_failed: bool,
     ) -> Ran {
-        let item = ItemRef::from(item);
+        let completion = PhaseCompletion { seen: Some(Arc::clone(item)), ..completion };
+        let item = ItemRef::from(&**item);
         let finished = Box::new(Finished { item, completion, duration: self.duration });
         Ran::Finished { finished, attempt, has_failed }
     }
@@ -248,10 +249,12 @@ fn failed(start: &Start, reason: String) -> PhaseCompletion {
         pipeline_type: None,
         requires_human_review: false,
         commit: None,
+        seen: None,
     }
 }
 
-fn spec(environment: &Environment, phase: &str, item: &BacklogItem) -> PhaseSpec {
+/// Returns the phase as it is configured.
+pub(super) fn spec(environment: &Environment, phase: &str, item: &BacklogItem) -> PhaseSpec {
     let pipeline = environment.rules.pipeline_of(item).ok();
     let spec = pipeline.and_then(|pipeline| pipeline.phase(phase));
     spec.cloned().unwrap_or_else(|| PhaseSpec::new(phase))

@@ -8,6 +8,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::sleep;
 
 use super::apply::{Effects, archive, change, describe};
+use super::commits::Commits;
 use super::environment::{Environment, LOOK_AGAIN, RunOptions};
 use super::error::EngineError;
 use super::event::{Outlook, RunEvent};
@@ -39,9 +40,16 @@ pub async fn run(
     stop: Receiver<Stop>,
 ) -> Result<Summary, EngineError> {
     check_targets(&environment, options)?;
-    let mut run = Run::new(environment, options, stop);
-    run.take_up().await?;
-    let halt = run.rounds().await?;
+    let commits = Commits::open(&environment).await?;
+    let mut run = Run::new(environment, commits, options, stop);
+    let halted = match run.take_up().await {
+        Ok(()) => run.rounds().await,
+        Err(error) => Err(error),
+    };
+    // What was saved stands, and so it is committed, whatever ended the run.
+    let uncommitted = run.commits.end(&run.environment).await;
+    let halt = halted?;
+    run.note_uncommitted(uncommitted?);
     Ok(Summary { halt, ..run.summary })
 }
 
@@ -57,15 +65,10 @@ fn check_targets(environment: &Environment, options: &RunOptions) -> Result<(), 
     Ok(())
 }
 
-fn done_items(snapshot: &BacklogSnapshot) -> Vec<ItemRef> {
-    let done =
-        snapshot.items.iter().filter(|item| item.status == ItemStatus::Done && item.id.is_some());
-    done.map(|item| ItemRef::from(&**item)).collect()
-}
-
 /// The state of a run.
 struct Run<'a> {
     environment: Arc<Environment>,
+    commits: Commits,
     options: &'a RunOptions,
     stop: Receiver<Stop>,
     /// Whether anybody is left who could stop us.
@@ -91,9 +94,15 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(environment: Environment, options: &'a RunOptions, stop: Receiver<Stop>) -> Self {
+    fn new(
+        environment: Environment,
+        commits: Commits,
+        options: &'a RunOptions,
+        stop: Receiver<Stop>,
+    ) -> Self {
         Self {
             environment: Arc::new(environment),
+            commits,
             options,
             stop,
             can_be_stopped: true,
@@ -113,12 +122,9 @@ impl<'a> Run<'a> {
     /// Takes up what earlier runs and people have left.
     async fn take_up(&mut self) -> Result<(), EngineError> {
         let environment = Arc::clone(&self.environment);
-        for taken in take_up(&environment, &mut self.stop).await? {
+        for taken in take_up(&environment, &self.commits, &mut self.stop).await? {
             self.count(&taken.id, taken.effects);
         }
-        // Done by hand, or by a run that was killed before it could archive.
-        let done = done_items(&environment.coordinator.snapshot());
-        self.summary.completed.extend(archive(&environment, &done, &mut self.stop).await?);
         Ok(())
     }
 
@@ -154,7 +160,10 @@ impl<'a> Run<'a> {
         if !self.can_read().await? || self.places() == 0 {
             return Ok(None);
         }
-        let snapshot = self.look(snapshots).await?;
+        let mut snapshot = self.look(snapshots).await?;
+        if self.archive_done(&snapshot).await? {
+            snapshot = Arc::clone(&snapshots.borrow_and_update());
+        }
         let mut plan = self.plan(&snapshot);
         self.tell_outlook(&snapshot, &plan);
         if plan.starts.is_empty() {
@@ -235,6 +244,23 @@ impl<'a> Run<'a> {
         }
         // What we did ourselves is no news.
         Ok(Arc::clone(&snapshots.borrow_and_update()))
+    }
+
+    /// Archives what is done by hand, or by a run that was killed before it could.
+    /// Returns whether there was any.
+    async fn archive_done(&mut self, snapshot: &BacklogSnapshot) -> Result<bool, EngineError> {
+        let is_left_alone = |id: &str| {
+            self.set_aside.contains(&ItemId::key(id))
+                || self.running.iter().any(|(_, running)| running.id == id)
+        };
+        let done = snapshot.items.iter().filter(|item| item.status == ItemStatus::Done);
+        let done = done.filter(|item| item.id.as_deref().is_some_and(|id| !is_left_alone(id)));
+        let done: Vec<ItemRef> = done.map(|item| ItemRef::from(&**item)).collect();
+        let archived = archive(&self.environment, &done, &mut self.stop).await?;
+        // One that could not be archived is told once.
+        self.set_aside.extend(done.iter().map(|item| ItemId::key(&item.id)));
+        self.summary.completed.extend(archived);
+        Ok(!done.is_empty())
     }
 
     fn plan(&self, snapshot: &BacklogSnapshot) -> Plan {
@@ -366,7 +392,8 @@ impl<'a> Run<'a> {
         self.moved.insert(ItemId::key(&start.id));
         let running = Running { id: start.id.clone(), destructive: start.destructive };
         let environment = Arc::clone(&self.environment);
-        let task = self.tasks.spawn(work(environment, start, item, self.stop.clone()));
+        let commits = self.commits.clone();
+        let task = self.tasks.spawn(work(environment, commits, start, item, self.stop.clone()));
         self.running.push((task.id(), running));
     }
 
@@ -422,8 +449,17 @@ impl<'a> Run<'a> {
                 }
                 self.count(&running.id, effects);
             }
+            Ok(Ended::Refused(effects)) => self.count(&running.id, effects),
             Ok(Ended::Interrupted) => {}
             Err(error) => self.fatal = self.fatal.take().or(Some(error)),
+        }
+    }
+
+    fn note_uncommitted(&mut self, paths: Vec<String>) {
+        for path in paths {
+            if !self.summary.uncommitted.contains(&path) {
+                self.summary.uncommitted.push(path);
+            }
         }
     }
 
@@ -432,6 +468,7 @@ impl<'a> Run<'a> {
         if effects.is_kept {
             self.set_aside.insert(ItemId::key(id));
         }
+        self.note_uncommitted(effects.uncommitted);
         self.summary.completed.extend(effects.completed);
         self.summary.follow_ups.extend(effects.added.into_iter().map(|(item, _)| item));
         self.summary.blocked.extend(effects.blocked.into_iter().map(|(item, _)| item));

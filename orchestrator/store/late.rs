@@ -137,7 +137,8 @@ fn take_forward(store: &mut BacklogStore, swap: &Swap) -> Result<bool, StoreErro
     let line = Save { ours: fs::hash(text), ..saves[saves.len() - 1].clone() };
     journal::append(&store.paths, &line)?;
     let swap = Swap::new(&base, &line.ours, loaded.file.items.len(), &store.options.clock);
-    match replace::put(&store.paths, text, swap)? {
+    let (put, ..) = replace::put(&store.paths, text, swap, || ())?;
+    match put {
         Put::Done { .. } => {
             store.state = None;
             store.read_again()?;

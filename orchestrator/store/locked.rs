@@ -10,7 +10,7 @@ use super::error::RequestError;
 use super::journal::{self, Save};
 use super::load::{Loaded, load};
 use super::mark::MarkLock;
-use super::replace::{self, Put, Swap};
+use super::replace::{self, NOBODYS, Put, Swap};
 use super::settle::read_displaced;
 use super::touched::{self, Touched, Work};
 use super::worklog::ArchiveEntry;
@@ -176,9 +176,9 @@ impl<'a> LockedBacklog<'a> {
                 return Ok(made.outcome);
             }
             let touched = std::mem::take(&mut made.touched);
-            let ours = fs::hash(self.store.state()?.loaded.doc.text().as_bytes());
             self.before_save(requests, &made, &touched)?;
-            match self.put(&ours)? {
+            let (put, ours, aside) = self.put()?;
+            match put {
                 Put::Done { kept } => {
                     if let Some((path, before)) = kept
                         && let Some(stamp) = fs::stamp(&path)?
@@ -188,7 +188,7 @@ impl<'a> LockedBacklog<'a> {
                     for (path, read) in displaced {
                         replace::keep_as(&path, &read, &ours)?;
                     }
-                    self.after_save(&made, touched, ours)?;
+                    self.after_save(&made, touched, ours, aside)?;
                     return Ok(made.outcome);
                 }
                 Put::SlippedIn { path, exchanged } => {
@@ -284,9 +284,10 @@ impl<'a> LockedBacklog<'a> {
         let worklog = &store.worklog;
         let archived = |id: &str| worklog.ended_of(id);
         let context = Context { rules: &store.options.rules, now, archived: &archived };
-        let Some(State { loaded, .. }) = &mut store.state else {
+        let Some(State { loaded, copy, .. }) = &mut store.state else {
             return Err(StoreError::NotInitialised { path: store.options.path.clone() });
         };
+        *copy = None;
         let had = (loaded.has_mark, loaded.file.next_item_id);
         let problems = loaded.problems.clone();
         let is_migrated = loaded.original.is_some();
@@ -366,15 +367,23 @@ impl<'a> LockedBacklog<'a> {
         Ok(())
     }
 
-    fn put(&mut self, ours: &str) -> Result<Put, StoreError> {
+    /// Puts the text in its place. Meanwhile the items are copied for the next
+    /// snapshot, and old displaced texts go.
+    fn put(&mut self) -> Result<(Put, String, Aside), StoreError> {
+        let kept = std::mem::take(&mut self.kept);
         let store = &*self.store;
         let Some(state) = &store.state else {
             return Err(StoreError::NotInitialised { path: store.options.path.clone() });
         };
         let loaded = &state.loaded;
         let text = loaded.doc.text().as_bytes();
-        let swap = Swap::new(&state.hash, ours, loaded.file.items.len(), &store.options.clock);
-        replace::put(&store.paths, text, swap)
+        let clock = &store.options.clock;
+        let items = &loaded.file.items;
+        let swap = Swap::new(&state.hash, NOBODYS, items.len(), clock);
+        replace::put(&store.paths, text, swap, || Aside {
+            copy: items.to_vec(),
+            forgotten: replace::forget_old(&kept, clock),
+        })
     }
 
     fn back_up(&mut self, text: &Path) -> Result<(), StoreError> {
@@ -429,6 +438,7 @@ impl<'a> LockedBacklog<'a> {
         made: &Made,
         touched: Touched,
         ours: String,
+        aside: Aside,
     ) -> Result<(), StoreError> {
         let store = &mut *self.store;
         let stamp = fs::stamp(&store.paths.file)?;
@@ -437,6 +447,7 @@ impl<'a> LockedBacklog<'a> {
             state.stamp = stamp;
             state.is_firm = is_firm(&stamp, &store.options.clock);
             state.is_foreign = false;
+            state.copy = Some(aside.copy);
             if state.loaded.original.take().is_some() {
                 state.loaded.read_root();
             }
@@ -459,7 +470,7 @@ impl<'a> LockedBacklog<'a> {
         }
         let rest = journal::append(&store.paths, &save)
             .and_then(|()| events::append(&store.paths, &story))
-            .and_then(|()| replace::forget_old(&self.kept, &store.options.clock));
+            .and(aside.forgotten);
         if let Err(error) = rest {
             // The save stands and must be told as what it is.
             store.warnings.push(format!("after the save: {}", chain(&error)));
@@ -503,6 +514,14 @@ fn no_mark(paths: &Paths, loaded: &Loaded, refused: &Refused) -> StoreError {
 /// Dates are written to the millisecond: more tells a person nothing.
 fn to_millis(time: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
+}
+
+/// What was done while a text went to the disk.
+struct Aside {
+    /// The items, for the next snapshot.
+    copy: Vec<Arc<BacklogItem>>,
+    /// What came of removing displaced texts that need no longer be kept.
+    forgotten: Result<(), StoreError>,
 }
 
 /// Changes that were made in memory.

@@ -48,4 +48,4 @@ pub use locked::{LockedBacklog, Request, Saved, TakenIds};
 pub use options::{LOCK_TIMEOUT, StoreOptions};
 pub use parsed::ParsedBacklog;
 pub use paths::{Paths, STATE_DIR};
-pub use run_record::RunLock;
+pub use run_record::{RunLock, RunRecord};

@@ -9,6 +9,8 @@
 //! since a program that had the file open may still write into it.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use super::{Clock, Paths, StoreError};
 use crate::fs::{self, Exchange, FsError, Stamp};
@@ -18,6 +20,9 @@ const KEPT: &str = "kept-";
 
 /// In the place of the hash of our text, where none of ours was written last.
 pub(super) const NOBODYS: &str = "none";
+
+/// From how many bytes of text on work is done on a second thread.
+const LONG: usize = 256 * 1024;
 
 /// Marks the name of an edit that slipped in and was taken out of the file.
 const SLIPPED_IN: &str = "slipped";
@@ -93,31 +98,78 @@ pub(super) enum Put {
     },
 }
 
-/// Puts `text` in the place of the file, where that still holds `base`.
+/// Puts `text` in the place of the file, where that still holds `base`. Where the
+/// swap says [`NOBODYS`], the hash of `text` is told, beside what came of `aside`.
+///
+/// While a long text goes to the disk, it is hashed, and `aside` is done; then it is
+/// staged under a name without its hash at first, and gets the whole name before the
+/// exchange.
 ///
 /// # Errors
 /// Where the disk refuses. Before the exchange the file is as it was; after it the
 /// new text stands, but may not survive a crash of the machine.
-pub(super) fn put(paths: &Paths, text: &[u8], swap: Swap) -> Result<Put, StoreError> {
-    let base = swap.base.as_str();
+pub(super) fn put<T: Send>(
+    paths: &Paths,
+    text: &[u8],
+    swap: Swap,
+    aside: impl FnOnce() -> T + Send,
+) -> Result<(Put, String, T), StoreError> {
     let dir = staging_folder(paths)?;
-    let staged = fs::stage(&dir, &swap.prefix(), text, Some(&paths.file))?;
+    let stage = |swap: &Swap| fs::stage(&dir, &swap.prefix(), text, Some(&paths.file));
+    if swap.ours != NOBODYS || text.len() < LONG {
+        let ours = if swap.ours == NOBODYS { fs::hash(text) } else { swap.ours };
+        let swap = Swap { ours, ..swap };
+        let done = aside();
+        let put = put_staged(paths, stage(&swap)?, &swap.base, text.len())?;
+        return Ok((put, swap.ours, done));
+    }
+    let (staged, (ours, done)) = both(|| stage(&swap), || (fs::hash(text), aside()));
+    let staged = staged?;
+    let name = staged.path().file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let random = name.strip_prefix(&swap.prefix()).unwrap_or_default();
+    let swap = Swap { ours, ..swap };
+    let name = format!("{}{random}", swap.prefix());
+    let put = put_staged(paths, staged.renamed(&name)?, &swap.base, text.len())?;
+    Ok((put, swap.ours, done))
+}
+
+/// Does two things at once, where there is a thread for the second.
+fn both<A, B: Send>(first: impl FnOnce() -> A, second: impl FnOnce() -> B + Send) -> (A, B) {
+    let second = Mutex::new(Some(second));
+    let take = || second.lock().unwrap_or_else(PoisonError::into_inner).take();
+    thread::scope(|scope| {
+        let run = || take().map(|second| second());
+        let beside = thread::Builder::new().spawn_scoped(scope, run);
+        let first = first();
+        let second = match beside.map(thread::ScopedJoinHandle::join) {
+            Ok(Ok(done)) => done,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            // No thread was to be had: it was not begun.
+            Err(_) => run(),
+        };
+        (first, second.expect("it is taken once, by the thread or here"))
+    })
+}
+
+/// Puts a staged text, with its whole name, in the place of the file.
+fn put_staged(
+    paths: &Paths,
+    staged: fs::Staged,
+    base: &str,
+    len: usize,
+) -> Result<Put, StoreError> {
     match fs::exchange(staged.path(), &paths.file) {
         Ok(Exchange::Done) => {}
         Ok(Exchange::Unsupported) => return put_by_rename(paths, staged, base),
         Err(error) => return Err(error.into()),
     }
     let path = staged.keep();
-    let (before, displaced) = std::thread::scope(|scope| {
-        // What came out is read while the folder goes to the disk.
-        let look = || Ok::<_, FsError>((fs::stamp(&path)?, fs::hash_file(&path)?));
-        let looking = std::thread::Builder::new().spawn_scoped(scope, look);
-        fs::sync_dir(&paths.root)?;
-        match looking.ok().and_then(|looking| looking.join().ok()) {
-            Some(looked) => looked,
-            None => look(),
-        }
-    })?;
+    let sync = || fs::sync_dir(&paths.root);
+    let look = || Ok::<_, FsError>((fs::stamp(&path)?, fs::hash_file(&path)?));
+    // What came out is read while the folder goes to the disk.
+    let (synced, looked) = if len < LONG { (sync(), look()) } else { both(sync, look) };
+    synced?;
+    let (before, displaced) = looked?;
     if displaced == base {
         let kept = keep(&path)?;
         return Ok(Put::Done { kept: before.map(|before| (kept, before)) });

@@ -24,4 +24,4 @@ pub use envelope::{Document, ErrorDocument, SCHEMA_VERSION, WarningDocument};
 pub use id::{Audit, IdStatus, IssuedId, Reservation};
 pub use item::{Description, Item, ItemRef, MergedPair, Parts};
 pub use run::{Event, Halt, RunReport};
-pub use status::{Counts, Status, Upcoming, Waiting};
+pub use status::{Counts, Question, RunningProcess, Status, Underway, Upcoming, Waiting};

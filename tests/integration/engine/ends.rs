@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 
 use super::workshop::{Workshop, ids};
 
@@ -136,4 +137,32 @@ WRK-001/*/*: result phase_complete Fine.
         assert!(worklog.contains("title: One # mine"), "{worklog}");
         assert!(text.contains("status: blocked"), "after {millis} ms:\n{text}");
     }
+}
+
+#[test]
+fn another_process_sees_what_runs_and_what_waits() {
+    let script =
+        "*/*/*: say half way; write started/{item} x; await go; result phase_complete ok\n";
+    let backlog = THREE.replace("Two, status: new", "Two, status: blocked, blocked_reason: Which?");
+    let shop = Workshop::configured(&backlog, script, "max_concurrent = 2");
+    let mut run = shop.start("run --cap 2");
+    for id in ["WRK-001", "WRK-003"] {
+        shop.until(&format!("started/{id}"));
+    }
+    let status = shop.run("status --json").data("status");
+    assert_eq!(status["run"]["pid"], run.id());
+    assert_eq!(ids(&status["running"]), ["WRK-001", "WRK-003"]);
+    let first = &status["running"][0];
+    let told = ["title", "phase", "last_line"].map(|key| first[key].as_str().unwrap());
+    assert_eq!(told, ["One", "triage", "half way"]);
+    assert!(first["seconds"].as_f64().unwrap() < 3600.0, "{first}");
+    assert_eq!((ids(&status["next"]), ids(&status["waiting"])), (vec![], vec!["WRK-002".into()]));
+    assert_eq!(status["blocked"][0]["reason"], "Which?");
+    let text = shop.run("status").ok();
+    assert!(text.contains("a run is under way") && text.contains("half way"), "{text}");
+    assert!(text.contains("FOR YOU"), "{text}");
+    shop.release("go");
+    assert!(run.wait().unwrap().success());
+    let status = shop.run("status --json").data("status");
+    assert_eq!((&status["run"], &status["running"]), (&Value::Null, &json!([])));
 }
