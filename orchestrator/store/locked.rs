@@ -16,6 +16,7 @@ use super::touched::{self, Touched, Work};
 use super::worklog::ArchiveEntry;
 use super::{Paths, StoreError, edits, events, late, lost};
 use crate::fs::{self, FileLock};
+use crate::model::change::Removal;
 use crate::model::{
     Applied, BacklogFile, BacklogItem, Change, Code, Context, Diagnostic, FieldProblem, revert,
 };
@@ -125,7 +126,7 @@ impl<'a> LockedBacklog<'a> {
 
     /// Makes the changes and saves once; a change that is refused is left out, and
     /// the others are made. Where nothing changed, nothing is written, unless a
-    /// migration waits to be persisted.
+    /// migration waits to be persisted; where every change is refused, never.
     ///
     /// Hand-written items get their IDs first. An edit that slips in while we save
     /// is carried forward: the same changes are made to it. IDs are durable in the
@@ -299,6 +300,15 @@ impl<'a> LockedBacklog<'a> {
             .map(|request| touched::make(&mut work, &request.change, &context, &mut touched))
             .collect();
         let mark = work.file.next_item_id;
+        if !requests.is_empty() && outcomes.iter().all(Result::is_err) {
+            // Who is refused finds the file as it was.
+            drop(work);
+            let mut made = Made { naming, ..Made::nothing(Vec::new(), had, problems, now) };
+            made.touched = touched;
+            let nothing = Made::nothing(outcomes, had, made.problems.clone(), now);
+            self.unmake(made);
+            return Ok(nothing);
+        }
         let mut applied = naming.iter().chain(outcomes.iter().flatten());
         let is_needed = applied.any(|applied| !applied.deltas.is_empty())
             || is_migrated
@@ -333,17 +343,19 @@ impl<'a> LockedBacklog<'a> {
                 fs::replace(path, &serde_json::to_vec(&record)?)?;
             }
         }
-        for (removal, text) in &touched.removed {
-            let id = removal.item.id_or_dash();
-            store.worklog.append_archive(&ArchiveEntry {
-                id: id.to_owned(),
+        if !touched.removed.is_empty() {
+            let mut phases = events::phases(&store.paths)?;
+            let entry = |(removal, text): &(Removal, String)| ArchiveEntry {
+                id: removal.item.id_or_dash().to_owned(),
                 title: removal.item.title.clone(),
                 ended: removal.ended,
                 reason: removal.reason.clone(),
-                phases: events::phases_of(&store.paths, id)?,
+                phases: phases.remove(removal.item.id_or_dash()).unwrap_or_default(),
                 text: text.clone(),
                 at: now,
-            })?;
+            };
+            let entries: Vec<_> = touched.removed.iter().map(entry).collect();
+            store.worklog.append_archived(&entries)?;
         }
         let Some(state) = &store.state else {
             return Ok(());
@@ -523,6 +535,27 @@ struct Made {
     now: Timestamp,
     /// Whether there is anything to save.
     is_needed: bool,
+}
+
+impl Made {
+    /// Returns what is left where every request was refused.
+    fn nothing(
+        outcomes: Vec<Result<Applied, RequestError>>,
+        had: (bool, u32),
+        problems: Vec<Box<[FieldProblem]>>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            outcome: Saved { outcomes, named: Vec::new(), is_written: false },
+            touched: Touched::default(),
+            naming: None,
+            had,
+            problems,
+            mark: had.1,
+            now,
+            is_needed: false,
+        }
+    }
 }
 
 /// Returns an error with everything that caused it, in one line.
