@@ -1,4 +1,7 @@
-//! Sequences in databases.
+//! Sequences in databases: what every store must do, and what is special to one.
 
+mod conformance;
 #[cfg(all(unix, feature = "postgres"))]
 mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;

@@ -1,3 +1,4 @@
 //! Sequences in PostgreSQL, on servers that the tests start.
 
 mod rig;
+mod suite;

@@ -26,7 +26,7 @@ async fn text(client: &tokio_postgres::Client, query: &str) -> String {
 #[test]
 fn each_database_is_new_and_the_server_syncs() {
     let cluster = Cluster::shared();
-    let (one, two) = (cluster.database(), cluster.database());
+    let (one, two) = (cluster.url(&cluster.database()), cluster.url(&cluster.database()));
     block_on(async {
         connect(&one).await.batch_execute("CREATE TABLE ours (n int)").await.unwrap();
         let client = connect(&two).await;
@@ -83,20 +83,22 @@ fn a_swallowed_answer_is_work_that_was_done() {
     let cluster = Cluster::shared();
     let database = cluster.database();
     let proxy = Proxy::before(cluster.socket());
-    let name = database.rsplit('/').next().unwrap();
     block_on(async {
-        let client = connect(&proxy.url(name)).await;
+        let client = connect(&proxy.url(&database)).await;
         client.batch_execute("CREATE TABLE t (n int)").await.unwrap();
         proxy.swallow_an_answer();
         client.batch_execute("INSERT INTO t VALUES (7)").await.unwrap_err();
-        let client = connect(&proxy.url(name)).await;
+        let client = connect(&proxy.url(&database)).await;
         assert_eq!(text(&client, "SELECT n::text FROM t").await, "7");
         proxy.cut();
         client.batch_execute("INSERT INTO t VALUES (8)").await.unwrap_err();
         proxy.refuse(true);
-        assert!(tokio_postgres::connect(&proxy.url(name), NoTls).await.is_err());
+        assert!(tokio_postgres::connect(&proxy.url(&database), NoTls).await.is_err());
         assert_eq!(proxy.accepted(), 3);
         proxy.refuse(false);
-        assert_eq!(text(&connect(&proxy.url(name)).await, "SELECT max(n)::text FROM t").await, "7");
+        assert_eq!(
+            text(&connect(&proxy.url(&database)).await, "SELECT max(n)::text FROM t").await,
+            "7"
+        );
     });
 }

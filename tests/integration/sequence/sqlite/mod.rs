@@ -1,0 +1,3 @@
+//! Sequences in SQLite files.
+
+mod suite;
