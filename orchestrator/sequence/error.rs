@@ -67,7 +67,9 @@ pub enum SequenceError {
         path: PathBuf,
     },
     /// The database file was removed or exchanged for another one while it was open.
-    #[error("{path} is no longer the file that was opened; what is there now must be opened anew")]
+    #[error(
+        "{path} is no longer the file that was opened; what is there now may know fewer numbers: run `id sync`, then start again"
+    )]
     Replaced {
         /// The file.
         path: PathBuf,

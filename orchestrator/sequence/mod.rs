@@ -14,6 +14,8 @@
 //! was issued and is not used is a gap, never issued again. Which IDs exist in
 //! files and other tables, and how errors reach people, is left to the callers.
 
+#[cfg(feature = "runtime")]
+mod authority;
 mod backend;
 mod error;
 mod format;
@@ -27,6 +29,8 @@ mod reservation;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+#[cfg(feature = "runtime")]
+pub use authority::{Authority, AuthorityOptions, Cleanup, Running, open};
 pub use backend::{Backend, Counter};
 pub use error::{Cause, SequenceError};
 pub use format::IdTemplate;

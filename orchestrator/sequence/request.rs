@@ -86,6 +86,15 @@ impl Action {
         }
     }
 
+    /// Returns the sequence that the request is about.
+    #[cfg(feature = "runtime")]
+    pub(super) fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Raise { key, .. } => Some(key),
+            _ => self.takes().map(|(key, _)| key),
+        }
+    }
+
     /// Checks what can be told without the database.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::connection::{Database, fault};
+use super::connection::{Database, FileIdentity, fault};
 use super::migrate::migrate;
 use super::rows;
 use super::schema;
@@ -59,6 +59,8 @@ pub struct SqliteBackend {
     options: SqliteOptions,
     /// None after an error that may have left it in any state.
     database: Option<Database>,
+    /// The file that was opened first: a later one may know less.
+    file: FileIdentity,
     was_made: bool,
 }
 
@@ -77,9 +79,10 @@ impl SqliteBackend {
     ) -> Result<Self, SequenceError> {
         let statements = Statements::new(&layout);
         let path = path.to_owned();
-        let mut backend =
-            Self { layout, statements, path, options, database: None, was_made: false };
+        let (database, file, was_made) = (None, None, false);
+        let mut backend = Self { layout, statements, path, options, database, file, was_made };
         let database = backend.connect(options.make)?;
+        backend.file = database.identity()?;
         backend.path = database.path().to_owned();
         backend.database = Some(database);
         Ok(backend)
@@ -107,23 +110,32 @@ impl SqliteBackend {
             database.retry("set the journal mode", || {
                 database.conn.pragma_update(None, "journal_mode", "WAL")
             })?;
+            if self.options.presize {
+                database.presize()?;
+            }
         }
         Ok(database)
     }
 
-    fn in_transaction<T>(
+    /// Runs `f` on the connection, which is opened anew where the last error may
+    /// have left it in any state. A file that was lost or exchanged stays an error
+    /// until somebody opens what is there now: it may be an old copy.
+    fn on_database<T>(
         &mut self,
-        f: impl FnOnce(&Connection, &Layout, &Statements) -> Result<T, SequenceError>,
+        f: impl FnOnce(&Database, &Layout, &Statements) -> Result<T, SequenceError>,
     ) -> Result<T, SequenceError> {
         let database = match self.database.take() {
             Some(database) => database,
             None => self.connect(Make::Nothing)?,
         };
-        database.check_file()?;
-        let done = database.transaction(|conn| f(conn, &self.layout, &self.statements));
-        let keeps = matches!(done, Ok(_) | Err(SequenceError::Busy { .. }));
-        // An error that is no answer of the database may have left it in any state.
-        if keeps {
+        let done = match database.check_file(self.file) {
+            Ok(()) => f(&database, &self.layout, &self.statements),
+            Err(error) => {
+                self.database = Some(database);
+                return Err(error);
+            }
+        };
+        if matches!(done, Ok(_) | Err(SequenceError::Busy { .. })) {
             self.database = Some(database);
         }
         done
@@ -139,21 +151,15 @@ impl Backend for SqliteBackend {
         &mut self,
         requests: &[Request],
     ) -> Result<Vec<Result<Reply, SequenceError>>, SequenceError> {
-        self.in_transaction(|conn, layout, statements| {
-            carry_out(conn, layout, statements, requests)
+        self.on_database(|database, layout, statements| {
+            database.transaction(|conn| carry_out(conn, layout, statements, requests))
         })
     }
 
     fn counters(&mut self) -> Result<Vec<Counter>, SequenceError> {
-        let database = match self.database.take() {
-            Some(database) => database,
-            None => self.connect(Make::Nothing)?,
-        };
-        database.check_file()?;
-        let read = || list(&database.conn, &self.layout, &self.statements);
-        let counters = database.retry("read the counters", read)?;
-        self.database = Some(database);
-        Ok(counters)
+        self.on_database(|database, layout, statements| {
+            database.retry("read the counters", || list(&database.conn, layout, statements))
+        })
     }
 }
 

@@ -24,13 +24,14 @@ const LAST_PAUSE: Duration = Duration::from_millis(10);
 /// Says in the file's header that this program made it: "ORCH".
 pub(super) const APPLICATION_ID: i32 = 0x4f52_4348;
 
+/// Device and inode of what lies at a path, if anything does.
+pub(super) type FileIdentity = Option<(u64, u64)>;
+
 /// A connection, and the file that it is to.
 #[derive(Debug)]
 pub(super) struct Database {
     pub conn: Connection,
     path: PathBuf,
-    /// Device and inode of what was opened.
-    file: Option<(u64, u64)>,
     busy_for: Duration,
 }
 
@@ -63,9 +64,8 @@ impl Database {
             source: Arc::new(source) as _,
         };
         let conn = Connection::open_with_flags(&path, flags).map_err(failed)?;
-        let mut database = Self { conn, path, file: None, busy_for };
+        let database = Self { conn, path, busy_for };
         database.prepare()?;
-        database.file = identity(&database.path)?;
         Ok(database)
     }
 
@@ -92,10 +92,15 @@ impl Database {
         &self.path
     }
 
-    /// Checks that the path still leads to the file that is open.
-    pub(super) fn check_file(&self) -> Result<(), SequenceError> {
-        match identity(&self.path)? {
-            file if file == self.file => Ok(()),
+    /// Returns which file the path leads to now.
+    pub(super) fn identity(&self) -> Result<FileIdentity, SequenceError> {
+        identity(&self.path)
+    }
+
+    /// Checks that the path still leads to the same file.
+    pub(super) fn check_file(&self, file: FileIdentity) -> Result<(), SequenceError> {
+        match self.identity()? {
+            now if now == file => Ok(()),
             Some(_) => Err(SequenceError::Replaced { path: self.path.clone() }),
             None => Err(SequenceError::Missing { path: self.path.clone() }),
         }
@@ -112,6 +117,29 @@ impl Database {
         let id =
             || self.conn.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0));
         Ok(self.retry("read the database", id)? == APPLICATION_ID)
+    }
+
+    /// Grows the write-ahead log to the size at which it is begun anew, by a
+    /// transaction that outgrows its cache and is rolled back. A commit into space
+    /// that the file has already costs the disk less than one that makes it grow.
+    pub(super) fn presize(&self) -> Result<(), SequenceError> {
+        const FILL: &str = "BEGIN IMMEDIATE;
+            CREATE TABLE orchestrator_presize (filler BLOB);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100)
+            INSERT INTO orchestrator_presize SELECT zeroblob(3500) FROM n;
+            ROLLBACK";
+        let cache = || self.conn.pragma_query_value(None, "cache_size", |row| row.get::<_, i64>(0));
+        let before = self.retry("read the settings", cache)?;
+        let resize = |size: i64| self.conn.pragma_update(None, "cache_size", size);
+        self.retry("prepare the log", || resize(10))?;
+        let filled = self.retry("grow the log", || {
+            let rollback = Rollback(&self.conn);
+            let filled = self.conn.execute_batch(FILL);
+            drop(rollback);
+            filled
+        });
+        self.retry("prepare the log", || resize(before))?;
+        filled
     }
 
     /// Runs `f` in a transaction that has the write lock from its beginning, and
@@ -208,8 +236,7 @@ fn is_constraint(error: &(dyn std::error::Error + 'static)) -> bool {
     error.and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::ConstraintViolation)
 }
 
-/// Returns device and inode of what lies at a path, if anything does.
-fn identity(path: &Path) -> Result<Option<(u64, u64)>, SequenceError> {
+fn identity(path: &Path) -> Result<FileIdentity, SequenceError> {
     let stamp = fs::stamp(path).map_err(file_error)?;
     Ok(stamp.map(|stamp| (stamp.dev, stamp.ino)))
 }

@@ -1,5 +1,7 @@
 //! Sequences in databases: what every store must do, and what is special to one.
 
+#[cfg(feature = "runtime")]
+mod authority;
 mod conformance;
 #[cfg(all(unix, feature = "postgres"))]
 mod postgres;

@@ -82,3 +82,10 @@ mod theirs {
     use crate::sequence::conformance::conformance;
     conformance!(Theirs);
 }
+
+#[cfg(feature = "runtime")]
+mod shared {
+    use super::Ours;
+    use crate::sequence::authority::authority;
+    authority!(Ours);
+}
