@@ -15,6 +15,7 @@ mod error;
 mod lock;
 mod read;
 mod stream;
+mod walk;
 
 pub use atomic::{
     Durability, Exchange, Staged, TEMP_PREFIX, append, create_dir, create_dir_all, create_new,
@@ -28,3 +29,4 @@ pub use read::{
     read_if_exists, resolve, stamp,
 };
 pub use stream::{OutputFile, open, tail};
+pub use walk::{Walked, walk};
