@@ -178,9 +178,7 @@ fn is_plain(key: &Key) -> bool {
     key.values().iter().all(|value| {
         let is_first = |c: char| c.is_ascii_uppercase();
         value.starts_with(is_first)
-            && value
-                .chars()
-                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-')
+            && value.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-')
     })
 }
 
@@ -251,7 +249,10 @@ mod tests {
         let layout = Layout::name();
         let credit = IdReader::new(&layout, &[("name", "credit_lines")]).unwrap();
         assert_eq!(credit.exact("CL0012"), Some((key(&["credit_lines"]), 12)));
-        assert_eq!(ids(&credit, "CL009, CL1000 and FV0001, XCL5"), ["0:credit_lines=9", "7:credit_lines=1000"]);
+        assert_eq!(
+            ids(&credit, "CL009, CL1000 and FV0001, XCL5"),
+            ["0:credit_lines=9", "7:credit_lines=1000"]
+        );
         assert!(!credit.is_odd("FV0001"));
         let tail = Layout::name().with_format("{n:03}/26").unwrap();
         let tail = IdReader::new(&tail, &[("name", "x")]).unwrap();
