@@ -26,7 +26,7 @@ pub use error::FsError;
 pub use lock::{FileLock, HeldBy, Holder, LockError};
 pub use read::{
     Entry, Kind, Stamp, hash, hash_file, is_same_mount, link_stamp, link_target, list, read,
-    read_if_exists, resolve, stamp,
+    read_head, read_if_exists, resolve, stamp,
 };
 pub use stream::{OutputFile, open};
 pub use walk::{Walked, walk};

@@ -283,17 +283,23 @@ mod tests {
         let odd = ["K-TSK-0007_x.md", "K-TSK-0008_x.md", "x.md"];
         assert_eq!(malformed, odd.map(Path::new));
         assert_eq!(findings.duplicates.len(), 1, "{:?}", findings.duplicates);
-        assert_eq!(findings.duplicates[0].paths, ["K-TSK-0010_moved.md", "items/2.md"].map(Path::new));
+        assert_eq!(
+            findings.duplicates[0].paths,
+            ["K-TSK-0010_moved.md", "items/2.md"].map(Path::new)
+        );
     }
 
     #[test]
     fn each_source_alone_is_neither_one_too_high_nor_too_low() {
         let layout = Layout::prefix_type();
-        let reader = || Survey::new(IdReader::new(&layout, &[("prefix", "K"), ("type", "T")]).unwrap());
+        let reader =
+            || Survey::new(IdReader::new(&layout, &[("prefix", "K"), ("type", "T")]).unwrap());
         let feeds: [fn(&mut Survey<'_>); 5] = [
             |survey| file(survey, "x.md", "---\nid: K-T-0041\n---\n"),
             |survey| file(survey, "K-T-41.md", ""),
-            |survey| assert!(survey.add_value("41") && !survey.add_value("-42") && !survey.add_value("")),
+            |survey| {
+                assert!(survey.add_value("41") && !survey.add_value("-42") && !survey.add_value(""))
+            },
             |survey| survey.add_path(Path::new("a/K-T-00041_b.txt")),
             |survey| survey.add_subject("K-T-41"),
         ];

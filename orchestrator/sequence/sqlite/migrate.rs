@@ -46,17 +46,24 @@ fn migrations(layout: &Layout) -> &'static [Migration] {
 /// Makes the tables that are missing, and marks an empty file as ours.
 /// Returns whether it was such a file.
 pub(super) fn migrate(database: &Database, layout: &Layout) -> Result<bool, SequenceError> {
-    database.transaction(|conn| {
-        let failed = |error| fault(conn, "make the tables", error);
-        // The lock is ours, so that nobody else is filling it just now.
-        let is_new = database.is_empty()?;
-        if is_new {
-            conn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-        }
-        apply(conn, layout).map_err(failed)?;
-        schema::check(conn, layout)?;
-        Ok(is_new)
-    })
+    database.transaction(|conn| migrate_within(database, conn, layout))
+}
+
+/// The same within a transaction that is under way.
+pub(super) fn migrate_within(
+    database: &Database,
+    conn: &Connection,
+    layout: &Layout,
+) -> Result<bool, SequenceError> {
+    let failed = |error| fault(conn, "make the tables", error);
+    // The lock is ours, so that nobody else is filling it just now.
+    let is_new = database.is_empty()?;
+    if is_new {
+        conn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+    }
+    apply(conn, layout).map_err(failed)?;
+    schema::check(conn, layout)?;
+    Ok(is_new)
 }
 
 fn apply(conn: &Connection, layout: &Layout) -> rusqlite::Result<()> {
