@@ -275,7 +275,14 @@ layout = "name"
 table = "t"
 value_column = "v"
 "#;
-    insta::assert_snapshot!(problems(text), @"");
+    insta::assert_snapshot!(problems(text), @r"
+    2:5: `sequences.a` must be a table, not an integer
+    4:10: `layout` must be one of registry, prefix-type, name, not `registy` [did you mean `registry`?]
+    5:1: unknown key `projct` in [sequences.b] [did you mean `project`?]
+    6:1: [sequences.c] needs both `table` and `value_column`
+    8:13: `x` must be a string, not an integer
+    9:1: [sequences.d] has a `table` of its own, so no `layout`
+    ");
 }
 
 #[test]

@@ -230,7 +230,7 @@ mod tests {
             assert_eq!(ids(&task, text), [""; 0], "{text}");
         }
         let twice = "Merge feat/KABSD-TSK-1 and KABSD-TSK-22: öü KABSD-TSK-3";
-        assert_eq!(ids(&task, twice), ["11:KABSD/TSK=1", "27:KABSD/TSK=22", "45:KABSD/TSK=3"]);
+        assert_eq!(ids(&task, twice), ["11:KABSD/TSK=1", "27:KABSD/TSK=22", "46:KABSD/TSK=3"]);
         assert!(task.is_odd("KABSD0309") && !task.is_odd("OTHER-FTR-3"));
     }
 
