@@ -33,6 +33,9 @@ pub trait Commit: Send + 'static {
     /// The batch is never empty, and at most [`Options::max_batch`] long.
     fn commit(&mut self, batch: Vec<Self::Command>) -> Result<Vec<Self::Reply>, Self::Error>;
 
+    /// Called when all of a batch are answered: for work that nobody waits for.
+    fn after(&mut self) {}
+
     /// Called each time nothing has come for [`Options::idle_every`].
     fn idle(&mut self) {}
 }
@@ -142,6 +145,7 @@ fn run<C: Commit>(committer: &mut C, drain: &Drain<Request<C>>, options: Options
             Next::Batch(batch) => {
                 let is_shared = batch.len() > 1;
                 commit(committer, batch);
+                committer.after();
                 if is_shared {
                     // Those just answered are about to ask again: without a moment
                     // for them, each half of the callers waits for the other's commit.

@@ -18,6 +18,8 @@ pub(super) type Answer = Result<Reply, Arc<StoreError>>;
 pub(super) struct Writer {
     pub store: BacklogStore,
     pub snapshots: watch::Sender<Arc<BacklogSnapshot>>,
+    /// The snapshot before the last one: to give up its items takes a while.
+    pub retired: Option<Arc<BacklogSnapshot>>,
     /// Whether it was said already that the file cannot be read at the moment.
     pub has_reported: bool,
 }
@@ -49,6 +51,10 @@ impl Commit for Writer {
         self.save(&mut waiting, &mut answers);
         self.publish();
         Ok(answers)
+    }
+
+    fn after(&mut self) {
+        self.retired = None;
     }
 
     fn idle(&mut self) {
@@ -166,7 +172,7 @@ impl Writer {
     fn publish(&mut self) {
         match self.store.snapshot() {
             Ok(snapshot) => {
-                self.snapshots.send_replace(Arc::new(snapshot));
+                self.retired = Some(self.snapshots.send_replace(Arc::new(snapshot)));
             }
             // Readers keep the last one that could be read.
             Err(error) => tracing::debug!(%error, "no new snapshot"),

@@ -33,7 +33,7 @@ pub struct Running {
 pub fn open(mut store: BacklogStore) -> Result<(Coordinator, Running), CoordinatorError> {
     let first = Arc::new(store.snapshot()?);
     let (sender, snapshots) = watch::channel(first);
-    let writer = Writer { store, snapshots: sender, has_reported: false };
+    let writer = Writer { store, snapshots: sender, retired: None, has_reported: false };
     let (handle, worker) = batch::spawn(writer, Options::default())
         .map_err(|error| CoordinatorError::Spawn(Arc::new(error)))?;
     Ok((Coordinator { handle, snapshots }, Running { worker }))

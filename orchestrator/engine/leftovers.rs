@@ -6,6 +6,7 @@
 //! one that was not is made now. A result that cannot be saved stays where it is.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
@@ -48,7 +49,8 @@ pub(super) async fn take_up(
         let own = attempt.clone();
         let ended = tokio::task::spawn_blocking(move || end_leftover(&own)).await;
         if let Outcome::Result(result) = ended.map_err(EngineError::Died)?? {
-            let completion = PhaseCompletion::from_result(&result, None);
+            let mut completion = PhaseCompletion::from_result(&result, None);
+            completion.seen = attempt.item_seen()?.map(Arc::new);
             if let Some(effects) = apply(environment, commits, &attempt, completion, stop).await? {
                 all.push(TakenUp { id: attempt.item().to_owned(), effects });
                 continue;

@@ -173,12 +173,13 @@ enum Next {
 impl Tries {
     fn ran(
         &self,
-        item: &BacklogItem,
+        item: &Arc<BacklogItem>,
         completion: PhaseCompletion,
         attempt: Attempt,
         has_failed: bool,
     ) -> Ran {
-        let item = ItemRef::from(item);
+        let completion = PhaseCompletion { seen: Some(Arc::clone(item)), ..completion };
+        let item = ItemRef::from(&**item);
         let finished = Box::new(Finished { item, completion, duration: self.duration });
         Ran::Finished { finished, attempt, has_failed }
     }
@@ -248,6 +249,7 @@ fn failed(start: &Start, reason: String) -> PhaseCompletion {
         pipeline_type: None,
         requires_human_review: false,
         commit: None,
+        seen: None,
     }
 }
 

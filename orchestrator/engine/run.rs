@@ -65,12 +65,6 @@ fn check_targets(environment: &Environment, options: &RunOptions) -> Result<(), 
     Ok(())
 }
 
-fn done_items(snapshot: &BacklogSnapshot) -> Vec<ItemRef> {
-    let done =
-        snapshot.items.iter().filter(|item| item.status == ItemStatus::Done && item.id.is_some());
-    done.map(|item| ItemRef::from(&**item)).collect()
-}
-
 /// The state of a run.
 struct Run<'a> {
     environment: Arc<Environment>,
@@ -131,9 +125,6 @@ impl<'a> Run<'a> {
         for taken in take_up(&environment, &self.commits, &mut self.stop).await? {
             self.count(&taken.id, taken.effects);
         }
-        // Done by hand, or by a run that was killed before it could archive.
-        let done = done_items(&environment.coordinator.snapshot());
-        self.summary.completed.extend(archive(&environment, &done, &mut self.stop).await?);
         Ok(())
     }
 
@@ -169,7 +160,10 @@ impl<'a> Run<'a> {
         if !self.can_read().await? || self.places() == 0 {
             return Ok(None);
         }
-        let snapshot = self.look(snapshots).await?;
+        let mut snapshot = self.look(snapshots).await?;
+        if self.archive_done(&snapshot).await? {
+            snapshot = Arc::clone(&snapshots.borrow_and_update());
+        }
         let mut plan = self.plan(&snapshot);
         self.tell_outlook(&snapshot, &plan);
         if plan.starts.is_empty() {
@@ -250,6 +244,23 @@ impl<'a> Run<'a> {
         }
         // What we did ourselves is no news.
         Ok(Arc::clone(&snapshots.borrow_and_update()))
+    }
+
+    /// Archives what is done by hand, or by a run that was killed before it could.
+    /// Returns whether there was any.
+    async fn archive_done(&mut self, snapshot: &BacklogSnapshot) -> Result<bool, EngineError> {
+        let is_left_alone = |id: &str| {
+            self.set_aside.contains(&ItemId::key(id))
+                || self.running.iter().any(|(_, running)| running.id == id)
+        };
+        let done = snapshot.items.iter().filter(|item| item.status == ItemStatus::Done);
+        let done = done.filter(|item| item.id.as_deref().is_some_and(|id| !is_left_alone(id)));
+        let done: Vec<ItemRef> = done.map(|item| ItemRef::from(&**item)).collect();
+        let archived = archive(&self.environment, &done, &mut self.stop).await?;
+        // One that could not be archived is told once.
+        self.set_aside.extend(done.iter().map(|item| ItemId::key(&item.id)));
+        self.summary.completed.extend(archived);
+        Ok(!done.is_empty())
     }
 
     fn plan(&self, snapshot: &BacklogSnapshot) -> Plan {

@@ -55,7 +55,8 @@ pub(super) async fn work(
         Begun::No(effects) => return Ok(Ended::Refused(effects)),
     };
     let held = commits.held(&environment, &start.id, &start.phase).await?;
-    let ran = match held.and_then(|attempt| take(&item, attempt)) {
+    let held = held.map(|attempt| take(&item, attempt)).transpose()?.flatten();
+    let ran = match held {
         Some(ran) => ran,
         None => phase::run(&environment, &start, Arc::clone(&item), &stop).await?,
     };
@@ -137,11 +138,12 @@ async fn lost_commit<'a>(
 }
 
 /// Takes a result that was kept when its commit failed.
-fn take(item: &BacklogItem, attempt: Attempt) -> Option<Ran> {
-    let Outcome::Result(result) = read_result(&attempt) else { return None };
-    let completion = PhaseCompletion::from_result(&result, None);
+fn take(item: &BacklogItem, attempt: Attempt) -> Result<Option<Ran>, EngineError> {
+    let Outcome::Result(result) = read_result(&attempt) else { return Ok(None) };
+    let mut completion = PhaseCompletion::from_result(&result, None);
+    completion.seen = attempt.item_seen()?.map(Arc::new);
     let finished = Finished { item: ItemRef::from(item), completion, duration: Duration::ZERO };
-    Some(Ran::Finished { finished: Box::new(finished), attempt, has_failed: false })
+    Ok(Some(Ran::Finished { finished: Box::new(finished), attempt, has_failed: false }))
 }
 
 /// Commits what a phase changed, and saves what it brings.

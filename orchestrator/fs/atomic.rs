@@ -54,6 +54,15 @@ impl Staged {
         &self.path
     }
 
+    /// Gives it another name in its folder, which must be free. The folder is not
+    /// fsynced.
+    pub fn renamed(mut self, name: &str) -> Result<Self, FsError> {
+        let to = self.path.with_file_name(name);
+        rename(&self.path, &to)?;
+        self.path = to;
+        Ok(self)
+    }
+
     /// Returns where it lies, and leaves it there from now on.
     pub fn keep(mut self) -> PathBuf {
         self.removed_on_drop = false;

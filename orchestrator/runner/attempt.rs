@@ -8,7 +8,8 @@
 use std::path::{Path, PathBuf};
 
 use super::error::RunnerError;
-use crate::fs::{self, Kind};
+use crate::fs::{self, Durability, Kind};
+use crate::model::BacklogItem;
 
 /// One try at one phase of one item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,6 +119,32 @@ impl Attempt {
     pub fn discard_result(&self) -> Result<(), RunnerError> {
         fs::remove_if_exists(&self.result_file())?;
         Ok(())
+    }
+
+    /// Writes down the item as the phase sees it. Not fsynced: a run that goes on after
+    /// a crash can do without.
+    pub(super) fn note_item(&self, item: &BacklogItem) -> Result<(), RunnerError> {
+        match serde_json::to_vec(item) {
+            Ok(json) => Ok(fs::append(&self.item_file(), &json, Durability::Buffered)?),
+            // YAML has keys of its own that JSON does not.
+            Err(error) => {
+                tracing::debug!(%error, item = self.item, "the item is not noted");
+                Ok(())
+            }
+        }
+    }
+
+    /// Returns the item as the phase saw it, where that is known.
+    ///
+    /// # Errors
+    /// Where the file cannot be read; one that is cut short counts as none.
+    pub fn item_seen(&self) -> Result<Option<BacklogItem>, RunnerError> {
+        let bytes = fs::read_if_exists(&self.item_file())?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    fn item_file(&self) -> PathBuf {
+        self.folder.join("item.json")
     }
 
     /// Returns where the prompt lies.

@@ -16,6 +16,7 @@ mod prompt;
 mod report;
 mod run;
 mod transcript;
+mod underway;
 
 pub use attempt::Attempt;
 pub use error::RunnerError;
@@ -23,3 +24,4 @@ pub use job::{PhaseJob, Progress, Stop, Summary, Supervisor};
 pub use process::{Exit, supervise_main};
 pub use report::{Outcome, Report, Timeout, read_result};
 pub use run::{end_leftover, run};
+pub use underway::{Underway, underway};

@@ -46,6 +46,7 @@ pub async fn run(
     let mut warnings = prompt::missing_workflows(&job, &root)?;
     let text = prompt::text(&job, &root);
     fs::create_new(&attempt.prompt_file(), text.as_bytes())?;
+    attempt.note_item(job.item)?;
     let mut log = OutputLog::create(&attempt.output_file(), &attempt.error_file())?;
     let [stdout, stderr] = log.handles()?;
     let mut command = agent::command(&job, &root, &text);

@@ -17,7 +17,9 @@ use super::settle::{Settled, read_settled};
 use super::worklog::{Archived, PhaseEntry, Worklog};
 use super::{LockedBacklog, Paths, StoreError, lost, replace};
 use crate::fs::{self, Stamp};
-use crate::model::{BacklogFile, BacklogSnapshot, Diagnostic, Ended, IdQuery, ItemId, Rules};
+use crate::model::{
+    BacklogFile, BacklogItem, BacklogSnapshot, Diagnostic, Ended, IdQuery, ItemId, Rules,
+};
 
 /// For how long after a change a file's stamp cannot tell it from a second one: a
 /// tick of the kernel's clock, with room to spare.
@@ -66,6 +68,8 @@ pub(super) struct State {
     pub is_firm: bool,
     /// Whether somebody else wrote the file since we last did, as far as we know.
     pub is_foreign: bool,
+    /// A copy of the items for the next snapshot, made while they went to the disk.
+    pub copy: Option<Vec<Arc<BacklogItem>>>,
 }
 
 impl BacklogStore {
@@ -191,7 +195,7 @@ impl BacklogStore {
         };
         self.settle_prefix(&loaded.file);
         let is_firm = is_firm(&stamp, &self.options.clock);
-        self.state = Some(State { loaded, hash, stamp, is_firm, is_foreign });
+        self.state = Some(State { loaded, hash, stamp, is_firm, is_foreign, copy: None });
         Ok(())
     }
 
@@ -202,7 +206,8 @@ impl BacklogStore {
         }
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for id in file.items.iter().filter_map(|item| item.id.as_deref()) {
-            if let Some((prefix, _)) = id.rsplit_once('-').filter(|_| ItemId::parse(id).is_ok()) {
+            if let Some((prefix, _)) = id.rsplit_once('-').filter(|_| ItemId::number_of(id).is_ok())
+            {
                 *counts.entry(prefix).or_default() += 1;
             }
         }
@@ -324,7 +329,11 @@ impl BacklogStore {
     pub fn snapshot(&mut self) -> Result<BacklogSnapshot, StoreError> {
         self.worklog.refresh()?;
         let archived = Arc::clone(self.worklog.ended());
-        Ok(BacklogSnapshot::new(self.file()?, archived))
+        self.file()?;
+        match self.state.as_mut().and_then(|state| state.copy.take()) {
+            Some(items) => Ok(BacklogSnapshot { items, archived }),
+            None => Ok(BacklogSnapshot::new(self.file()?, archived)),
+        }
     }
 
     /// Returns how an archived item ended.

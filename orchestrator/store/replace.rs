@@ -10,6 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::threads::both;
 use super::{Clock, Paths, StoreError};
 use crate::fs::{self, Exchange, FsError, Stamp};
 
@@ -18,6 +19,9 @@ const KEPT: &str = "kept-";
 
 /// In the place of the hash of our text, where none of ours was written last.
 pub(super) const NOBODYS: &str = "none";
+
+/// From how many bytes of text on work is done on a second thread.
+const LONG: usize = 256 * 1024;
 
 /// Marks the name of an edit that slipped in and was taken out of the file.
 const SLIPPED_IN: &str = "slipped";
@@ -93,36 +97,82 @@ pub(super) enum Put {
     },
 }
 
-/// Puts `text` in the place of the file, where that still holds `base`.
+/// What is done while something else goes to the disk: `copy` on another thread, with
+/// the text; `forget` here, with the folder.
+pub(super) struct Meanwhile<C, F> {
+    pub copy: C,
+    pub forget: F,
+}
+
+/// What came of putting a text in its place, and of what was done meanwhile.
+pub(super) struct Swapped<C, F> {
+    pub put: Put,
+    /// The hash of the text.
+    pub ours: String,
+    pub copied: C,
+    pub forgotten: F,
+}
+
+/// Puts `text` in the place of the file, where that still holds `base`. A swap that
+/// says [`NOBODYS`] gets the hash of `text`.
+///
+/// A long text is hashed while it goes to the disk. So it is staged under a name
+/// without its hash at first, and gets the whole name before the exchange.
 ///
 /// # Errors
 /// Where the disk refuses. Before the exchange the file is as it was; after it the
 /// new text stands, but may not survive a crash of the machine.
-pub(super) fn put(paths: &Paths, text: &[u8], swap: Swap) -> Result<Put, StoreError> {
-    let base = swap.base.as_str();
+pub(super) fn put<C: Send, F>(
+    paths: &Paths,
+    text: &[u8],
+    swap: Swap,
+    meanwhile: Meanwhile<impl FnOnce() -> C + Send, impl FnOnce() -> F>,
+) -> Result<Swapped<C, F>, StoreError> {
+    let Meanwhile { copy, forget } = meanwhile;
     let dir = staging_folder(paths)?;
-    let staged = fs::stage(&dir, &swap.prefix(), text, Some(&paths.file))?;
+    let stage = |swap: &Swap| fs::stage(&dir, &swap.prefix(), text, Some(&paths.file));
+    if swap.ours != NOBODYS || text.len() < LONG {
+        let ours = if swap.ours == NOBODYS { fs::hash(text) } else { swap.ours };
+        let swap = Swap { ours, ..swap };
+        let (put, forgotten) = put_staged(paths, stage(&swap)?, &swap.base, text.len(), forget)?;
+        return Ok(Swapped { put, ours: swap.ours, copied: copy(), forgotten });
+    }
+    let (staged, (ours, copied)) = both(|| stage(&swap), || (fs::hash(text), copy()));
+    let staged = staged?;
+    let name = staged.path().file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let random = name.strip_prefix(&swap.prefix()).unwrap_or_default();
+    let swap = Swap { ours, ..swap };
+    let name = format!("{}{random}", swap.prefix());
+    let staged = staged.renamed(&name)?;
+    let (put, forgotten) = put_staged(paths, staged, &swap.base, text.len(), forget)?;
+    Ok(Swapped { put, ours: swap.ours, copied, forgotten })
+}
+
+/// Puts a staged text, with its whole name, in the place of the file.
+fn put_staged<F>(
+    paths: &Paths,
+    staged: fs::Staged,
+    base: &str,
+    len: usize,
+    forget: impl FnOnce() -> F,
+) -> Result<(Put, F), StoreError> {
     match fs::exchange(staged.path(), &paths.file) {
         Ok(Exchange::Done) => {}
-        Ok(Exchange::Unsupported) => return put_by_rename(paths, staged, base),
+        Ok(Exchange::Unsupported) => return Ok((put_by_rename(paths, staged, base)?, forget())),
         Err(error) => return Err(error.into()),
     }
     let path = staged.keep();
-    let (before, displaced) = std::thread::scope(|scope| {
-        // What came out is read while the folder goes to the disk.
-        let look = || Ok::<_, FsError>((fs::stamp(&path)?, fs::hash_file(&path)?));
-        let looking = std::thread::Builder::new().spawn_scoped(scope, look);
-        fs::sync_dir(&paths.root)?;
-        match looking.ok().and_then(|looking| looking.join().ok()) {
-            Some(looked) => looked,
-            None => look(),
-        }
-    })?;
+    let sync = || Ok::<_, FsError>((fs::sync_dir(&paths.root)?, forget()));
+    let look = || Ok::<_, FsError>((fs::stamp(&path)?, fs::hash_file(&path)?));
+    // What came out is read while the folder goes to the disk.
+    let (synced, looked) = if len < LONG { (sync(), look()) } else { both(sync, look) };
+    let ((), forgotten) = synced?;
+    let (before, displaced) = looked?;
     if displaced == base {
         let kept = keep(&path)?;
-        return Ok(Put::Done { kept: before.map(|before| (kept, before)) });
+        return Ok((Put::Done { kept: before.map(|before| (kept, before)) }, forgotten));
     }
-    Ok(Put::SlippedIn { path, exchanged: true })
+    Ok((Put::SlippedIn { path, exchanged: true }, forgotten))
 }
 
 /// Where names cannot be exchanged: compare, then rename. An edit between the two

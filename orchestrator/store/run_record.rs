@@ -25,6 +25,14 @@ impl RunLock {
         let lock = FileLock::try_acquire(&paths.state.join("run.lock"), holder)?;
         Ok(Self { _lock: lock })
     }
+
+    /// Returns who runs this backlog now, where anybody does; `host` is this machine.
+    /// Nothing is locked.
+    pub fn holder(paths: &Paths, host: Option<&str>) -> Option<Holder> {
+        let held = FileLock::holder(&paths.state.join("run.lock"), host)?;
+        // One that was killed has left its name, and holds nothing.
+        (held.alive != Some(false)).then_some(held.holder)
+    }
 }
 
 /// A value that outlives a kill: `runs/NAME.json`, replaced as a whole.

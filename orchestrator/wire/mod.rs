@@ -29,4 +29,4 @@ pub use sequence::{
     Confirmation, DuplicateId, Expiry, FilesReport, KeyParts, MalformedFile, SequenceState,
     SequenceStatus, SequencesReport, SyncReport, SyncedSequence, key_parts,
 };
-pub use status::{Counts, Status, Upcoming, Waiting};
+pub use status::{Counts, Question, RunningProcess, Status, Underway, Upcoming, Waiting};

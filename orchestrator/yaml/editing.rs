@@ -7,7 +7,6 @@
 //! excerpt refuses, is made in the document itself, once the excerpts are back.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::ops::Range;
 
 use super::apply::Undo;
@@ -33,18 +32,20 @@ impl Document {
     }
 
     /// Returns a document that holds one record, where that reads the same there.
-    fn excerpt(&self, number: usize) -> Option<Self> {
+    /// `above` is the excerpt of the record before it, where that is out.
+    fn excerpt(&self, number: usize, above: Option<&Self>) -> Option<Self> {
         let List::Block { dash } = self.index.root.list else {
             return None;
         };
         let record = self.record_at(number).filter(|_| self.stands_alone())?;
         let slice = self.slice(number);
         // New lines get the break that stands before the record.
-        let nl = break_before(&self.text, slice.start);
-        if nl == 0 {
+        let above = above.map_or(&self.text[..slice.start], |above| &above.text);
+        let nl = last_break(above);
+        if nl.is_empty() {
             return None;
         }
-        let text = self.text[slice.start - nl..slice.end].to_owned();
+        let text = format!("{nl}{}", &self.text[slice]);
         let root = Root {
             list: List::Block { dash },
             keys: Vec::new(),
@@ -53,7 +54,7 @@ impl Document {
             braces: false,
             anchors: false,
         };
-        let index = Index { records: vec![Record { start: nl, ..record }], root };
+        let index = Index { records: vec![Record { start: nl.len(), ..record }], root };
         Some(Self { text, list: self.list.clone(), index, lines: Default::default() })
     }
 
@@ -120,17 +121,22 @@ impl Editing<'_> {
             && let Some(excerpt) = self.excerpt(number)
             && let Ok(undo) = excerpt.apply(&own)
         {
+            self.mind_the_break(number);
             return Ok(undo.in_record(number));
         }
         // A new record goes behind the last one, and touches no other.
         let appends = edits.iter().all(|edit| matches!(edit, Edit::Append { .. }));
         let is_near = |number: &usize| number + 2 >= self.document.len();
-        if !appends || self.excerpts.keys().any(is_near) {
-            self.put_back();
+        if appends
+            && !self.excerpts.keys().any(is_near)
+            && let Ok(undo) = self.document.apply(edits)
+        {
+            // When it is taken back, the excerpts that are out now lie before it.
+            return Ok(undo.moved(self.growth()));
         }
-        let undo = self.document.apply(edits)?;
-        // When it is taken back, the excerpts that are out now lie before it.
-        Ok(undo.moved(self.growth()))
+        // Also to tell of the place where an edit is refused, as it is in the whole.
+        self.put_back();
+        self.document.apply(edits)
     }
 
     /// Returns by how much the text grows when the excerpts are put back.
@@ -149,6 +155,7 @@ impl Editing<'_> {
                 // The record is what it was after the edit, and could be taken out then.
                 let excerpt = self.excerpt(number);
                 excerpt.expect("edits are taken back in reverse order").undo(undo.in_excerpt());
+                self.mind_the_break(number);
             }
             None => {
                 self.put_back();
@@ -190,9 +197,23 @@ impl Editing<'_> {
 
     /// Returns the excerpt of a record, taking it out where it is not.
     fn excerpt(&mut self, number: usize) -> Option<&mut Document> {
-        match self.excerpts.entry(number) {
-            Entry::Occupied(entry) => Some(entry.into_mut()),
-            Entry::Vacant(entry) => Some(entry.insert(self.document.excerpt(number)?)),
+        if !self.excerpts.contains_key(&number) {
+            let above = number.checked_sub(1).and_then(|above| self.excerpts.get(&above));
+            let excerpt = self.document.excerpt(number, above)?;
+            self.excerpts.insert(number, excerpt);
+        }
+        self.excerpts.get_mut(&number)
+    }
+
+    /// Puts the excerpts back where an edit changed the line break before a record
+    /// that is out too: it begins with the break that stood there.
+    fn mind_the_break(&mut self, number: usize) {
+        if let (Some(above), Some(below)) =
+            (self.excerpts.get(&number), self.excerpts.get(&(number + 1)))
+            && below.record_at(0).map(|record| &below.text[..record.start])
+                != Some(last_break(&above.text))
+        {
+            self.put_back();
         }
     }
 
@@ -206,6 +227,11 @@ impl Drop for Editing<'_> {
     fn drop(&mut self) {
         self.put_back();
     }
+}
+
+/// Returns the line break that a text ends with; nothing where it does not.
+fn last_break(text: &str) -> &str {
+    &text[text.len() - break_before(text, text.len())..]
 }
 
 /// Returns the edits as those of a document's only record, where all are about one

@@ -4,6 +4,8 @@
 //! A person may have moved, blocked or deleted the item while the phase ran. Then
 //! its follow-ups are taken in all the same, and the item is left as it is.
 
+use std::sync::Arc;
+
 use super::apply::ChangeError;
 use super::draft::Draft;
 use super::lifecycle::{Place, set_blocked};
@@ -42,6 +44,9 @@ pub struct PhaseCompletion {
     pub requires_human_review: bool,
     /// The commit with what the phase changed.
     pub commit: Option<String>,
+    /// The item as the phase saw it, where that is known: what a person has judged
+    /// otherwise since then stays.
+    pub seen: Option<Arc<BacklogItem>>,
 }
 
 impl PhaseCompletion {
@@ -67,6 +72,7 @@ impl PhaseCompletion {
             pipeline_type: result.pipeline_type.clone(),
             requires_human_review: result.requires_human_review == Some(true),
             commit,
+            seen: None,
         }
     }
 }
@@ -120,25 +126,56 @@ fn take_effects(draft: &mut Draft<'_>, index: usize, done: &PhaseCompletion) {
         }
         known
     });
+    let mut kept = Vec::new();
+    let seen = done.seen.as_deref();
     draft.edit(index, |item| {
-        item.size = done.assessments.size.or(item.size);
-        item.complexity = done.assessments.complexity.or(item.complexity);
-        item.risk = done.assessments.risk.or(item.risk);
-        item.impact = done.assessments.impact.or(item.impact);
+        let Assessments { size, complexity, risk, impact } = done.assessments;
+        judge("size", &mut item.size, seen.map(|seen| seen.size), size, &mut kept);
+        let was = seen.map(|seen| seen.complexity);
+        judge("complexity", &mut item.complexity, was, complexity, &mut kept);
+        judge("risk", &mut item.risk, seen.map(|seen| seen.risk), risk, &mut kept);
+        judge("impact", &mut item.impact, seen.map(|seen| seen.impact), impact, &mut kept);
         // A result may ask for a person's look, never wave it off.
         item.requires_human_review |= done.requires_human_review;
         if item.description.is_none() {
             item.description = done.description.clone().map(Description::Text);
         }
-        if let Some(name) = pipeline {
-            item.pipeline_type = Some(name.clone());
-        }
+        let was = seen.map(|seen| seen.pipeline_type.clone());
+        judge("pipeline", &mut item.pipeline_type, was, pipeline.cloned(), &mut kept);
         if done.commit.is_some() {
             item.last_phase_commit.clone_from(&done.commit);
         }
         // Told to this phase: not to the next one again.
-        item.unblock_context = None;
+        if seen.is_none_or(|seen| seen.unblock_context == item.unblock_context) {
+            item.unblock_context = None;
+        }
     });
+    for field in kept {
+        let note = format!(
+            "the {field} of {} was changed while phase {} ran: it stays",
+            done.id, done.phase
+        );
+        draft.applied.notes.push(note);
+    }
+}
+
+/// Takes what a phase says of a field, unless a person has changed it since the phase
+/// saw it; then the field's name is noted.
+fn judge<T: PartialEq>(
+    field: &'static str,
+    now: &mut Option<T>,
+    seen: Option<Option<T>>,
+    brings: Option<T>,
+    kept: &mut Vec<&'static str>,
+) {
+    if brings.is_none() || *now == brings {
+        return;
+    }
+    if seen.is_some_and(|seen| seen != *now) {
+        kept.push(field);
+    } else {
+        *now = brings;
+    }
 }
 
 fn move_on(draft: &mut Draft<'_>, index: usize, done: &PhaseCompletion) -> Result<(), ChangeError> {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::model::{
     Assessments, BacklogFile, BacklogItem, Description, Ended, IdQuery, ItemStatus, Level,
-    PhasePool, ResultCode, StructuredDescription,
+    PhasePool, ResultCode, Size, StructuredDescription,
 };
 
 fn item(id: &str, status: ItemStatus) -> BacklogItem {
@@ -187,6 +187,7 @@ fn completion(id: &str, phase: &str, result: ResultCode) -> PhaseCompletion {
         pipeline_type: None,
         requires_human_review: false,
         commit: None,
+        seen: None,
     }
 }
 
@@ -262,4 +263,24 @@ fn the_end_of_numbers_refuses_adds_and_nothing_else() {
         Err(ChangeError::IdSpace(_))
     ));
     run(&mut file, Change::Done { item: q("1") }).unwrap();
+}
+
+#[test]
+fn what_a_person_judged_while_a_phase_ran_stays() {
+    let seen = item("WRK-001", ItemStatus::New);
+    let by_hand = BacklogItem {
+        impact: Some(Level::High),
+        unblock_context: Some("Said just now".into()),
+        ..seen.clone()
+    };
+    let assessments =
+        Assessments { size: Some(Size::Small), impact: Some(Level::Low), ..Assessments::default() };
+    let result = completion("WRK-001", PhaseCompletion::TRIAGE, ResultCode::PhaseComplete);
+    let result = PhaseCompletion { assessments, seen: Some(Arc::new(seen)), ..result };
+    let mut file = file([by_hand]);
+    let applied = complete(&mut file, result);
+    let now = &file.items[0];
+    assert_eq!((now.size, now.impact), (Some(Size::Small), Some(Level::High)));
+    assert_eq!(now.unblock_context.as_deref(), Some("Said just now"));
+    assert_eq!(applied.notes.len(), 1, "{:?}", applied.notes);
 }

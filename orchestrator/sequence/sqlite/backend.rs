@@ -103,7 +103,7 @@ impl SqliteBackend {
         if make > Make::Nothing {
             self.was_made |= migrate(&database, &self.layout)?;
         } else {
-            schema::check(&database.conn, &self.layout)?;
+            database.wait(|| schema::check(&database.conn, &self.layout))?;
         }
         if database.is_ours()? {
             // On a database of another program the journal mode stays as it is.

@@ -1,6 +1,9 @@
 //! Runs through the program itself, with an agent that follows a script.
 
+mod by_hand;
 mod concurrency;
 mod effects;
 mod ends;
+mod git;
+mod storm;
 mod workshop;

@@ -1,11 +1,13 @@
 //! A project with an agent that follows a script.
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use crate::support::{Answer, Project, example, program};
 
@@ -78,6 +80,16 @@ impl Workshop {
         command.spawn().unwrap()
     }
 
+    /// Starts a run, and listens to what it says.
+    pub(super) fn start_told(&self, args: &str) -> Told {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut command = self.command(args);
+        command.stdin(Stdio::null());
+        let stream = file.reopen().unwrap();
+        command.stdout(stream.try_clone().unwrap()).stderr(stream);
+        Told { child: command.spawn().unwrap(), file, code: None }
+    }
+
     /// Waits until the agent, or the run, has made a file.
     #[track_caller]
     pub(super) fn until(&self, path: &str) {
@@ -115,6 +127,33 @@ impl Workshop {
 
     pub(super) fn exists(&self, path: &str) -> bool {
         self.project.root().join(path).exists()
+    }
+}
+
+/// A run that was started, and what it has said so far.
+pub(super) struct Told {
+    child: Child,
+    file: NamedTempFile,
+    code: Option<ExitStatus>,
+}
+
+impl Told {
+    pub(super) fn told(&self) -> String {
+        fs::read_to_string(self.file.path()).unwrap()
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end, and returns all that it said.
+    pub(super) fn wait(&mut self) -> String {
+        self.code = Some(self.child.wait().unwrap());
+        self.told()
+    }
+
+    pub(super) fn code(&self) -> Option<i32> {
+        self.code.and_then(|status| status.code())
     }
 }
 

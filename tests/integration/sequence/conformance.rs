@@ -45,7 +45,7 @@ fn expire(grace: Duration) -> Request {
     Action::Expire { grace }.into()
 }
 
-fn once(mut request: Request, scope: &str, key: &str) -> Request {
+pub(crate) fn once(mut request: Request, scope: &str, key: &str) -> Request {
     let (scope, key) = (scope.to_owned(), key.to_owned());
     request.idempotency = Some(Idempotency { scope, key, keep: HOUR });
     request

@@ -61,6 +61,7 @@ fn triaged() -> PhaseCompletion {
         pipeline_type: None,
         requires_human_review: false,
         commit: None,
+        seen: None,
     }
 }
 
@@ -169,6 +170,25 @@ fn a_crash_at_any_point_leaves_the_old_file_or_the_new_one() {
                 let what = format!("{name}, {crash:?} {n} at {point:?}");
                 check_after(&project, start, &change, &told, &what);
             }
+        }
+    }
+}
+
+/// A long text is hashed while it goes to the disk, and gets its whole name then.
+#[test]
+fn a_crash_at_any_point_of_a_long_save_leaves_the_old_file_or_the_new_one() {
+    let start = format!("# {}\n{START}", "x".repeat(400_000));
+    let (_, _, add) = actions().remove(0);
+    for crash in [Crash::Before, Crash::Torn, Crash::After] {
+        for n in 0.. {
+            let project = Project::with(&start);
+            settle(&project);
+            let (told, struck) = fault::crash_at(n, crash, || run(&project, &add));
+            let Some(point) = struck else {
+                assert!(n > 10, "only {n} points");
+                break;
+            };
+            check_after(&project, &start, &add, &told, &format!("{crash:?} {n} at {point:?}"));
         }
     }
 }

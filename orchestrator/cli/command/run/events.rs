@@ -86,7 +86,7 @@ fn to_line(event: &RunEvent) -> Option<(bool, String)> {
         }
         RunEvent::PhaseStarted { item, phase, attempt } => {
             let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-            (false, format!("{} {phase}: started{again}", item.id))
+            (false, format!("{} {phase}: started{again}: {}", item.id, item.title))
         }
         RunEvent::Retrying { item, phase, reason } => {
             (true, format!("{} {phase} failed and is tried again: {reason}", item.id))
@@ -160,10 +160,7 @@ fn to_wire(event: &RunEvent) -> Option<wire::Event<Detail>> {
                 Detail { outcome, seconds, ..said(summary) },
             )
         }
-        RunEvent::Committed { commit } => {
-            let other = Some(commit.clone());
-            named("committed", None, None, Detail { other, ..Detail::default() })
-        }
+        RunEvent::Committed { commit } => named("committed", None, None, said(commit)),
         RunEvent::Completed(item) => named("item_completed", Some(item), None, Detail::default()),
         RunEvent::Blocked { item, reason } => named("item_blocked", Some(item), None, said(reason)),
         RunEvent::Added { item, origin } => {
