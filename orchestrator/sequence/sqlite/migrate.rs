@@ -27,6 +27,9 @@ const NAME: Migration = migration!(4, "0004_id_sequences_name");
 const RESERVATIONS: Migration = migration!(5, "0005_orchestrator_reservations");
 const IDEMPOTENCY: Migration = migration!(6, "0006_orchestrator_idempotency");
 
+/// The migrations that make tables of sequences.
+const SEQUENCES: &[u32] = &[REGISTRY.0, PREFIX_TYPE.0, NAME.0];
+
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS orchestrator_migrations (
     number INTEGER NOT NULL,
     name TEXT NOT NULL,
@@ -74,8 +77,13 @@ fn apply(conn: &Connection, layout: &Layout) -> rusqlite::Result<()> {
     for (number, name, sql) in migrations(layout) {
         let is_applied = "SELECT EXISTS (SELECT 1 FROM orchestrator_migrations AS m \
                           WHERE m.number = ?1 AND m.name = ?2)";
-        if !conn.query_row(is_applied, params![number, name], |row| row.get(0))? {
+        let is_applied = conn.query_row(is_applied, params![number, name], |row| row.get(0))?;
+        // A lost table of sequences must not come back empty; of the others only
+        // what they held is lost.
+        if !(is_applied && SEQUENCES.contains(number)) {
             conn.execute_batch(sql)?;
+        }
+        if !is_applied {
             let record = "INSERT INTO orchestrator_migrations (number, name) VALUES (?1, ?2)";
             conn.execute(record, params![number, name])?;
         }
