@@ -144,8 +144,12 @@ fn tables_that_could_issue_a_number_twice_are_refused() {
             is_layout,
         ),
     ];
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    let url = cluster.url(&database);
     for (sql, is_right) in cases {
-        let url = database(&sql);
+        cluster.execute(&database, "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+        cluster.execute(&database, &sql);
         for made in [open(&url, Layout::registry()), making(&url, Layout::registry())] {
             let Err(error) = made else {
                 assert_eq!(sql, "SELECT", "it was taken");
