@@ -79,6 +79,18 @@ where
     Ok(())
 }
 
+/// Makes all tables of a layout that are missing, also one that was made before and is
+/// lost, in a transaction that fills it, too.
+pub(super) async fn revive<C>(client: &C, layout: &Layout) -> Result<(), Error>
+where
+    C: GenericClient + Sync,
+{
+    for (_, _, sql) in migrations(layout) {
+        client.batch_execute(sql).await?;
+    }
+    Ok(())
+}
+
 fn custom(layout: &Layout) -> String {
     let keys: Vec<String> = layout.key_columns().iter().map(|key| quoted(&key.column)).collect();
     let columns: Vec<String> = keys.iter().map(|key| format!("{key} TEXT NOT NULL")).collect();

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::backend::list;
 use super::connection::Database;
-use super::migrate::migrate_within;
+use super::migrate::{migrate_within, revive};
 use super::rows;
 use super::statements::Statements;
 use crate::fs::{self, FileLock, FsError, Holder, LockError};
@@ -83,13 +83,13 @@ pub fn make_and_raise(
     busy_for: Duration,
 ) -> Result<Raised, SequenceError> {
     match Database::open(path, false, busy_for) {
-        Ok(database) => raise_all(&database, layout, raises),
+        Ok(database) => raise_all(&database, layout, raises, false),
         Err(SequenceError::Missing { path }) => {
             let (new, raised) = build_beside(&path, layout, raises, busy_for)?;
             match put(&new, &path)? {
                 true => Ok(raised),
                 // Somebody made it just now.
-                false => raise_all(&Database::open(&path, false, busy_for)?, layout, raises),
+                false => raise_all(&Database::open(&path, false, busy_for)?, layout, raises, false),
             }
         }
         Err(error) => Err(error),
@@ -137,7 +137,7 @@ fn rebuild_locked(
     let mut raises = raises.clone();
     let is_damaged = match check(path, busy_for) {
         Ok(database) => {
-            let raised = raise_all(&database, layout, &raises)?;
+            let raised = raise_all(&database, layout, &raises, true)?;
             return Ok(Rebuilt { raises, raised, was_made: false, kept: None });
         }
         Err(SequenceError::Missing { .. }) => false,
@@ -203,7 +203,7 @@ fn build_beside(
 ) -> Result<(PathBuf, Raised), SequenceError> {
     let new = with_end(path, &format!(".new-{}", Uuid::new_v4().simple()));
     let made = Database::open(&new, true, busy_for)
-        .and_then(|database| raise_all(&database, layout, raises));
+        .and_then(|database| raise_all(&database, layout, raises, false));
     match made {
         Ok(raised) => Ok((new, raised)),
         Err(error) => {
@@ -219,9 +219,13 @@ fn raise_all(
     database: &Database,
     layout: &Layout,
     raises: &Raises,
+    revives: bool,
 ) -> Result<Raised, SequenceError> {
     let statements = Statements::new(layout);
     database.transaction(|conn| {
+        if revives {
+            revive(conn, layout)?;
+        }
         migrate_within(database, conn, layout)?;
         let raise = |(key, to): (&Key, &u32)| rows::raise(conn, layout, &statements, key, *to);
         raises.iter().map(raise).collect()

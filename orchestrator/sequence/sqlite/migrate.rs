@@ -91,6 +91,16 @@ fn apply(conn: &Connection, layout: &Layout) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Makes the table of sequences of a layout, also where it was made before and is
+/// lost, in a transaction that fills it, too.
+pub(super) fn revive(conn: &Connection, layout: &Layout) -> Result<(), SequenceError> {
+    let sequences = migrations(layout).iter().filter(|(number, ..)| SEQUENCES.contains(number));
+    for (_, _, sql) in sequences {
+        conn.execute_batch(sql).map_err(|error| fault(conn, "make the tables", error))?;
+    }
+    Ok(())
+}
+
 fn custom(layout: &Layout) -> String {
     let keys: Vec<String> = layout.key_columns().iter().map(|key| quoted(&key.column)).collect();
     let columns: Vec<String> = keys.iter().map(|key| format!("{key} TEXT NOT NULL")).collect();

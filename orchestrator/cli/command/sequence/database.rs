@@ -45,7 +45,11 @@ impl Database {
                 Box::new(backend)
             }
             DatabaseUrl::Postgres(url) => {
-                let options = PostgresOptions { make_tables: make, ..PostgresOptions::default() };
+                let options = PostgresOptions {
+                    make_tables: make,
+                    busy_for: patience(context),
+                    ..PostgresOptions::default()
+                };
                 Box::new(PostgresBackend::open(url, layout, options)?)
             }
         };
@@ -78,17 +82,21 @@ impl Database {
     }
 }
 
-/// Makes what is missing of a database and raises sequences, in one transaction.
+/// Makes what is missing of a database and raises sequences, in one transaction; on a
+/// server, `revives` makes tables too that were made before.
 pub(super) fn make_and_raise(
     target: &Target,
     raises: &Raises,
+    revives: bool,
     context: &Context<'_>,
 ) -> Result<Raised, CliError> {
     Ok(match target.url()? {
         DatabaseUrl::Sqlite(path) => {
             sqlite::make_and_raise(path, &target.layout, raises, patience(context))?
         }
-        DatabaseUrl::Postgres(url) => postgres::make_and_raise(url, &target.layout, raises)?,
+        DatabaseUrl::Postgres(url) => {
+            postgres::make_and_raise(url, &target.layout, raises, revives, patience(context))?
+        }
     })
 }
 
@@ -100,7 +108,7 @@ pub(super) fn column(
 ) -> Result<Vec<String>, CliError> {
     Ok(match target.url()? {
         DatabaseUrl::Sqlite(path) => sqlite::column(path, column, patience(context))?,
-        DatabaseUrl::Postgres(url) => postgres::column(url, column)?,
+        DatabaseUrl::Postgres(url) => postgres::column(url, column, patience(context))?,
     })
 }
 

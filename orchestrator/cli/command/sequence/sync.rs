@@ -97,7 +97,7 @@ fn raise(
         return rebuild(path, target, &raises, context);
     }
     let raised = if args.rebuild || args.create {
-        make_and_raise(target, &raises, context)?
+        make_and_raise(target, &raises, args.rebuild, context)?
     } else {
         Database::open(target, false, context)?.raise(&raises)?
     };

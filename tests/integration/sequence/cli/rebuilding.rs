@@ -79,6 +79,20 @@ fn a_sound_database_is_raised_and_not_made_anew() {
 }
 
 #[test]
+fn a_lost_table_comes_back_with_its_numbers_only() {
+    let workshop = Workshop::with_chunks();
+    workshop.item(5);
+    workshop.id(&format!("next {TASKS} --create --count 5")).ok();
+    workshop.sql("DROP TABLE id_sequences");
+    for line in [format!("next {TASKS}"), format!("next {TASKS} --create")] {
+        assert!(workshop.id(&line).fails(3).contains("id sync --rebuild"), "{line}");
+    }
+    assert_eq!(workshop.id(REBUILD).ok(), "KABSD/TSK\t-\t5\tnew\n");
+    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0006\n");
+    assert_eq!(workshop.ask::<String>("SELECT text FROM chunks"), "theirs");
+}
+
+#[test]
 fn from_nothing_nothing_is_made() {
     let workshop = Workshop::empty();
     workshop.file("items/notes.md", "no ID here");
