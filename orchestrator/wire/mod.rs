@@ -15,6 +15,7 @@ mod extra;
 mod id;
 mod item;
 mod run;
+mod sequence;
 mod status;
 
 pub use backlog::{InitReport, MigrateReport};
@@ -24,4 +25,8 @@ pub use envelope::{Document, ErrorDocument, SCHEMA_VERSION, WarningDocument};
 pub use id::{Audit, IdStatus, IssuedId, Reservation};
 pub use item::{Description, Item, ItemRef, MergedPair, Parts};
 pub use run::{Event, Halt, RunReport};
+pub use sequence::{
+    Confirmation, DuplicateId, Expiry, FilesReport, KeyParts, MalformedFile, SequenceState,
+    SequenceStatus, SequencesReport, SyncReport, SyncedSequence, key_parts,
+};
 pub use status::{Counts, Question, RunningProcess, Status, Underway, Upcoming, Waiting};

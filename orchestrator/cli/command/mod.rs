@@ -20,6 +20,7 @@ mod migrate;
 mod restore;
 mod run;
 mod schema;
+mod sequence;
 mod show;
 mod status;
 mod update;

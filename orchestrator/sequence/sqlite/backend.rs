@@ -301,7 +301,7 @@ fn json(texts: &[String]) -> String {
     serde_json::Value::from(texts).to_string()
 }
 
-fn list(
+pub(super) fn list(
     conn: &Connection,
     layout: &Layout,
     statements: &Statements,
