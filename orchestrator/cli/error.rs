@@ -34,6 +34,8 @@ pub(crate) enum CliError {
     Refused { file: PathBuf, refused: Refused },
     #[error("the edited text of {id} is refused")]
     EditRefused { id: String, text: String, problems: Vec<Diagnostic> },
+    #[error("no editor is named, and this is no terminal")]
+    NoEditor,
     #[error("{editor} ended with {status}")]
     Editor { editor: String, status: std::process::ExitStatus },
     #[error(transparent)]
@@ -107,6 +109,7 @@ impl CliError {
             Self::Usage(error) if !error.use_stderr() => ("usage", Exit::Done),
             Self::Usage(_) => ("usage", Exit::Usage),
             Self::NoBacklog { .. } => NOT_INITIALISED,
+            Self::NoEditor => ("usage", Exit::Usage),
             Self::Change(error) => change(error),
             Self::Duplicate { .. } => ("duplicate_id", Exit::Conflict),
             Self::Refused { .. } | Self::EditRefused { .. } => EDIT_REFUSED,
@@ -140,6 +143,9 @@ impl CliError {
             Self::Refused { .. } => Some("make this change in the file itself".to_owned()),
             Self::EditRefused { id, .. } => {
                 Some(format!("the text is kept; `orchestrator edit {id}` offers it again"))
+            }
+            Self::NoEditor => {
+                Some("set $EDITOR, or use `orchestrator update` from a program".to_owned())
             }
             Self::Editor { .. } => {
                 Some("nothing was changed; $VISUAL or $EDITOR says which editor to use".to_owned())
@@ -268,7 +274,7 @@ fn change(error: &ChangeError) -> Kind {
             ("no_such_item", Exit::NoSuchItem)
         }
         ChangeError::DuplicateId { .. } => ("duplicate_id", Exit::Conflict),
-        ChangeError::IllegalTransition(_)
+        ChangeError::IllegalTransition { .. }
         | ChangeError::CannotAdvance { .. }
         | ChangeError::NotBlocked { .. }
         | ChangeError::NotDone { .. }
@@ -290,7 +296,10 @@ fn change_hint(error: &ChangeError) -> Option<String> {
     let hint = match error {
         ChangeError::NoSuchItem { .. } => "`orchestrator list --all` shows all items".to_owned(),
         ChangeError::Archived { id, .. } => format!("`orchestrator restore {id}` puts it back"),
-        ChangeError::IllegalTransition(_) => {
+        ChangeError::IllegalTransition { illegal, .. } if illegal.from == illegal.to => {
+            return None;
+        }
+        ChangeError::IllegalTransition { .. } => {
             "`advance` goes one step; `update --status … --force` sets what a hand edit could"
                 .to_owned()
         }
@@ -306,7 +315,9 @@ fn change_hint(error: &ChangeError) -> Option<String> {
         ChangeError::UnknownPipeline { near: Some(near), .. }
         | ChangeError::UnknownPhase { near: Some(near), .. } => format!("did you mean `{near}`?"),
         ChangeError::ChangedMeanwhile { .. } => "look at it again, and repeat".to_owned(),
-        ChangeError::IdEdited { .. } => "leave the line with `id` as it was".to_owned(),
+        ChangeError::IdEdited { id } => format!(
+            "leave the line with `id` as it was; the text is kept, and `orchestrator edit {id}` offers it again"
+        ),
         _ => return None,
     };
     Some(hint)
