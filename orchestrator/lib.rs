@@ -53,6 +53,7 @@
 //! | 1 | [`yaml`], [`fs`], [`git`], `batch` | mechanisms that know nothing of backlogs |
 //! | 1 | [`scheduler`], [`ingest`] | policy: pure functions over the model |
 //! | 2 | [`store`], `config` | state on disk |
+//! | 2 | `sequence` | numbers from a database |
 //! | 3 | `coordinator`, `runner` | actors: the single writer; one phase and its agent |
 //! | 4 | `engine`, `wire` | the run loop; the JSON that programs read |
 //! | 5 | `cli` | the command line: parses, calls, renders, decides nothing |
@@ -62,7 +63,8 @@
 //! - none: the core, with the modules that are links above. No async runtime.
 //! - `runtime`: `batch`, `config` and `coordinator`, and on Unix `runner` and
 //!   `engine`.
-//! - `cli` (default): `runtime`, `wire` and `cli`, which the program is made of; on
+//! - `sqlite`, `postgres`: `sequence`, on these databases.
+//! - `cli` (default): all of these, `wire` and `cli`, which the program is made of; on
 //!   Unix.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
@@ -83,6 +85,8 @@ pub mod model;
 #[cfg(all(unix, feature = "runtime"))]
 pub mod runner;
 pub mod scheduler;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod sequence;
 pub mod store;
 #[cfg(feature = "cli")]
 pub mod wire;

@@ -81,7 +81,7 @@ fn execution(defaults: &Config) -> String {
 #max_wip = {wip}
 # How many phases may run at once; destructive ones run alone.
 #max_concurrent = {concurrent}
-# auto or off: whether phases' changes are to be committed (not done yet).
+# auto or off: whether phases' changes are committed, where there is a repository.
 #git = \"auto\"
 
 ",
@@ -144,7 +144,7 @@ fn phases(pipeline: &Pipeline) -> String {
 #   agent = \"{agent}\"       # who does it
 #   workflows = []          # files with instructions, seen from the root
 #   destructive = false     # whether it changes files, and so runs alone
-#   staleness = \"ignore\"    # where its item's last commit is gone: ignore, warn, block (not judged yet)
+#   staleness = \"ignore\"    # where its item's last commit is gone and it is destructive: ignore, warn, block
 ",
         agent = Agent::DEFAULT
     );

@@ -130,6 +130,16 @@ pub fn read_if_exists(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
     present(fs::read(path)).map_err(FsError::one("read", path))
 }
 
+/// Reads the beginning of a file, at most `max` bytes.
+pub fn read_head(path: &Path, max: u64) -> Result<Vec<u8>, FsError> {
+    let head = || {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(max).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    head().map_err(FsError::one("read", path))
+}
+
 /// Returns the stamp of what lies at a path, links followed; `None` where there
 /// is nothing, or a link to nothing.
 pub fn stamp(path: &Path) -> Result<Option<Stamp>, FsError> {

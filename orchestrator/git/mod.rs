@@ -13,6 +13,7 @@
 mod commit;
 mod common_dir;
 mod error;
+mod history;
 mod path;
 mod process;
 mod repository;

@@ -1,6 +1,7 @@
 //! What is committed and what is left, with the real git; an oddity a test.
 #![expect(clippy::disallowed_methods, reason = "does in a work tree what people and agents do")]
 
+mod history;
 mod model;
 mod odd_paths;
 mod places;

@@ -206,7 +206,8 @@ impl BacklogStore {
         }
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for id in file.items.iter().filter_map(|item| item.id.as_deref()) {
-            if let Some((prefix, _)) = id.rsplit_once('-').filter(|_| ItemId::parse(id).is_ok()) {
+            if let Some((prefix, _)) = id.rsplit_once('-').filter(|_| ItemId::number_of(id).is_ok())
+            {
                 *counts.entry(prefix).or_default() += 1;
             }
         }

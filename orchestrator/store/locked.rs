@@ -10,7 +10,7 @@ use super::error::RequestError;
 use super::journal::{self, Save};
 use super::load::{Loaded, load};
 use super::mark::MarkLock;
-use super::replace::{self, NOBODYS, Put, Swap};
+use super::replace::{self, Meanwhile, NOBODYS, Put, Swap, Swapped};
 use super::settle::read_displaced;
 use super::touched::{self, Touched, Work};
 use super::worklog::ArchiveEntry;
@@ -177,7 +177,7 @@ impl<'a> LockedBacklog<'a> {
             }
             let touched = std::mem::take(&mut made.touched);
             self.before_save(requests, &made, &touched)?;
-            let (put, ours, aside) = self.put()?;
+            let Swapped { put, ours, copied, forgotten } = self.put()?;
             match put {
                 Put::Done { kept } => {
                     if let Some((path, before)) = kept
@@ -188,7 +188,7 @@ impl<'a> LockedBacklog<'a> {
                     for (path, read) in displaced {
                         replace::keep_as(&path, &read, &ours)?;
                     }
-                    self.after_save(&made, touched, ours, aside)?;
+                    self.after_save(&made, touched, ours, (copied, forgotten))?;
                     return Ok(made.outcome);
                 }
                 Put::SlippedIn { path, exchanged } => {
@@ -369,8 +369,7 @@ impl<'a> LockedBacklog<'a> {
 
     /// Puts the text in its place. Meanwhile the items are copied for the next
     /// snapshot, and old displaced texts go.
-    fn put(&mut self) -> Result<(Put, String, Aside), StoreError> {
-        let kept = std::mem::take(&mut self.kept);
+    fn put(&self) -> Result<Swapped<Items, Result<(), StoreError>>, StoreError> {
         let store = &*self.store;
         let Some(state) = &store.state else {
             return Err(StoreError::NotInitialised { path: store.options.path.clone() });
@@ -380,10 +379,11 @@ impl<'a> LockedBacklog<'a> {
         let clock = &store.options.clock;
         let items = &loaded.file.items;
         let swap = Swap::new(&state.hash, NOBODYS, items.len(), clock);
-        replace::put(&store.paths, text, swap, || Aside {
-            copy: items.to_vec(),
-            forgotten: replace::forget_old(&kept, clock),
-        })
+        let meanwhile = Meanwhile {
+            copy: || items.to_vec(),
+            forget: || replace::forget_old(&self.kept, clock),
+        };
+        replace::put(&store.paths, text, swap, meanwhile)
     }
 
     fn back_up(&mut self, text: &Path) -> Result<(), StoreError> {
@@ -438,7 +438,7 @@ impl<'a> LockedBacklog<'a> {
         made: &Made,
         touched: Touched,
         ours: String,
-        aside: Aside,
+        (copied, forgotten): (Items, Result<(), StoreError>),
     ) -> Result<(), StoreError> {
         let store = &mut *self.store;
         let stamp = fs::stamp(&store.paths.file)?;
@@ -447,7 +447,7 @@ impl<'a> LockedBacklog<'a> {
             state.stamp = stamp;
             state.is_firm = is_firm(&stamp, &store.options.clock);
             state.is_foreign = false;
-            state.copy = Some(aside.copy);
+            state.copy = Some(copied);
             if state.loaded.original.take().is_some() {
                 state.loaded.read_root();
             }
@@ -470,7 +470,7 @@ impl<'a> LockedBacklog<'a> {
         }
         let rest = journal::append(&store.paths, &save)
             .and_then(|()| events::append(&store.paths, &story))
-            .and(aside.forgotten);
+            .and(forgotten);
         if let Err(error) = rest {
             // The save stands and must be told as what it is.
             store.warnings.push(format!("after the save: {}", chain(&error)));
@@ -516,13 +516,8 @@ fn to_millis(time: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
-/// What was done while a text went to the disk.
-struct Aside {
-    /// The items, for the next snapshot.
-    copy: Vec<Arc<BacklogItem>>,
-    /// What came of removing displaced texts that need no longer be kept.
-    forgotten: Result<(), StoreError>,
-}
+/// The items, for the next snapshot.
+type Items = Vec<Arc<BacklogItem>>;
 
 /// Changes that were made in memory.
 struct Made {

@@ -36,6 +36,7 @@ mod replace;
 mod run_record;
 mod schema;
 mod settle;
+mod threads;
 mod touched;
 pub mod worklog;
 

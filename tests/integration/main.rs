@@ -14,7 +14,7 @@ mod process;
 mod readme;
 #[cfg(all(unix, feature = "cli"))]
 mod runner;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sequence;
 mod store;
 mod support;

@@ -8,6 +8,7 @@
 mod diff;
 mod live;
 mod log;
+mod screen;
 mod snippet;
 mod streams;
 mod table;

@@ -109,10 +109,10 @@ impl Committer {
                 self.ledger.batch = Batch::default();
             }
         }
-        self.save()
+        self.note()
     }
 
-    fn save(&self) -> Result<(), CommitError> {
+    fn note(&self) -> Result<(), CommitError> {
         Ok(self.record.write(&self.ledger)?)
     }
 
@@ -167,7 +167,7 @@ impl Committer {
             self.ledger.foreign = foreign.collect();
         }
         self.ledger.running.insert(key.to_owned());
-        self.save()
+        self.note()
     }
 
     /// Notes that a phase ended without a result that is used: what it left waits for
@@ -181,7 +181,7 @@ impl Committer {
             let now = self.repository.snapshot()?;
             self.leave(key, &now);
         }
-        self.save()
+        self.note()
     }
 
     /// Notes what was left for an item, apart from what others are to commit.
@@ -203,7 +203,7 @@ impl Committer {
                 self.ledger.held.remove(&done.key);
                 self.ledger.left.remove(&done.key);
                 self.ledger.asked.remove(&done.key);
-                self.save()?;
+                self.note()?;
                 Ok(ended)
             }
             Err(error) => {
@@ -213,7 +213,7 @@ impl Committer {
                 let Subject { phase, attempt, .. } = &done.subject;
                 let held = Held { phase: phase.clone(), number: *attempt };
                 self.ledger.held.insert(done.key.clone(), held);
-                self.save()?;
+                self.note()?;
                 Err(error)
             }
         }
@@ -283,7 +283,7 @@ impl Committer {
             commit = self.commit_batch(&paths)?;
         }
         self.ledger.batch = Batch::default();
-        self.save()?;
+        self.note()?;
         Ok(Ended { commit, uncommitted })
     }
 
@@ -308,7 +308,7 @@ impl Committer {
             for key in &killed {
                 self.leave(key, &now);
             }
-            self.save()?;
+            self.note()?;
         }
         Ok(())
     }
@@ -318,7 +318,7 @@ impl Committer {
         self.settle()?;
         let flushed = self.flush(true);
         if self.ledger.close() {
-            self.save()?;
+            self.note()?;
         } else {
             self.record.remove()?;
         }
@@ -333,7 +333,7 @@ impl Committer {
     /// Forgets that a result waits: it is gone, or is applied without a commit.
     pub(super) fn let_go(&mut self, key: &str) -> Result<(), CommitError> {
         if self.ledger.held.remove(key).is_some() {
-            self.save()?;
+            self.note()?;
         }
         Ok(())
     }
@@ -352,6 +352,6 @@ impl Committer {
     /// Notes that a person is asked about it.
     pub(super) fn asks(&mut self, key: &str, commit: &str) -> Result<(), CommitError> {
         self.ledger.asked.insert(key.to_owned(), commit.to_owned());
-        self.save()
+        self.note()
     }
 }

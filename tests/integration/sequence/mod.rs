@@ -1,4 +1,9 @@
-//! Sequences in databases.
+//! Sequences in databases: what every store must do, and what is special to one.
 
+#[cfg(feature = "runtime")]
+mod authority;
+mod conformance;
 #[cfg(all(unix, feature = "postgres"))]
 mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;

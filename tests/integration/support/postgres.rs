@@ -22,6 +22,8 @@ const POLL: Duration = Duration::from_millis(20);
 /// A PostgreSQL server that nobody else uses.
 pub(crate) struct Cluster {
     folder: PathBuf,
+    /// The script that runs it, where this process has started it.
+    script: Option<Child>,
 }
 
 impl Cluster {
@@ -32,44 +34,36 @@ impl Cluster {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
         SHARED.get_or_init(|| {
             let Ok(run) = std::env::var("NEXTEST_RUN_ID") else {
-                let cluster = Self { folder: new_folder() };
-                let _ends_after_us = cluster.start(std::process::id(), &[]);
-                return cluster;
+                return Self::start(new_folder(), std::process::id());
             };
             let folder = std::env::temp_dir().join(format!("orchestrator-postgres-{run}"));
-            let cluster = Self { folder };
-            match fs::create_dir(&cluster.folder) {
-                Ok(()) => {
-                    let nextest = std::os::unix::process::parent_id();
-                    let _ends_after_us = cluster.start(nextest, &[]);
-                }
+            match fs::create_dir(&folder) {
+                Ok(()) => Self::start(folder, std::os::unix::process::parent_id()),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    let cluster = Self { folder, script: None };
                     cluster.wait_until_ready();
+                    cluster
                 }
-                Err(error) => panic!("{}: {error}", cluster.folder.display()),
+                Err(error) => panic!("{}: {error}", folder.display()),
             }
-            cluster
         })
     }
 
-    /// Starts a server for the caller alone, with settings such as
-    /// `log_statement=all`; it ends when the value is dropped.
-    pub(crate) fn private(settings: &[&str]) -> Private {
-        let cluster = Self { folder: new_folder() };
-        let script = cluster.start(std::process::id(), settings);
-        Private { cluster, script }
+    /// Starts a server for the caller alone; it ends when the value is dropped.
+    pub(crate) fn private() -> Private {
+        Private(Self::start(new_folder(), std::process::id()))
     }
 
-    fn start(&self, owner: u32, settings: &[&str]) -> Child {
+    fn start(folder: PathBuf, owner: u32) -> Self {
         let mut command =
             Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres"));
-        command.arg(&self.folder).arg(owner.to_string());
-        command.args(settings.iter().flat_map(|setting| ["-c", setting]));
+        command.arg(&folder).arg(owner.to_string());
         // A signal to the group of a test that hangs must not reach it.
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let script = command.spawn().expect("tests/postgres does not start");
-        self.wait_until_ready();
-        script
+        let script = Some(command.spawn().expect("tests/postgres does not start"));
+        let cluster = Self { folder, script };
+        cluster.wait_until_ready();
+        cluster
     }
 
     fn wait_until_ready(&self) {
@@ -81,13 +75,13 @@ impl Cluster {
         });
     }
 
-    /// Makes an empty database and returns its URL.
+    /// Makes an empty database and returns its name.
     pub(crate) fn database(&self) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{}_{count}", std::process::id());
         self.execute("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0"));
-        self.url(&name)
+        name
     }
 
     /// Returns the URL of a database.
@@ -99,11 +93,6 @@ impl Cluster {
     /// Returns the path of the socket on which the server listens.
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.join(".s.PGSQL.5432")
-    }
-
-    /// Returns what the server has logged.
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     /// Executes statements that return nothing.
@@ -127,16 +116,13 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// A server that its holder may stop and start; ended when dropped.
-pub(crate) struct Private {
-    cluster: Cluster,
-    script: Child,
-}
+pub(crate) struct Private(Cluster);
 
 impl std::ops::Deref for Private {
     type Target = Cluster;
 
     fn deref(&self) -> &Cluster {
-        &self.cluster
+        &self.0
     }
 }
 
@@ -162,7 +148,9 @@ impl Private {
 
 impl Drop for Private {
     fn drop(&mut self) {
-        let ended = fs::write(self.folder.join("end"), "").and_then(|()| self.script.wait());
+        let ended = fs::write(self.folder.join("end"), "");
+        let ended = ended
+            .and_then(|()| self.0.script.as_mut().map_or(Ok(()), |script| script.wait().map(drop)));
         if let Err(error) = ended {
             // A panic here would hide what the test found.
             println!("the server in {} goes on: {error}", self.folder.display());

@@ -86,7 +86,7 @@ fn to_line(event: &RunEvent) -> Option<(bool, String)> {
         }
         RunEvent::PhaseStarted { item, phase, attempt } => {
             let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-            (false, format!("{} {phase}: started{again}", item.id))
+            (false, format!("{} {phase}: started{again}: {}", item.id, item.title))
         }
         RunEvent::Retrying { item, phase, reason } => {
             (true, format!("{} {phase} failed and is tried again: {reason}", item.id))

@@ -6,27 +6,13 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::NoTls;
 
+use super::{block_on, connect, text};
 use crate::support::{Cluster, Proxy};
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.unwrap().block_on(future)
-}
-
-async fn connect(url: &str) -> tokio_postgres::Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-    tokio::spawn(async move { connection.await.is_ok() });
-    client
-}
-
-async fn text(client: &tokio_postgres::Client, query: &str) -> String {
-    client.query_one(query, &[]).await.unwrap().get(0)
-}
 
 #[test]
 fn each_database_is_new_and_the_server_syncs() {
     let cluster = Cluster::shared();
-    let (one, two) = (cluster.database(), cluster.database());
+    let (one, two) = (cluster.url(&cluster.database()), cluster.url(&cluster.database()));
     block_on(async {
         connect(&one).await.batch_execute("CREATE TABLE ours (n int)").await.unwrap();
         let client = connect(&two).await;
@@ -36,21 +22,6 @@ fn each_database_is_new_and_the_server_syncs() {
         let version = text(&client, "SHOW server_version_num").await;
         assert!(version.parse::<u32>().unwrap() >= 150_000, "{version}");
     });
-}
-
-#[test]
-fn a_server_that_is_stopped_at_once_has_what_it_committed() {
-    let cluster = Cluster::private(&["log_statement=all"]);
-    cluster.execute("postgres", "CREATE TABLE t (n int); INSERT INTO t VALUES (7)");
-    cluster.stop_immediately();
-    assert!(block_on(tokio_postgres::connect(&cluster.url("postgres"), NoTls)).is_err());
-    cluster.start();
-    let n = block_on(async {
-        let client = connect(&cluster.url("postgres")).await;
-        text(&client, "SELECT n::text FROM t").await
-    });
-    assert_eq!(n, "7");
-    assert!(cluster.log().contains("INSERT INTO t VALUES (7)"));
 }
 
 #[test]
@@ -83,20 +54,22 @@ fn a_swallowed_answer_is_work_that_was_done() {
     let cluster = Cluster::shared();
     let database = cluster.database();
     let proxy = Proxy::before(cluster.socket());
-    let name = database.rsplit('/').next().unwrap();
     block_on(async {
-        let client = connect(&proxy.url(name)).await;
+        let client = connect(&proxy.url(&database)).await;
         client.batch_execute("CREATE TABLE t (n int)").await.unwrap();
         proxy.swallow_an_answer();
         client.batch_execute("INSERT INTO t VALUES (7)").await.unwrap_err();
-        let client = connect(&proxy.url(name)).await;
+        let client = connect(&proxy.url(&database)).await;
         assert_eq!(text(&client, "SELECT n::text FROM t").await, "7");
         proxy.cut();
         client.batch_execute("INSERT INTO t VALUES (8)").await.unwrap_err();
         proxy.refuse(true);
-        assert!(tokio_postgres::connect(&proxy.url(name), NoTls).await.is_err());
+        assert!(tokio_postgres::connect(&proxy.url(&database), NoTls).await.is_err());
         assert_eq!(proxy.accepted(), 3);
         proxy.refuse(false);
-        assert_eq!(text(&connect(&proxy.url(name)).await, "SELECT max(n)::text FROM t").await, "7");
+        assert_eq!(
+            text(&connect(&proxy.url(&database)).await, "SELECT max(n)::text FROM t").await,
+            "7"
+        );
     });
 }

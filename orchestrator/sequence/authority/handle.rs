@@ -1,0 +1,139 @@
+//! The callers' side: ask within a time, and hear of an overload at once.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::actor::Actor;
+use crate::batch::{self, AskError, Handle, Options, Worker};
+use crate::sequence::{Backend, Layout, Reply, Request, SequenceError};
+
+/// How an authority works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuthorityOptions {
+    /// Requests that may wait; more are told [`SequenceError::QueueFull`].
+    pub queue: usize,
+    /// Requests of one transaction.
+    pub max_batch: usize,
+    /// How long a caller waits for its answer; the default is 10 s.
+    pub deadline: Duration,
+    /// How many numbers of a sequence are taken in advance, at most
+    /// [`MAX_COUNT`](crate::sequence::MAX_COUNT); none by default. A crash or a
+    /// restart leaves at most so many as a gap, for each sequence.
+    pub lease: Option<NonZeroU32>,
+    /// When reservations are deleted that nobody confirmed; `None` for never.
+    pub cleanup: Option<Cleanup>,
+}
+
+/// When reservations are deleted whose time was up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cleanup {
+    /// How often; the default is every 10 minutes.
+    pub every: Duration,
+    /// How long ago their time must have been up; the default is 24 hours.
+    pub grace: Duration,
+}
+
+impl Default for Cleanup {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(600), grace: Duration::from_secs(24 * 3600) }
+    }
+}
+
+impl Default for AuthorityOptions {
+    fn default() -> Self {
+        let Options { queue, max_batch, .. } = Options::default();
+        let deadline = Duration::from_secs(10);
+        Self { queue, max_batch, deadline, lease: None, cleanup: None }
+    }
+}
+
+/// A handle to the authority over a database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Authority {
+    handle: Handle<Actor>,
+    layout: Arc<Layout>,
+    deadline: Duration,
+}
+
+/// The authority's thread, to be ended in order.
+#[derive(Debug)]
+pub struct Running {
+    worker: Worker,
+}
+
+/// Starts the authority over a database that was opened.
+///
+/// # Errors
+/// [`SequenceError::Closed`] where its thread cannot be started.
+pub fn open(
+    backend: impl Backend,
+    options: AuthorityOptions,
+) -> Result<(Authority, Running), SequenceError> {
+    let layout = Arc::new(backend.layout().clone());
+    let actor = Actor::new(Box::new(backend), options.lease, options.cleanup);
+    let AuthorityOptions { queue, max_batch, deadline, .. } = options;
+    let options = Options { queue, max_batch, ..Options::default() };
+    let (handle, worker) = batch::spawn(actor, options).map_err(|error| {
+        tracing::error!(%error, "the authority was not started");
+        SequenceError::Closed
+    })?;
+    Ok((Authority { handle, layout, deadline }, Running { worker }))
+}
+
+impl Authority {
+    /// Returns where the sequences lie.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Asks, and waits for the answer on a tokio runtime.
+    ///
+    /// # Errors
+    /// [`SequenceError::QueueFull`] at once where too many wait;
+    /// [`SequenceError::TimedOut`] after the deadline, and then the outcome is
+    /// unknown; [`SequenceError::Closed`] after the end; else what the request or
+    /// its batch came to.
+    pub async fn ask(&self, request: Request) -> Result<Reply, SequenceError> {
+        // What is wrong with the request alone need not wait for others.
+        request.action.check(&self.layout)?;
+        let answer = tokio::time::timeout(self.deadline, self.handle.try_ask(request));
+        match answer.await {
+            Ok(answer) => settled(answer),
+            Err(_) => Err(SequenceError::TimedOut { waited: self.deadline }),
+        }
+    }
+
+    /// Asks, and blocks the thread until the answer comes: for callers without a
+    /// runtime. There is no deadline but the database's.
+    ///
+    /// # Errors
+    /// The same as [`Authority::ask`], but for those of the queue and the deadline.
+    pub fn ask_blocking(&self, request: Request) -> Result<Reply, SequenceError> {
+        request.action.check(&self.layout)?;
+        settled(self.handle.ask_blocking(request))
+    }
+}
+
+type Answer = Result<Result<Reply, SequenceError>, AskError<std::convert::Infallible>>;
+
+fn settled(answer: Answer) -> Result<Reply, SequenceError> {
+    answer.unwrap_or_else(|error| match error {
+        AskError::Busy => Err(SequenceError::QueueFull),
+        AskError::Commit(never) => match never {},
+        AskError::Closed | AskError::ReplyCount { .. } => Err(SequenceError::Closed),
+    })
+}
+
+impl Running {
+    /// Ends the authority: what is queued is carried out and answered first.
+    ///
+    /// # Errors
+    /// [`SequenceError::Closed`] where it had died.
+    pub fn shutdown(self) -> Result<(), SequenceError> {
+        self.worker.shutdown().map_err(|panicked| {
+            tracing::error!(%panicked, "the authority died");
+            SequenceError::Closed
+        })
+    }
+}

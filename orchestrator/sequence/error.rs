@@ -1,0 +1,194 @@
+//! Why a number was not issued, and what to do about it.
+//!
+//! The texts name the way out where there is one. Only
+//! [`SequenceError::OutcomeUnknown`] and [`SequenceError::TimedOut`] leave open
+//! whether the database has the change; after every other error it has not. Which
+//! exit code or status an error becomes is for the command line and the API.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Key;
+
+/// An error of a database's driver, which every caller of a batch gets a copy of.
+pub type Cause = Arc<dyn Error + Send + Sync>;
+
+/// What can go wrong with a sequence.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SequenceError {
+    /// A table or column name that is no plain identifier.
+    #[error(
+        "{name:?} is no name of a table or column: letters, digits and `_`, not a digit first, at most 63"
+    )]
+    Identifier {
+        /// The name.
+        name: String,
+    },
+    /// A layout without key columns, or with a column that is named twice.
+    #[error("the layout of {table} {problem}")]
+    Layout {
+        /// The table.
+        table: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// An ID template that cannot be used.
+    #[error("the ID format {template:?} {problem}")]
+    Format {
+        /// The template.
+        template: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A key that the layout has no row for.
+    #[error("{problem}")]
+    Key {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A count of 0, or more than a request may take.
+    #[error("{count} is no number of IDs to take at once: 1 to {max}")]
+    Count {
+        /// What was asked for.
+        count: u32,
+        /// The most that may be asked for.
+        max: u32,
+    },
+    /// There is no such database file. None is made in silence: it would issue the
+    /// old numbers again.
+    #[error(
+        "there is no database {path}; `--create` makes one that starts anew, and after a loss `id sync --rebuild` makes it from the IDs that exist"
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The database file was removed or exchanged for another one while it was open.
+    #[error(
+        "{path} is no longer the file that was opened; what is there now may know fewer numbers: run `id sync`, then start again"
+    )]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is no database, or a damaged one.
+    #[error(
+        "{path} is not a database, or damaged; `id sync --rebuild` makes it anew from the IDs that exist"
+    )]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+        /// What the driver says.
+        #[source]
+        source: Cause,
+    },
+    /// The database has no such table.
+    #[error("the database has no table {table}; `--create` adds it")]
+    NoTable {
+        /// The table.
+        table: String,
+    },
+    /// The table has no such columns.
+    #[error(
+        "the table {table} has no column {missing}, so it is not of this layout; see `--layout`"
+    )]
+    OtherColumns {
+        /// The table.
+        table: String,
+        /// What it lacks, by comma.
+        missing: String,
+    },
+    /// The key columns do not identify a row.
+    #[error("several rows of {table} may have the same key: its key columns need a unique index")]
+    NotUnique {
+        /// The table.
+        table: String,
+    },
+    /// The sequence has no row, and in this layout it must have one.
+    #[error("there is no sequence {key}; `id sync` makes it from the IDs that exist")]
+    NoSequence {
+        /// The key.
+        key: Key,
+    },
+    /// The counter is no number that could have been issued.
+    #[error(
+        "the counter of {key} is {found}, which is no number of an ID; put it right, then run `id sync`"
+    )]
+    Counter {
+        /// The key.
+        key: Key,
+        /// What stands there.
+        found: String,
+    },
+    /// The numbers are used up.
+    #[error("the numbers of {key} end at {}: {last} is the last one issued", u32::MAX)]
+    Exhausted {
+        /// The key.
+        key: Key,
+        /// The counter.
+        last: i64,
+    },
+    /// Another body was sent with the same idempotency key before.
+    #[error("the idempotency key was used before, for another request")]
+    IdempotencyConflict,
+    /// There is no such reservation, or its time is up.
+    #[error("reservation expired or not found")]
+    NoReservation,
+    /// The queue is full; the request was not taken.
+    #[error("too many requests are waiting; try again in a moment")]
+    QueueFull,
+    /// Others kept the database locked for all of the time; nothing was changed.
+    #[error("the database was locked by others for {} ms; try again", waited.as_millis())]
+    Busy {
+        /// How long was tried.
+        waited: Duration,
+    },
+    /// The caller's time is up. The request may still be carried out; its numbers
+    /// are then a gap.
+    #[error("no answer after {} ms; whether numbers were taken is unknown", waited.as_millis())]
+    TimedOut {
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The connection was lost, or the disk failed, while the change was committed.
+    /// What it took is a gap: ask again for other numbers.
+    #[error("the outcome is unknown: the database failed during the commit")]
+    OutcomeUnknown {
+        /// What the driver says.
+        #[source]
+        source: Cause,
+    },
+    /// The caller has no transaction under way.
+    #[error("numbers are taken inside a transaction; begin one (on SQLite, BEGIN IMMEDIATE)")]
+    NoTransaction,
+    /// The database cannot be reached, or was lost before the commit; nothing was
+    /// changed.
+    #[error("the database cannot be reached; try again")]
+    Unreachable {
+        /// What the driver says.
+        #[source]
+        source: Cause,
+    },
+    /// The database refused; nothing was changed.
+    #[error("cannot {doing}")]
+    Database {
+        /// What was tried.
+        doing: &'static str,
+        /// What the driver says.
+        #[source]
+        source: Cause,
+    },
+    /// The authority has ended, or could not be started.
+    #[error("the authority over the database has ended")]
+    Closed,
+}
+
+impl SequenceError {
+    /// Tells whether the database may have the change all the same.
+    pub fn is_outcome_unknown(&self) -> bool {
+        matches!(self, Self::OutcomeUnknown { .. } | Self::TimedOut { .. })
+    }
+}

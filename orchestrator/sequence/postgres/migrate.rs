@@ -1,0 +1,83 @@
+//! The tables of a layout, made by numbered SQL files.
+//!
+//! Each is additive and recorded in `orchestrator_migrations`; all that are missing
+//! are applied in one transaction that holds an advisory lock, so that servers that
+//! start at the same time do not make the same table. Existing tables and rows stay
+//! as they are; whether they fit the layout is looked at elsewhere.
+
+use tokio_postgres::{Client, Error};
+
+use super::failure::refused;
+use crate::sequence::layout::quoted;
+use crate::sequence::{Layout, SequenceError};
+
+/// The number of our advisory lock: "ORCHMIGR" in ASCII.
+const LOCK: i64 = 0x4f52_4348_4d49_4752;
+
+/// Number, name and text of a migration.
+type Migration = (i32, &'static str, &'static str);
+
+macro_rules! migration {
+    ($number:literal, $name:literal) => {
+        ($number, $name, include_str!(concat!("migrations/", $name, ".sql")))
+    };
+}
+
+const REGISTRY: Migration = migration!(1, "0001_id_registry");
+const REGISTRY_RESERVATIONS: Migration = migration!(2, "0002_id_reservations");
+const PREFIX_TYPE: Migration = migration!(3, "0003_id_sequences_prefix_type");
+const NAME: Migration = migration!(4, "0004_id_sequences_name");
+const RESERVATIONS: Migration = migration!(5, "0005_orchestrator_reservations");
+const IDEMPOTENCY: Migration = migration!(6, "0006_orchestrator_idempotency");
+
+const RECORD: &str = "CREATE TABLE IF NOT EXISTS orchestrator_migrations (
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    applied_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    PRIMARY KEY (number, name)
+)";
+
+fn migrations(layout: &Layout) -> &'static [Migration] {
+    match layout.layout_name() {
+        "registry" => &[REGISTRY, REGISTRY_RESERVATIONS, IDEMPOTENCY],
+        "prefix-type" => &[PREFIX_TYPE, RESERVATIONS, IDEMPOTENCY],
+        "name" => &[NAME, RESERVATIONS, IDEMPOTENCY],
+        _ => &[RESERVATIONS, IDEMPOTENCY],
+    }
+}
+
+/// Makes the tables that are missing.
+pub(super) async fn migrate(client: &mut Client, layout: &Layout) -> Result<(), SequenceError> {
+    apply(client, layout).await.map_err(|error| refused("make the tables", error))
+}
+
+async fn apply(client: &mut Client, layout: &Layout) -> Result<(), Error> {
+    // What waited for the lock must see what its holder made.
+    let isolation = tokio_postgres::IsolationLevel::ReadCommitted;
+    let transaction = client.build_transaction().isolation_level(isolation).start().await?;
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    transaction.batch_execute(RECORD).await?;
+    if layout.layout_name() == "custom" {
+        transaction.batch_execute(&custom(layout)).await?;
+    }
+    for (number, name, sql) in migrations(layout) {
+        let record = "INSERT INTO orchestrator_migrations (number, name) VALUES ($1, $2) \
+                      ON CONFLICT DO NOTHING";
+        if transaction.execute(record, &[number, name]).await? > 0 {
+            transaction.batch_execute(sql).await?;
+        }
+    }
+    transaction.commit().await
+}
+
+fn custom(layout: &Layout) -> String {
+    let keys: Vec<String> = layout.key_columns().iter().map(|key| quoted(&key.column)).collect();
+    let columns: Vec<String> = keys.iter().map(|key| format!("{key} TEXT NOT NULL")).collect();
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} ({}, {} BIGINT NOT NULL, PRIMARY KEY ({}))",
+        layout.quoted_table(),
+        columns.join(", "),
+        quoted(layout.value_column()),
+        keys.join(", ")
+    )
+}

@@ -1,0 +1,228 @@
+//! The rows of sequences: adding to them, raising them, reading them, for a whole
+//! batch at once.
+//!
+//! Errors of a single sequence have changed nothing and are inside the results;
+//! those of the driver end the transaction and are outside.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, Row, Statement};
+
+use super::table::Table;
+use crate::sequence::{Counter, Key, SequenceError, Sum};
+
+/// The statements on a table of sequences, ready to run.
+#[derive(Debug, Clone)]
+pub(super) struct Rows {
+    add: Statement,
+    set: Statement,
+    look: Statement,
+    all: Statement,
+    /// The highest number that the column can hold and that is an ID's.
+    limit: i64,
+}
+
+impl Rows {
+    pub(super) async fn prepare(client: &Client, table: &Table) -> Result<Self, Error> {
+        let (add, set, look, all) = (table.add(), table.set(), table.look(), table.all());
+        // Sent together.
+        let (add, set, look, all) = tokio::try_join!(
+            client.prepare(&add),
+            client.prepare(&set),
+            client.prepare(&look),
+            client.prepare(&all)
+        )?;
+        Ok(Self { add, set, look, all, limit: table.limit })
+    }
+
+    /// Adds each sum in one statement; returns each counter before, `None` where
+    /// the row could not take the sum and [`Rows::add_rest`] must look why.
+    pub(super) async fn add(
+        &self,
+        client: &Client,
+        sums: &[Sum],
+    ) -> Result<Vec<Option<u32>>, Error> {
+        let totals = sums.iter().map(total).collect();
+        let columns = Columns::new(sums.iter().map(|sum| &sum.key), totals);
+        let mut parameters = columns.parameters(true);
+        parameters.push(&self.limit);
+        let after = by_key(&client.query(&self.add, &parameters).await?);
+        let before = |sum: &Sum| {
+            let after = after.get(sum.key.values())?;
+            u32::try_from(after - total(sum)).ok()
+        };
+        Ok(sums.iter().map(before).collect())
+    }
+
+    /// Looks at the rows that could not take a sum, and adds as much as fits;
+    /// returns the counter before, or what is wrong with it. Done in a transaction.
+    pub(super) async fn add_rest(
+        &self,
+        client: &Client,
+        sums: &[&Sum],
+    ) -> Result<Vec<Result<u32, SequenceError>>, Error> {
+        let found = self.look(client, sums.iter().map(|sum| &sum.key)).await?;
+        let mut keys = Vec::new();
+        let mut numbers = Vec::new();
+        let mut added = Vec::new();
+        for sum in sums {
+            let last = match found.get(sum.key.values()) {
+                None => Err(SequenceError::NoSequence { key: sum.key.clone() }),
+                Some(last) => counter(&sum.key, *last),
+            };
+            let last = last.and_then(|last| {
+                let after = i64::from(last) + i64::from(sum.fitting(last));
+                self.check(&sum.key, after)?;
+                if after > i64::from(last) {
+                    keys.push(&sum.key);
+                    numbers.push(after);
+                }
+                Ok(last)
+            });
+            added.push(last);
+        }
+        self.set(client, keys, numbers).await?;
+        Ok(added)
+    }
+
+    /// Raises each sequence to a number, or leaves it where it is higher; returns
+    /// the counter before, `None` where there was no row. Done in a transaction.
+    pub(super) async fn raise(
+        &self,
+        client: &Client,
+        raises: &[(Key, u32)],
+    ) -> Result<Vec<Result<Option<u32>, SequenceError>>, Error> {
+        let found = self.look(client, raises.iter().map(|(key, _)| key)).await?;
+        let mut keys = Vec::new();
+        let mut numbers = Vec::new();
+        let mut raised = Vec::new();
+        for (key, to) in raises {
+            let to = i64::from(*to);
+            let last = found.get(key.values());
+            let last = last.map(|last| counter(key, *last)).transpose();
+            raised.push(last.and_then(|last| {
+                self.check(key, to)?;
+                keys.push(key);
+                numbers.push(to);
+                Ok(last)
+            }));
+        }
+        self.set(client, keys, numbers).await?;
+        Ok(raised)
+    }
+
+    /// Reads all sequences.
+    pub(super) async fn all(&self, client: &Client) -> Result<Vec<Counter>, Error> {
+        let rows = client.query(&self.all, &[]).await?;
+        let mut counters = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (values, last) = split(&row);
+            match Key::new(values) {
+                Ok(key) => {
+                    let last = match last {
+                        Some(last) => counter(&key, last),
+                        None => Err(no_number(&key)),
+                    };
+                    counters.push((key, last));
+                }
+                Err(error) => tracing::warn!(%error, "a sequence was passed over"),
+            }
+        }
+        Ok(counters)
+    }
+
+    async fn look(
+        &self,
+        client: &Client,
+        keys: impl Iterator<Item = &Key>,
+    ) -> Result<HashMap<Vec<String>, i64>, Error> {
+        let columns = Columns::new(keys, Vec::new());
+        Ok(by_key(&client.query(&self.look, &columns.parameters(false)).await?))
+    }
+
+    async fn set(&self, client: &Client, keys: Vec<&Key>, to: Vec<i64>) -> Result<(), Error> {
+        if !keys.is_empty() {
+            let columns = Columns::new(keys.into_iter(), to);
+            client.query(&self.set, &columns.parameters(true)).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks that a column of a small type can hold a number.
+    fn check(&self, key: &Key, number: i64) -> Result<(), SequenceError> {
+        if number <= self.limit {
+            return Ok(());
+        }
+        let source = Arc::new(TooSmall { key: key.clone(), limit: self.limit });
+        Err(SequenceError::Database { doing: "write a counter", source })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the column of {key} holds at most {limit}; make it a bigint")]
+struct TooSmall {
+    key: Key,
+    limit: i64,
+}
+
+/// The keys of a batch by column, and a number for each, as parameters.
+struct Columns<'a> {
+    keys: Vec<Vec<&'a str>>,
+    numbers: Vec<i64>,
+}
+
+impl<'a> Columns<'a> {
+    fn new(keys: impl Iterator<Item = &'a Key>, numbers: Vec<i64>) -> Self {
+        let mut columns: Vec<Vec<&str>> = Vec::new();
+        for key in keys {
+            columns.resize(key.values().len(), Vec::new());
+            for (column, value) in columns.iter_mut().zip(key.values()) {
+                column.push(value);
+            }
+        }
+        Self { keys: columns, numbers }
+    }
+
+    fn parameters(&self, has_numbers: bool) -> Vec<&(dyn ToSql + Sync)> {
+        let mut all: Vec<&(dyn ToSql + Sync)> = Vec::with_capacity(self.keys.len() + 2);
+        all.extend(self.keys.iter().map(|column| column as &(dyn ToSql + Sync)));
+        if has_numbers {
+            all.push(&self.numbers);
+        }
+        all
+    }
+}
+
+/// The sum of a batch is far below what overflows.
+fn total(sum: &Sum) -> i64 {
+    i64::try_from(sum.total()).unwrap_or(i64::MAX)
+}
+
+/// A row's key values, and its number.
+fn split(row: &Row) -> (Vec<String>, Option<i64>) {
+    let width = row.len() - 1;
+    let text = |i| row.get::<_, Option<String>>(i).unwrap_or_default();
+    ((0..width).map(text).collect(), row.get(width))
+}
+
+/// A row without a number counts as one with a number that none can be.
+fn by_key(rows: &[Row]) -> HashMap<Vec<String>, i64> {
+    let number = |(key, number): (_, Option<i64>)| (key, number.unwrap_or(i64::MIN));
+    rows.iter().map(split).map(number).collect()
+}
+
+/// Returns a counter as a number that can have been issued.
+pub(super) fn counter(key: &Key, last: i64) -> Result<u32, SequenceError> {
+    match u32::try_from(last) {
+        Ok(last) => Ok(last),
+        Err(_) if last > 0 => Err(SequenceError::Exhausted { key: key.clone(), last }),
+        Err(_) if last == i64::MIN => Err(no_number(key)),
+        Err(_) => Err(SequenceError::Counter { key: key.clone(), found: last.to_string() }),
+    }
+}
+
+fn no_number(key: &Key) -> SequenceError {
+    SequenceError::Counter { key: key.clone(), found: "NULL".to_owned() }
+}

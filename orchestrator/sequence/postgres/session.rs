@@ -1,0 +1,287 @@
+//! A connection that knows its tables, and one batch on it.
+//!
+//! ```text
+//! numbers alone        one statement, which is its own transaction
+//! anything else        BEGIN, clock, known answers
+//!                      raise, add
+//!                      reservations, answers, confirmations, COMMIT
+//! ```
+//! Each line is one round trip: what does not wait for an answer is sent at once.
+//! Where a statement fails, the server takes the COMMIT behind it for a ROLLBACK.
+
+use jiff::Timestamp;
+use tokio_postgres::{Client, Config, Statement};
+
+use super::backend::PostgresOptions;
+use super::connection::connect;
+use super::failure::{Failure, before_commit, in_commit, refused};
+use super::migrate::migrate;
+use super::rows::Rows;
+use super::side::{ANSWERS, Answers, NewAnswers, Reservations, reservations};
+use super::table::Table;
+use crate::sequence::{
+    Action, Counter, Known, Layout, Plan, Reply, Request, SequenceError, Settled, Sum,
+};
+
+type Outcome = Result<Reply, SequenceError>;
+
+/// An open connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    client: Client,
+    rows: Rows,
+    clock: Statement,
+    /// None where the table is not there, which only some requests need.
+    reservations: Option<Reservations>,
+    answers: Option<Answers>,
+}
+
+impl Session {
+    /// Connects, makes the tables where that is asked for, and looks at them.
+    pub(super) async fn open(
+        config: &Config,
+        options: PostgresOptions,
+        layout: &Layout,
+    ) -> Result<Self, SequenceError> {
+        let mut client = connect(config, options.isolation, options.busy_for).await?;
+        if options.make_tables {
+            migrate(&mut client, layout).await?;
+        }
+        let table = Table::describe(&client, layout).await?;
+        let prepared = Self::prepare(client, &table, layout).await;
+        prepared.map_err(|error| refused("prepare the statements", error))
+    }
+
+    async fn prepare(
+        client: Client,
+        table: &Table,
+        layout: &Layout,
+    ) -> Result<Self, tokio_postgres::Error> {
+        let clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        let rows = Rows::prepare(&client, table).await?;
+        let clock = client.prepare(clock).await?;
+        let exists = "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL";
+        let exists = client.query_one(exists, &[&reservations(layout), &ANSWERS]).await?;
+        let reservations = match exists.get(0) {
+            true => Some(Reservations::prepare(&client, layout).await?),
+            false => None,
+        };
+        let answers = match exists.get(1) {
+            true => Some(Answers::prepare(&client).await?),
+            false => None,
+        };
+        Ok(Self { client, rows, clock, reservations, answers })
+    }
+
+    /// Tells whether the connection is still there, as far as that can be seen.
+    pub(super) async fn is_alive(&self) -> bool {
+        // The first lets the runtime look at the socket, the second the connection
+        // at what came.
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        !self.client.is_closed()
+    }
+
+    /// Returns the error of a request that needs a table which is not there.
+    pub(super) fn refusal(&self, layout: &Layout, request: &Request) -> Option<SequenceError> {
+        let is_held = matches!(
+            request.action,
+            Action::Reserve { .. } | Action::Confirm(_) | Action::Expire { .. }
+        );
+        let table = match (request, self) {
+            (_, Self { reservations: None, .. }) if is_held => reservations(layout),
+            (Request { idempotency: Some(_), .. }, Self { answers: None, .. }) => ANSWERS,
+            _ => return None,
+        };
+        Some(SequenceError::NoTable { table: table.to_owned() })
+    }
+
+    /// Reads all sequences.
+    pub(super) async fn counters(&self) -> Result<Vec<Counter>, Failure> {
+        let counters = self.rows.all(&self.client).await;
+        counters.map_err(|error| before_commit("read the counters", error))
+    }
+
+    /// Carries out a batch, and leaves no transaction open.
+    pub(super) async fn commit(
+        &self,
+        layout: &Layout,
+        requests: &[Request],
+    ) -> Result<Vec<Outcome>, Failure> {
+        let is_number = |request: &Request| {
+            matches!(request.action, Action::Next { .. }) && request.idempotency.is_none()
+        };
+        if requests.iter().all(is_number) {
+            return self.numbers(layout, requests).await;
+        }
+        let done = self.transaction(layout, requests).await;
+        if matches!(done, Err(ref failure) if failure.is_connected()) {
+            self.roll_back().await?;
+        }
+        done
+    }
+
+    async fn roll_back(&self) -> Result<(), Failure> {
+        let done = self.client.batch_execute("ROLLBACK").await;
+        done.map_err(|error| before_commit("roll back", error))
+    }
+
+    /// Numbers alone: no clock, nothing beside them, one statement.
+    async fn numbers(
+        &self,
+        layout: &Layout,
+        requests: &[Request],
+    ) -> Result<Vec<Outcome>, Failure> {
+        let plan = Plan::new(layout, requests, &Known::new());
+        let added = self.rows.add(&self.client, plan.sums()).await;
+        let added = added.map_err(|error| in_commit("take numbers", error))?;
+        let rest = rest(plan.sums(), &added);
+        let looked = if rest.is_empty() { Ok(Vec::new()) } else { self.add_rest(&rest).await };
+        // The others have theirs by now; only these hear of what went wrong here.
+        let looked = looked.unwrap_or_else(|failure| {
+            let error = failure.into_error();
+            rest.iter().map(|_| Err(error.clone())).collect()
+        });
+        let added = merge(added, looked);
+        Ok(plan.settle(Timestamp::UNIX_EPOCH, &[], &added).outcomes(&[], &[]))
+    }
+
+    async fn add_rest(&self, rest: &[&Sum]) -> Result<Vec<Result<u32, SequenceError>>, Failure> {
+        let doing = "take numbers";
+        let begun = self.client.batch_execute("BEGIN").await;
+        begun.map_err(|error| before_commit(doing, error))?;
+        let looked = self.rows.add_rest(&self.client, rest).await;
+        if looked.is_err() {
+            self.roll_back().await?;
+        }
+        let looked = looked.map_err(|error| before_commit(doing, error))?;
+        let committed = self.client.batch_execute("COMMIT").await;
+        committed.map_err(|error| in_commit(doing, error)).map(|()| looked)
+    }
+
+    async fn transaction(
+        &self,
+        layout: &Layout,
+        requests: &[Request],
+    ) -> Result<Vec<Outcome>, Failure> {
+        let (now, known) = self.begin(requests).await?;
+        let plan = Plan::new(layout, requests, &known);
+        let doing = |error| before_commit("take numbers", error);
+        let raised = match plan.raises() {
+            [] => Vec::new(),
+            raises => self.rows.raise(&self.client, raises).await.map_err(doing)?,
+        };
+        let mut added = Vec::new();
+        if !plan.sums().is_empty() {
+            let sums = self.rows.add(&self.client, plan.sums()).await.map_err(doing)?;
+            let rest = rest(plan.sums(), &sums);
+            let looked = match rest.as_slice() {
+                [] => Vec::new(),
+                rest => self.rows.add_rest(&self.client, rest).await.map_err(doing)?,
+            };
+            added = merge(sums, looked);
+        }
+        let expirations = plan.expirations().to_vec();
+        let settled = plan.settle(now, &raised, &added);
+        let mut deleted = Vec::new();
+        for grace in expirations {
+            deleted.push(self.expire(grace).await.map_err(doing)?);
+        }
+        let confirmed = self.end(layout, &settled).await?;
+        Ok(settled.outcomes(&confirmed, &deleted))
+    }
+
+    async fn begin(&self, requests: &[Request]) -> Result<(Timestamp, Known), Failure> {
+        let questions = Plan::questions(requests);
+        let known = async {
+            match &self.answers {
+                Some(answers) if !questions.is_empty() => {
+                    answers.known(&self.client, &questions).await
+                }
+                _ => Ok(Known::new()),
+            }
+        };
+        // In this order, and none waits for the one before it.
+        let (begun, now, known) = tokio::join!(
+            biased;
+            self.client.batch_execute("BEGIN"),
+            self.client.query_one(&self.clock, &[]),
+            known
+        );
+        let doing = |error| before_commit("begin a transaction", error);
+        begun.map_err(doing)?;
+        let micros = now.map_err(doing)?.get(0);
+        // PostgreSQL's clock goes further than jiff's.
+        let now = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX);
+        Ok((now, known.map_err(doing)?))
+    }
+
+    async fn expire(&self, grace: std::time::Duration) -> Result<u64, tokio_postgres::Error> {
+        if let Some(answers) = &self.answers {
+            answers.delete(&self.client).await?;
+        }
+        match &self.reservations {
+            Some(reservations) => reservations.delete(&self.client, grace).await,
+            None => Ok(0),
+        }
+    }
+
+    /// Writes what is beside the sequences, and commits; returns what is confirmed.
+    async fn end(&self, layout: &Layout, settled: &Settled) -> Result<Vec<bool>, Failure> {
+        let client = &self.client;
+        let new = NewAnswers::new(&settled.answers);
+        let hold = async {
+            match &self.reservations {
+                Some(held) => held.insert(client, layout, &settled.reservations).await,
+                None => Ok(()),
+            }
+        };
+        let replace = async {
+            match &self.answers {
+                Some(answers) => answers.replace(client, &new).await,
+                None => Ok(()),
+            }
+        };
+        let keep = async {
+            match &self.answers {
+                Some(answers) => answers.insert(client, &new).await,
+                None => Ok(()),
+            }
+        };
+        let confirm = async {
+            match &self.reservations {
+                Some(held) => held.confirm(client, settled.confirmations()).await,
+                None => Ok(Vec::new()),
+            }
+        };
+        let (held, replaced, kept, confirmed, committed) = tokio::join!(
+            biased; hold, replace, keep, confirm, client.batch_execute("COMMIT")
+        );
+        // The first that failed is why; what follows it fails with it.
+        let doing = |error| in_commit("keep reservations and answers", error);
+        held.map_err(doing)?;
+        replaced.map_err(doing)?;
+        kept.map_err(doing)?;
+        let confirmed = confirmed.map_err(doing)?;
+        committed.map_err(|error| in_commit("commit", error))?;
+        Ok(confirmed)
+    }
+}
+
+/// The sums that their rows could not take.
+fn rest<'a>(sums: &'a [Sum], added: &[Option<u32>]) -> Vec<&'a Sum> {
+    sums.iter().zip(added).filter(|(_, added)| added.is_none()).map(|(sum, _)| sum).collect()
+}
+
+/// Puts what a second look has found where the first had nothing.
+fn merge(
+    added: Vec<Option<u32>>,
+    looked: Vec<Result<u32, SequenceError>>,
+) -> Vec<Result<u32, SequenceError>> {
+    let mut looked = looked.into_iter();
+    let one = |added: Option<u32>| match added {
+        Some(before) => Ok(before),
+        None => looked.next().expect("each that is missing was looked at"),
+    };
+    added.into_iter().map(one).collect()
+}

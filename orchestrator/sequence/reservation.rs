@@ -1,0 +1,46 @@
+//! Numbers that are held for somebody, and answers that are kept for a repetition.
+//!
+//! Both are rows beside the sequences, written in the same transaction as the
+//! numbers: what was answered is there, and what is there was taken. A reservation
+//! whose time is up can no longer be confirmed, and its numbers stay taken.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Issued;
+
+/// Numbers that are held until they are confirmed or the time is up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// Under which it is confirmed.
+    pub id: Uuid,
+    /// The numbers.
+    pub issued: Issued,
+    /// Until when it can be confirmed, by the database's clock.
+    pub expires_at: Timestamp,
+}
+
+/// A reservation as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReservationRow {
+    /// The reservation.
+    pub reservation: Reservation,
+    /// Its IDs, ascending.
+    pub ids: Vec<String>,
+}
+
+/// An answer as it is stored for a repetition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAnswer {
+    /// The scope of the idempotency key.
+    pub scope: String,
+    /// The idempotency key.
+    pub key: String,
+    /// What was asked for; another text under the same key is a conflict.
+    pub fingerprint: String,
+    /// The answer, JSON.
+    pub answer: String,
+    /// Until when it is repeated, by the database's clock.
+    pub expires_at: Timestamp,
+}

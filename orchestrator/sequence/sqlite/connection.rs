@@ -1,0 +1,257 @@
+//! An open database file: how it is opened, locked and waited for.
+//!
+//! Waiting is our own, bounded and with jitter, since SQLite's busy handler lets
+//! some callers starve for seconds. A file that is removed or exchanged while it
+//! is open is noticed before the next batch: numbers written into a file that
+//! nobody will open again would be issued a second time.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::fs;
+use crate::sequence::SequenceError;
+
+/// The first pause between two tries for a lock, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_micros(500);
+const LAST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Says in the file's header that this program made it: "ORCH".
+pub(super) const APPLICATION_ID: i32 = 0x4f52_4348;
+
+/// Device and inode of what lies at a path, if anything does.
+pub(super) type FileIdentity = Option<(u64, u64)>;
+
+/// A connection, and the file that it is to.
+#[derive(Debug)]
+pub(super) struct Database {
+    pub conn: Connection,
+    path: PathBuf,
+    busy_for: Duration,
+}
+
+impl Database {
+    /// Opens a file, which is made where it is missing only if `create` says so.
+    pub(super) fn open(
+        path: &Path,
+        create: bool,
+        busy_for: Duration,
+    ) -> Result<Self, SequenceError> {
+        // SQLite takes some names, such as `:memory:`, for no file at all.
+        let path = std::path::absolute(path).map_err(|error| SequenceError::Database {
+            doing: "find the database",
+            source: Arc::new(error),
+        })?;
+        if identity(&path)?.is_none() {
+            if !create {
+                return Err(SequenceError::Missing { path });
+            }
+            if let Some(dir) = path.parent() {
+                fs::create_dir_all(dir).map_err(file_error)?;
+            }
+        }
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if create {
+            flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        }
+        let failed = |source| SequenceError::Database {
+            doing: "open the database",
+            source: Arc::new(source) as _,
+        };
+        let conn = Connection::open_with_flags(&path, flags).map_err(failed)?;
+        let database = Self { conn, path, busy_for };
+        database.prepare()?;
+        Ok(database)
+    }
+
+    fn prepare(&self) -> Result<(), SequenceError> {
+        let conn = &self.conn;
+        conn.set_prepared_statement_cache_capacity(32);
+        let settings = || {
+            conn.busy_timeout(Duration::ZERO)?;
+            // A name that is no column is an error, never a text.
+            conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+            // Less can lose the last commits, and a lost commit is a number told twice.
+            conn.pragma_update(None, "synchronous", "FULL")?;
+            // Elsewhere than on macOS these do nothing.
+            conn.pragma_update(None, "fullfsync", true)?;
+            conn.pragma_update(None, "checkpoint_fullfsync", true)?;
+            // The first look at the file: it may be none of SQLite's.
+            conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        };
+        self.retry("open the database", settings)
+    }
+
+    /// Returns the path, absolute.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns which file the path leads to now.
+    pub(super) fn identity(&self) -> Result<FileIdentity, SequenceError> {
+        identity(&self.path)
+    }
+
+    /// Checks that the path still leads to the same file.
+    pub(super) fn check_file(&self, file: FileIdentity) -> Result<(), SequenceError> {
+        match self.identity()? {
+            now if now == file => Ok(()),
+            Some(_) => Err(SequenceError::Replaced { path: self.path.clone() }),
+            None => Err(SequenceError::Missing { path: self.path.clone() }),
+        }
+    }
+
+    /// Tells whether nothing was ever written to the file.
+    pub(super) fn is_empty(&self) -> Result<bool, SequenceError> {
+        let stamp = fs::stamp(&self.path).map_err(file_error)?;
+        Ok(stamp.is_none_or(|stamp| stamp.len == 0))
+    }
+
+    /// Tells whether this program made the file.
+    pub(super) fn is_ours(&self) -> Result<bool, SequenceError> {
+        let id =
+            || self.conn.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0));
+        Ok(self.retry("read the database", id)? == APPLICATION_ID)
+    }
+
+    /// Grows the write-ahead log to the size at which it is begun anew, by a
+    /// transaction that outgrows its cache and is rolled back. A commit into space
+    /// that the file has already costs the disk less than one that makes it grow.
+    pub(super) fn presize(&self) -> Result<(), SequenceError> {
+        const FILL: &str = "BEGIN IMMEDIATE;
+            CREATE TABLE orchestrator_presize (filler BLOB);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100)
+            INSERT INTO orchestrator_presize SELECT zeroblob(3500) FROM n;
+            ROLLBACK";
+        let cache = || self.conn.pragma_query_value(None, "cache_size", |row| row.get::<_, i64>(0));
+        let before = self.retry("read the settings", cache)?;
+        let resize = |size: i64| self.conn.pragma_update(None, "cache_size", size);
+        self.retry("prepare the log", || resize(10))?;
+        let filled = self.retry("grow the log", || {
+            let rollback = Rollback(&self.conn);
+            let filled = self.conn.execute_batch(FILL);
+            drop(rollback);
+            filled
+        });
+        self.retry("prepare the log", || resize(before))?;
+        filled
+    }
+
+    /// Runs `f` in a transaction that has the write lock from its beginning, and
+    /// commits; an error, or a panic, rolls back.
+    pub(super) fn transaction<T>(
+        &self,
+        f: impl FnOnce(&Connection) -> Result<T, SequenceError>,
+    ) -> Result<T, SequenceError> {
+        self.retry("lock the database", || self.conn.execute_batch("BEGIN IMMEDIATE"))?;
+        let rollback = Rollback(&self.conn);
+        let made = f(&self.conn)?;
+        if self.conn.is_autocommit() {
+            // As by a trigger that says RAISE(ROLLBACK).
+            let source = Arc::new(rusqlite::Error::InvalidQuery);
+            return Err(SequenceError::Database { doing: "keep the transaction", source });
+        }
+        // Where readers keep a database without WAL, the commit can be tried again.
+        let committed = self.retry("commit", || self.conn.execute_batch("COMMIT"));
+        drop(rollback);
+        match committed {
+            Ok(()) => Ok(made),
+            Err(SequenceError::Database { source, .. }) if !is_constraint(source.as_ref()) => {
+                Err(SequenceError::OutcomeUnknown { source })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tries until others let go of their locks, or the time is up.
+    pub(super) fn retry<T>(
+        &self,
+        doing: &'static str,
+        mut f: impl FnMut() -> rusqlite::Result<T>,
+    ) -> Result<T, SequenceError> {
+        self.wait(|| f().map_err(|error| fault(&self.conn, doing, error)))
+    }
+
+    /// Tries until it is no longer busy, or the time is up.
+    pub(super) fn wait<T>(
+        &self,
+        mut f: impl FnMut() -> Result<T, SequenceError>,
+    ) -> Result<T, SequenceError> {
+        let start = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let done = f();
+            let waited = start.elapsed();
+            match done {
+                Err(SequenceError::Busy { .. }) if waited < self.busy_for => {}
+                Err(SequenceError::Busy { .. }) => return Err(SequenceError::Busy { waited }),
+                done => return done,
+            }
+            thread::sleep(jitter(pause).min(self.busy_for - waited));
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+    }
+}
+
+/// Ends a transaction that was not committed.
+struct Rollback<'a>(&'a Connection);
+
+impl Drop for Rollback<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit()
+            && let Err(error) = self.0.execute_batch("ROLLBACK")
+        {
+            // The next BEGIN fails then, and the connection is opened anew.
+            tracing::warn!(%error, "a transaction could not be rolled back");
+        }
+    }
+}
+
+/// Turns an error of the driver into one that says what to do.
+pub(super) fn fault(
+    conn: &Connection,
+    doing: &'static str,
+    error: rusqlite::Error,
+) -> SequenceError {
+    let source = |error| Arc::new(error) as _;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            let path = conn.path().unwrap_or_default().into();
+            SequenceError::NotADatabase { path, source: source(error) }
+        }
+        // The last one: others kept changing the log while it was to be read.
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::FileLockingProtocolFailed,
+        ) => SequenceError::Busy { waited: Duration::ZERO },
+        _ => SequenceError::Database { doing, source: source(error) },
+    }
+}
+
+fn is_constraint(error: &(dyn std::error::Error + 'static)) -> bool {
+    let error = error.downcast_ref::<rusqlite::Error>();
+    error.and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::ConstraintViolation)
+}
+
+fn identity(path: &Path) -> Result<FileIdentity, SequenceError> {
+    let stamp = fs::stamp(path).map_err(file_error)?;
+    Ok(stamp.map(|stamp| (stamp.dev, stamp.ino)))
+}
+
+fn file_error(error: fs::FsError) -> SequenceError {
+    SequenceError::Database { doing: "reach the database file", source: Arc::new(error) }
+}
+
+/// Returns a random pause of half to the whole of `pause`, so that those who wait
+/// do not all come back at once.
+fn jitter(pause: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish() % 512;
+    // Below 512, so the cast keeps the value.
+    pause / 2 + pause * (random as u32) / 1024
+}

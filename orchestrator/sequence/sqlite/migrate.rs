@@ -1,0 +1,89 @@
+//! The tables of a layout, made by numbered SQL files.
+//!
+//! Each is additive and recorded in `orchestrator_migrations`; all that are missing
+//! are applied in one transaction that holds the write lock. Existing tables and
+//! rows stay as they are; a table that is there with other columns is an error.
+
+use rusqlite::{Connection, params};
+
+use super::connection::{APPLICATION_ID, Database, fault};
+use super::schema;
+use crate::sequence::layout::quoted;
+use crate::sequence::{Layout, SequenceError};
+
+/// Number, name and text of a migration.
+type Migration = (u32, &'static str, &'static str);
+
+macro_rules! migration {
+    ($number:literal, $name:literal) => {
+        ($number, $name, include_str!(concat!("migrations/", $name, ".sql")))
+    };
+}
+
+const REGISTRY: Migration = migration!(1, "0001_id_registry");
+const REGISTRY_RESERVATIONS: Migration = migration!(2, "0002_id_reservations");
+const PREFIX_TYPE: Migration = migration!(3, "0003_id_sequences_prefix_type");
+const NAME: Migration = migration!(4, "0004_id_sequences_name");
+const RESERVATIONS: Migration = migration!(5, "0005_orchestrator_reservations");
+const IDEMPOTENCY: Migration = migration!(6, "0006_orchestrator_idempotency");
+
+const RECORD: &str = "CREATE TABLE IF NOT EXISTS orchestrator_migrations (
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    applied_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (number, name)
+)";
+
+fn migrations(layout: &Layout) -> &'static [Migration] {
+    match layout.layout_name() {
+        "registry" => &[REGISTRY, REGISTRY_RESERVATIONS, IDEMPOTENCY],
+        "prefix-type" => &[PREFIX_TYPE, RESERVATIONS, IDEMPOTENCY],
+        "name" => &[NAME, RESERVATIONS, IDEMPOTENCY],
+        _ => &[RESERVATIONS, IDEMPOTENCY],
+    }
+}
+
+/// Makes the tables that are missing, and marks an empty file as ours.
+/// Returns whether it was such a file.
+pub(super) fn migrate(database: &Database, layout: &Layout) -> Result<bool, SequenceError> {
+    database.transaction(|conn| {
+        let failed = |error| fault(conn, "make the tables", error);
+        // The lock is ours, so that nobody else is filling it just now.
+        let is_new = database.is_empty()?;
+        if is_new {
+            conn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+        }
+        apply(conn, layout).map_err(failed)?;
+        schema::check(conn, layout)?;
+        Ok(is_new)
+    })
+}
+
+fn apply(conn: &Connection, layout: &Layout) -> rusqlite::Result<()> {
+    conn.execute_batch(RECORD)?;
+    if layout.layout_name() == "custom" {
+        conn.execute_batch(&custom(layout))?;
+    }
+    for (number, name, sql) in migrations(layout) {
+        let is_applied = "SELECT EXISTS (SELECT 1 FROM orchestrator_migrations AS m \
+                          WHERE m.number = ?1 AND m.name = ?2)";
+        if !conn.query_row(is_applied, params![number, name], |row| row.get(0))? {
+            conn.execute_batch(sql)?;
+            let record = "INSERT INTO orchestrator_migrations (number, name) VALUES (?1, ?2)";
+            conn.execute(record, params![number, name])?;
+        }
+    }
+    Ok(())
+}
+
+fn custom(layout: &Layout) -> String {
+    let keys: Vec<String> = layout.key_columns().iter().map(|key| quoted(&key.column)).collect();
+    let columns: Vec<String> = keys.iter().map(|key| format!("{key} TEXT NOT NULL")).collect();
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} ({}, {} INTEGER NOT NULL, PRIMARY KEY ({}))",
+        layout.quoted_table(),
+        columns.join(", "),
+        quoted(layout.value_column()),
+        keys.join(", ")
+    )
+}

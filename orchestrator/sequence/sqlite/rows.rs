@@ -1,0 +1,140 @@
+//! One row of a sequence: adding to it, raising it, and what its counter may be.
+//!
+//! The first statement on a row writes, so that also a caller's deferred
+//! transaction takes the lock before it reads. Two kinds of errors: one that
+//! concerns a single sequence and has changed nothing, inside, and one after which
+//! the transaction must not be committed, outside.
+
+use rusqlite::types::{FromSql, FromSqlError, Value, ValueRef};
+use rusqlite::{Connection, ToSql, params_from_iter};
+
+use super::connection::fault;
+use super::statements::Statements;
+use crate::sequence::{Key, Layout, MissingRow, SequenceError};
+
+/// What became of one sequence, or why the transaction cannot go on.
+pub(super) type Fallible<T> = Result<Result<T, SequenceError>, SequenceError>;
+
+/// Adds `total` to a counter, or as much of it as `fitting` says at the end of all
+/// numbers; returns the counter before.
+pub(super) fn add(
+    conn: &Connection,
+    layout: &Layout,
+    statements: &Statements,
+    key: &Key,
+    total: u64,
+    fitting: impl Fn(u32) -> u32,
+) -> Fallible<u32> {
+    let total = i64::try_from(total).unwrap_or(i64::MAX);
+    let after: Vec<i64> = query(conn, &statements.add, total, key, |value| value.as_i64())?;
+    match after.as_slice() {
+        [after] => {
+            return Ok(u32::try_from(after - total).map_err(|_| counter(key, &Value::from(*after))));
+        }
+        [] => {}
+        _ => return Err(SequenceError::NotUnique { table: layout.table().to_owned() }),
+    }
+    match read(conn, layout, statements, key)? {
+        Err(error) => Ok(Err(error)),
+        Ok(Some(before)) => {
+            let add = fitting(before);
+            if add > 0 {
+                write(conn, &statements.set, i64::from(before) + i64::from(add), key)?;
+            }
+            Ok(Ok(before))
+        }
+        Ok(None) if layout.missing_row() == MissingRow::IsAnError => {
+            Ok(Err(SequenceError::NoSequence { key: key.clone() }))
+        }
+        Ok(None) => {
+            write(conn, &statements.insert, i64::from(fitting(0)), key)?;
+            Ok(Ok(0))
+        }
+    }
+}
+
+/// Raises a counter to a number, or leaves it where it is higher; returns the
+/// counter before, `None` where there was no row.
+pub(super) fn raise(
+    conn: &Connection,
+    layout: &Layout,
+    statements: &Statements,
+    key: &Key,
+    to: u32,
+) -> Fallible<Option<u32>> {
+    let before = match read(conn, layout, statements, key)? {
+        Ok(before) => before,
+        Err(error) => return Ok(Err(error)),
+    };
+    match before {
+        None => write(conn, &statements.insert, i64::from(to), key)?,
+        Some(before) if before < to => write(conn, &statements.set, i64::from(to), key)?,
+        Some(_) => {}
+    }
+    Ok(Ok(before))
+}
+
+fn read(
+    conn: &Connection,
+    layout: &Layout,
+    statements: &Statements,
+    key: &Key,
+) -> Fallible<Option<u32>> {
+    let found: Vec<Value> = query(conn, &statements.read, 0, key, Value::column_result)?;
+    match found.as_slice() {
+        [] => Ok(Ok(None)),
+        [value] => Ok(check(key, value).map(Some)),
+        _ => Err(SequenceError::NotUnique { table: layout.table().to_owned() }),
+    }
+}
+
+/// Returns a counter as a number that can have been issued.
+pub(super) fn check(key: &Key, value: &Value) -> Result<u32, SequenceError> {
+    match value {
+        Value::Integer(last) if *last > i64::from(u32::MAX) => {
+            Err(SequenceError::Exhausted { key: key.clone(), last: *last })
+        }
+        Value::Integer(last) => u32::try_from(*last).map_err(|_| counter(key, value)),
+        _ => Err(counter(key, value)),
+    }
+}
+
+fn counter(key: &Key, value: &Value) -> SequenceError {
+    let found = match value {
+        Value::Null => "NULL".to_owned(),
+        Value::Integer(number) => number.to_string(),
+        Value::Real(number) => format!("the fraction {number}"),
+        Value::Text(text) => format!("the text {:?}", text.chars().take(40).collect::<String>()),
+        Value::Blob(bytes) => format!("a blob of {} bytes", bytes.len()),
+    };
+    SequenceError::Counter { key: key.clone(), found }
+}
+
+fn query<T>(
+    conn: &Connection,
+    sql: &str,
+    number: i64,
+    key: &Key,
+    read: impl Fn(ValueRef<'_>) -> Result<T, FromSqlError>,
+) -> Result<Vec<T>, SequenceError> {
+    let run = || {
+        let mut statement = conn.prepare_cached(sql)?;
+        let mut rows = statement.query(params_from_iter(parameters(&number, key)))?;
+        let mut found = Vec::with_capacity(1);
+        while let Some(row) = rows.next()? {
+            found.push(read(row.get_ref(0)?)?);
+        }
+        Ok(found)
+    };
+    run().map_err(|error| fault(conn, "read a counter", error))
+}
+
+fn write(conn: &Connection, sql: &str, number: i64, key: &Key) -> Result<(), SequenceError> {
+    let run = || conn.prepare_cached(sql)?.execute(params_from_iter(parameters(&number, key)));
+    run().map(drop).map_err(|error| fault(conn, "write a counter", error))
+}
+
+fn parameters<'a>(number: &'a i64, key: &'a Key) -> impl Iterator<Item = &'a dyn ToSql> {
+    let values = key.values().iter().map(|value| value as &dyn ToSql);
+    std::iter::once(number as &dyn ToSql).chain(values)
+}

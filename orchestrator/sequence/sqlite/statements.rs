@@ -1,0 +1,63 @@
+//! The statements of a layout, written once.
+//!
+//! Every name is quoted by the layout, and columns are named with their table: a
+//! column that is not there must be an error, not the text that SQLite takes a
+//! lonely name in double quotes for.
+
+use crate::sequence::Layout;
+use crate::sequence::layout::quoted;
+
+/// The SQL of one layout. Parameters: ?1 the number, ?2 and on the key.
+#[derive(Debug, Clone)]
+pub(super) struct Statements {
+    /// Adds ?1 where the counter is a number that leaves room for it; returns it.
+    pub add: String,
+    /// Reads the counter, of two rows where there are several.
+    pub read: String,
+    pub insert: String,
+    pub set: String,
+    /// Reads all rows: the key columns, then the counter.
+    pub list: String,
+}
+
+impl Statements {
+    pub(super) fn new(layout: &Layout) -> Self {
+        let table = layout.quoted_table();
+        let value = quoted(layout.value_column());
+        let keys: Vec<String> =
+            layout.key_columns().iter().map(|key| quoted(&key.column)).collect();
+        let is_key: Vec<String> =
+            keys.iter().enumerate().map(|(i, key)| format!("s.{key} = ?{}", i + 2)).collect();
+        let is_key = is_key.join(" AND ");
+        let touched = layout.touched_column().map(quoted);
+        let touch = touched.as_ref().map(|name| format!(", {name} = CURRENT_TIMESTAMP"));
+        let touch = touch.unwrap_or_default();
+        let mut columns = keys.clone();
+        columns.push(value.clone());
+        let mut values: Vec<String> = (0..keys.len()).map(|i| format!("?{}", i + 2)).collect();
+        values.push("?1".to_owned());
+        if let Some(touched) = touched {
+            columns.push(touched);
+            values.push("CURRENT_TIMESTAMP".to_owned());
+        }
+        let listed: Vec<String> = keys.iter().map(|key| format!("s.{key}")).collect();
+        let listed = listed.join(", ");
+        Self {
+            add: format!(
+                "UPDATE {table} AS s SET {value} = s.{value} + ?1{touch} WHERE {is_key} \
+                 AND typeof(s.{value}) = 'integer' \
+                 AND s.{value} BETWEEN 0 AND {max} - ?1 RETURNING {value}",
+                max = u32::MAX
+            ),
+            // ?1 is there so that all statements take the same parameters.
+            read: format!("SELECT s.{value} FROM {table} AS s WHERE {is_key} AND ?1 = 0 LIMIT 2"),
+            insert: format!(
+                "INSERT INTO {table} ({}) VALUES ({})",
+                columns.join(", "),
+                values.join(", ")
+            ),
+            set: format!("UPDATE {table} AS s SET {value} = ?1{touch} WHERE {is_key}"),
+            list: format!("SELECT {listed}, s.{value} FROM {table} AS s ORDER BY {listed}"),
+        }
+    }
+}
