@@ -9,12 +9,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::exit::Exit;
+use crate::api::TokenError;
 use crate::config::ConfigError;
 use crate::coordinator::CoordinatorError;
 use crate::engine::EngineError;
 use crate::fs::{FsError, LockError};
 use crate::model::{ChangeError, Diagnostic, PhaseResultError};
 use crate::runner::RunnerError;
+use crate::sequence::SequenceError;
 use crate::store::{RequestError, StoreError};
 use crate::wire::ErrorReport;
 use crate::yaml::Refused;
@@ -63,6 +65,20 @@ pub(crate) enum CliError {
     Engine(Box<EngineError>),
     #[error("an agent could not be watched over")]
     Supervisor(#[source] RunnerError),
+    #[error(transparent)]
+    Sequence(#[from] SequenceError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error("{} is not there", path.display())]
+    NoTokens { path: PathBuf },
+    #[error("{}", path.display())]
+    Tokens {
+        path: PathBuf,
+        #[source]
+        source: TokenError,
+    },
+    #[error("{address} can be reached by others, and no tokens are asked for")]
+    OpenToAll { address: String },
     #[error("cannot write the result as JSON")]
     Json(#[from] serde_json::Error),
 }
@@ -117,7 +133,13 @@ impl CliError {
             Self::Coordinator(CoordinatorError::Busy) => BUSY,
             Self::PhaseResult { source, .. } => (phase_result(source), Exit::Invalid),
             Self::Engine(error) => engine(error),
-            Self::Coordinator(_)
+            Self::Sequence(error) => sequence(error),
+            Self::Lock(LockError::Busy { .. }) => BUSY,
+            Self::NoTokens { .. } => NOT_INITIALISED,
+            Self::Tokens { .. } => ("syntax", Exit::Invalid),
+            Self::OpenToAll { .. } => ("usage", Exit::Usage),
+            Self::Lock(_)
+            | Self::Coordinator(_)
             | Self::Config(ConfigError::Read(_))
             | Self::File(_)
             | Self::Editor { .. }
@@ -148,6 +170,9 @@ impl CliError {
                 "whether the change is on disk is not known: look before trying again".to_owned(),
             ),
             Self::Store(error) | Self::Save(error) => store_hint(error),
+            Self::NoTokens { .. } | Self::OpenToAll { .. } => Some(
+                "`orchestrator serve token new --project P --scope allocate` makes one".to_owned(),
+            ),
             _ => None,
         }
     }
@@ -340,6 +365,18 @@ fn engine(error: &EngineError) -> Kind {
         EngineError::NoSuchTarget { .. } => ("no_such_item", Exit::NoSuchItem),
         EngineError::NoSuchAgent { .. } => ("unknown_value", Exit::Invalid),
         EngineError::Coordinator(_) | EngineError::Runner(_) | EngineError::Died(_) => IO,
+    }
+}
+
+fn sequence(error: &SequenceError) -> Kind {
+    match error {
+        SequenceError::Missing { .. } => NOT_INITIALISED,
+        SequenceError::Busy { .. } | SequenceError::QueueFull => BUSY,
+        SequenceError::NotADatabase { .. }
+        | SequenceError::NoTable { .. }
+        | SequenceError::OtherColumns { .. }
+        | SequenceError::NotUnique { .. } => ("database", Exit::Invalid),
+        _ => ("database", Exit::Io),
     }
 }
 

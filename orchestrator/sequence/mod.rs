@@ -17,6 +17,7 @@
 #[cfg(feature = "runtime")]
 mod authority;
 mod backend;
+mod database_url;
 mod error;
 mod format;
 mod key;
@@ -32,6 +33,7 @@ pub mod sqlite;
 #[cfg(feature = "runtime")]
 pub use authority::{Authority, AuthorityOptions, Cleanup, Running, open};
 pub use backend::{Backend, Counter};
+pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use error::{Cause, SequenceError};
 pub use format::IdTemplate;
 pub use key::Key;

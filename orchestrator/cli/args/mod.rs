@@ -10,6 +10,7 @@ mod global;
 mod item;
 mod lifecycle;
 mod run;
+mod serve;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -20,3 +21,4 @@ pub(crate) use global::{Cli, ColorWhen, Command, Global};
 pub(crate) use item::{Add, Edit, List, Show, Update};
 pub(crate) use lifecycle::{Advance, Archive, Block, Done, Merge, Restore, Unblock};
 pub(crate) use run::{Run, Triage};
+pub(crate) use serve::{IsolationLevel, Serve, ServeCommand, TokenCommand, TokenNew};

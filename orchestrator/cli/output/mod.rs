@@ -8,6 +8,7 @@
 mod diff;
 mod live;
 mod log;
+mod service_log;
 mod snippet;
 mod streams;
 mod table;
@@ -18,6 +19,7 @@ mod tests;
 pub(crate) use diff::unified;
 pub(crate) use live::Live;
 pub(crate) use log::start_log;
+pub(crate) use service_log::start_service_log;
 pub(crate) use streams::Output;
 pub(crate) use table::Table;
 pub(crate) use terminal::printable;
