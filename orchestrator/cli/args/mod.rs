@@ -11,6 +11,7 @@ mod id;
 mod item;
 mod lifecycle;
 mod run;
+mod serve;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -25,3 +26,4 @@ pub(crate) use id::{
 pub(crate) use item::{Add, Edit, List, Show, Update};
 pub(crate) use lifecycle::{Advance, Archive, Block, Done, Merge, Restore, Unblock};
 pub(crate) use run::{Run, Triage};
+pub(crate) use serve::{IsolationLevel, Serve, ServeCommand, TokenCommand, TokenNew};
