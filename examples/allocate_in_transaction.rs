@@ -5,9 +5,13 @@
 //! inserted, and two requests at the same time computed the same ID. This program
 //! adds the sequence table, fills it from the rows that exist, and then creates
 //! rows from many threads at once. Run it with
-//! `cargo run --example allocate_in_transaction`; it checks what it did.
+//! `cargo run --example allocate_in_transaction`; it checks what it did. With the
+//! URL of a PostgreSQL database as its argument it does the same there too.
 
 #![expect(clippy::print_stdout, reason = "an example tells what it does")]
+
+#[path = "allocate_in_transaction/on_postgres.rs"]
+mod on_postgres;
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -219,5 +223,10 @@ fn on_sqlite() -> Result<(), Box<dyn Error>> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("on SQLite, {THREADS} threads:");
-    on_sqlite()
+    on_sqlite()?;
+    if let Some(url) = std::env::args().nth(1) {
+        println!("on PostgreSQL, {THREADS} connections:");
+        on_postgres::run(&url)?;
+    }
+    Ok(())
 }

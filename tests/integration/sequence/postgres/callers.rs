@@ -168,3 +168,17 @@ fn a_table_of_another_layout_is_named() {
         assert!(matches!(error, SequenceError::NoTable { .. }), "{error}");
     });
 }
+
+#[test]
+#[cfg(feature = "cli")]
+fn the_example_tells_the_story_here_too() {
+    let url = Cluster::shared().url(&Cluster::shared().database());
+    let example = crate::support::example("allocate_in_transaction");
+    let output = std::process::Command::new(example).arg(url).output().unwrap();
+    let (stdout, stderr) = (output.stdout, String::from_utf8_lossy(&output.stderr));
+    let stdout = String::from_utf8(stdout).unwrap();
+    assert!(output.status.success(), "{stdout}{stderr}");
+    let (_, here) = stdout.split_once("on PostgreSQL, 32 connections:").unwrap();
+    let created = here.matches("each with an ID of its own").count();
+    assert_eq!(created, 2, "{stdout}");
+}
