@@ -179,22 +179,23 @@ impl<'a> IdReader<'a> {
                 continue;
             }
             if let Some((key, number)) = self.exact(&text[start..end])
-                && (self.key.is_some() || known.contains(&key) || is_plain(&key))
+                && (self.key.is_some() || known.contains(&key) || self.is_plain(&key))
             {
                 return Some((end, key, number));
             }
         }
         None
     }
-}
 
-/// Tells whether a key looks like nothing but the key of an ID.
-fn is_plain(key: &Key) -> bool {
-    key.values().iter().all(|value| {
-        let is_first = |c: char| c.is_ascii_uppercase();
-        value.starts_with(is_first)
-            && value.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-')
-    })
+    /// Tells whether what was read of a key looks like nothing but a part of an ID.
+    fn is_plain(&self, key: &Key) -> bool {
+        let is_plain = |value: &String| {
+            value.starts_with(|c: char| c.is_ascii_uppercase())
+                && value.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-')
+        };
+        let parts = self.filter.0.iter().zip(key.values());
+        parts.into_iter().all(|(named, value)| named.is_some() || is_plain(value))
+    }
 }
 
 #[cfg(test)]
@@ -253,6 +254,7 @@ mod tests {
         let registry = Layout::registry();
         let project = IdReader::new(&registry, &[("project", "p")]).unwrap();
         assert_eq!(project.exact("US-028"), Some((key(&["US", "p"]), 28)));
+        assert_eq!(ids(&project, "US-028_x.md"), ["0:US/p=28"]);
         assert!(IdReader::new(&registry, &[("type", "US")]).is_err());
         for named in [&[("kind", "US")] as &[_], &[("type", "")], &[("type", "a"), ("type", "b")]] {
             assert!(matches!(IdReader::new(&registry, named), Err(SequenceError::Key { .. })));

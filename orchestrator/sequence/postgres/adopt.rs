@@ -83,7 +83,10 @@ async fn raise_all(
     }
     let table = Table::describe(client, layout).await?;
     let rows = Rows::prepare(client, &table).await.map_err(doing)?;
-    let raised = rows.raise(client, raises).await.map_err(doing)?;
+    let raised = match raises {
+        [] => Vec::new(),
+        raises => rows.raise(client, raises).await.map_err(doing)?,
+    };
     let committed = client.batch_execute("COMMIT").await;
     committed
         .map_err(|source| SequenceError::OutcomeUnknown { source: std::sync::Arc::new(source) })?;

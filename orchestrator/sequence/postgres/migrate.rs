@@ -30,6 +30,9 @@ const NAME: Migration = migration!(4, "0004_id_sequences_name");
 const RESERVATIONS: Migration = migration!(5, "0005_orchestrator_reservations");
 const IDEMPOTENCY: Migration = migration!(6, "0006_orchestrator_idempotency");
 
+/// The numbers of those that make tables of sequences; a custom one's is 0.
+const SEQUENCES: [i32; 4] = [0, 1, 3, 4];
+
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS orchestrator_migrations (
     number INTEGER NOT NULL,
     name TEXT NOT NULL,
@@ -66,14 +69,16 @@ where
 {
     client.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
     client.batch_execute(RECORD).await?;
-    if layout.layout_name() == "custom" {
-        client.batch_execute(&custom(layout)).await?;
-    }
-    for (number, name, sql) in migrations(layout) {
+    let custom = (layout.layout_name() == "custom").then(|| (0, layout.table(), custom(layout)));
+    let numbered = migrations(layout).iter().map(|&(n, name, sql)| (n, name, sql.to_owned()));
+    for (number, name, sql) in custom.into_iter().chain(numbered) {
         let record = "INSERT INTO orchestrator_migrations (number, name) VALUES ($1, $2) \
                       ON CONFLICT DO NOTHING";
-        if client.execute(record, &[number, name]).await? > 0 {
-            client.batch_execute(sql).await?;
+        let is_new = client.execute(record, &[&number, &name]).await? > 0;
+        // A lost table of sequences must not come back empty; of the others only
+        // what they held is lost.
+        if is_new || !SEQUENCES.contains(&number) {
+            client.batch_execute(&sql).await?;
         }
     }
     Ok(())
@@ -85,6 +90,9 @@ pub(super) async fn revive<C>(client: &C, layout: &Layout) -> Result<(), Error>
 where
     C: GenericClient + Sync,
 {
+    if layout.layout_name() == "custom" {
+        client.batch_execute(&custom(layout)).await?;
+    }
     for (_, _, sql) in migrations(layout) {
         client.batch_execute(sql).await?;
     }

@@ -77,6 +77,9 @@ impl Database {
             Reply::Raised { before, .. } => Ok(before),
             _ => Err(SequenceError::Closed),
         };
+        if requests.is_empty() {
+            return Ok(Raised::new());
+        }
         let answers = self.0.commit(&requests)?;
         Ok(answers.into_iter().map(|answer| answer.and_then(before)).collect())
     }

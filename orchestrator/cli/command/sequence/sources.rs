@@ -9,6 +9,7 @@ use crate::git::Repository;
 use crate::model::IdFormat;
 use crate::sequence::Key;
 use crate::sequence::adopt::{Files, Findings, IdReader, Survey};
+use crate::store::events;
 
 /// How many files of a kind are named one by one.
 const SHOWN: usize = 5;
@@ -112,10 +113,19 @@ fn read_backlog(survey: &mut Survey<'_>, context: &Context<'_>) -> Result<(), Cl
     if mark > 0 {
         survey.add_id(&IdFormat::new(&prefix).format(mark));
     }
-    let snapshot = session.store.snapshot()?;
-    let live = snapshot.items.iter().filter_map(|item| item.id.as_deref());
-    for id in live.chain(snapshot.archived.keys().map(|id| &**id)) {
-        survey.add_id(id);
+    for item in &session.store.file()?.items {
+        if let Some(id) = item.id.as_deref() {
+            survey.add_id(id);
+        }
+    }
+    for id in session.store.archived_ids()? {
+        survey.add_id(&id);
+    }
+    // Items that a stale editor dropped, and numbers without items.
+    for event in events::read(session.store.paths(), None)? {
+        if let Some(id) = event.item {
+            survey.add_id(&id);
+        }
     }
     Ok(())
 }

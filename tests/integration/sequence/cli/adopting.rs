@@ -46,11 +46,11 @@ fn syncing_again_changes_nothing_and_never_lowers() {
     (1..=3).for_each(|n| workshop.item(n));
     let sync = format!("{SYNC} --create --from-files items/**/*.md");
     workshop.id(&sync).ok();
-    let before: i64 = workshop.ask("SELECT total(next_number) FROM id_sequences");
+    let before: i64 = workshop.ask("SELECT sum(next_number) FROM id_sequences");
     for _ in 0..3 {
         assert_eq!(workshop.id(&sync).ok(), "KABSD/TSK\t3\t3\tunchanged\n");
     }
-    assert_eq!(workshop.ask::<i64>("SELECT total(next_number) FROM id_sequences"), before);
+    assert_eq!(workshop.ask::<i64>("SELECT sum(next_number) FROM id_sequences"), before);
     workshop.id(&format!("next {TASKS} --count 10")).ok();
     assert_eq!(workshop.id(&sync).ok(), "KABSD/TSK\t13\t13\tunchanged\n");
     workshop.item(20);

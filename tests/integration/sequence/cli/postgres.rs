@@ -88,6 +88,25 @@ fn processes_at_once_get_different_ids_and_none_that_exists() {
 }
 
 #[test]
+fn a_lost_table_comes_back_with_its_numbers_only() {
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    let url = &cluster.url(&database);
+    let workshop = Workshop::empty();
+    workshop.file("docs/US-027.md", "");
+    let next = "next --project shop --type US";
+    id(&workshop, url, &format!("{next} --create --count 27")).ok();
+    cluster.execute(&database, "DROP TABLE id_registry");
+    for line in [next.to_owned(), format!("{next} --create")] {
+        assert!(id(&workshop, url, &line).fails(3).contains("id sync --rebuild"), "{line}");
+    }
+    let rebuild = "sync --project shop --rebuild --from-files";
+    id(&workshop, url, &format!("{rebuild} none*")).fails(4);
+    assert_eq!(id(&workshop, url, &format!("{rebuild} docs")).ok(), "US/shop\t-\t27\tnew\n");
+    assert_eq!(id(&workshop, url, next).ok(), "US-028\n");
+}
+
+#[test]
 fn a_server_that_is_not_there_is_told_without_the_password() {
     let workshop = Workshop::empty();
     let url = "postgres://someone:secret@127.0.0.1:1/none";

@@ -34,14 +34,12 @@ fn a_damaged_database_is_kept_under_another_name() {
     workshop.item(5);
     let damaged = "not a database ".repeat(1000);
     workshop.file("chunks.sqlite3", &damaged);
-    workshop.file("chunks.sqlite3-wal", "its log");
     workshop.id(&format!("sync {TASKS} --from-files items --create")).fails(8);
     assert_eq!(fs::read_to_string(workshop.path("chunks.sqlite3")).unwrap(), damaged);
     let report = workshop.id(&format!("{REBUILD} --json")).data("id_sync");
     let kept = report["kept"].as_str().unwrap();
     assert!(kept.contains("chunks.sqlite3.damaged-2"), "{kept}");
     assert_eq!(fs::read_to_string(kept).unwrap(), damaged);
-    assert_eq!(fs::read_to_string(format!("{kept}-wal")).unwrap(), "its log");
     assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0006\n");
 }
 
