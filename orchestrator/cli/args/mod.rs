@@ -17,6 +17,6 @@ mod word;
 
 pub(crate) use backlog::{Check, Completions, Id, IdCommand, IdNext, Ingest, Init, Migrate};
 pub(crate) use global::{Cli, ColorWhen, Command, Global};
-pub(crate) use item::{Add, Edit, List, Show, Update};
+pub(crate) use item::{Add, Edit, List, Log, Show, Update};
 pub(crate) use lifecycle::{Advance, Archive, Block, Done, Merge, Restore, Unblock};
 pub(crate) use run::{Run, Triage};

@@ -5,5 +5,6 @@ mod concurrency;
 mod effects;
 mod ends;
 mod git;
+mod log;
 mod storm;
 mod workshop;
