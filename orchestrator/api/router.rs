@@ -2,6 +2,7 @@
 //! list.
 
 use axum::Router;
+use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
@@ -33,7 +34,7 @@ pub fn router(service: Service) -> Router {
     router
         .route("/openapi.json", get(openapi))
         .fallback(|| async { ApiError::NoRoute })
-        .method_not_allowed_fallback(|| async { ApiError::Method { allow: None } })
+        .method_not_allowed_fallback(not_allowed)
         .layer(from_fn_with_state(service.clone(), guard))
         .with_state(service)
 }
@@ -41,6 +42,11 @@ pub fn router(service: Service) -> Router {
 /// Returns the documentation of a service of these types: OpenAPI 3.1, JSON.
 pub fn openapi(types: &ArtifactTypes) -> OpenApi {
     routes(types).into_openapi()
+}
+
+/// Axum's own list of what is allowed has HEAD wherever GET is.
+async fn not_allowed(uri: Uri) -> ApiError {
+    ApiError::Method { allow: (uri.path() == "/ids/next").then_some(NEXT_METHODS) }
 }
 
 fn routes(types: &ArtifactTypes) -> OpenApiRouter<Service> {

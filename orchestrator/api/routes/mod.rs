@@ -14,5 +14,7 @@ pub(super) use answers::{Asking, Changing, Looking};
 pub(super) use confirm::{__path_confirm, confirm};
 pub(super) use expired::{__path_delete_expired, delete_expired};
 pub(super) use health::{__path_healthz, __path_metrics, __path_readyz, healthz, metrics, readyz};
-pub(super) use next::{__path_next_by_body, __path_next_by_query, next_by_body, next_by_query};
+pub(super) use next::{
+    __path_next_by_body, __path_next_by_query, NEXT_METHODS, next_by_body, next_by_query,
+};
 pub(super) use reserve::{__path_reserve, reserve};

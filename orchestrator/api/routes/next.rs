@@ -18,6 +18,9 @@ use crate::api::service::Service;
 use crate::api::tokens::Scope;
 use crate::sequence::{Action, Reply};
 
+/// What `/ids/next` allows: not HEAD, which must not take a number.
+pub(in crate::api) const NEXT_METHODS: &str = "GET,POST";
+
 /// Of what the next ID is asked for.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -76,7 +79,7 @@ pub(in crate::api) async fn next_by_query(
 ) -> Result<Response, ApiError> {
     // axum would let HEAD in as well, and this takes a number.
     if method == Method::HEAD {
-        return Err(ApiError::Method { allow: Some("GET,POST") });
+        return Err(ApiError::Method { allow: Some(NEXT_METHODS) });
     }
     let Params(NextQuery { r#type, project }) = query;
     caller.needs(Scope::Allocate)?;
