@@ -160,8 +160,8 @@ fn ended_in_order_and_started() {
 
 #[test]
 fn a_database_that_goes_and_comes_back() {
-    let cluster = Cluster::private(&[]);
-    let mut server = Server::on(Store::Postgres(cluster.database()));
+    let cluster = Cluster::private();
+    let mut server = Server::on(Store::of(&cluster));
     let heard = under_load(&mut server, |server, heard| {
         for _ in 0..2 {
             cluster.stop_immediately();

@@ -7,7 +7,6 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::server::{Server, Store};
-use crate::support::Cluster;
 
 const PROJECT: &str = "ai-agent-mcp-server";
 
@@ -231,16 +230,28 @@ scenarios! {
     postgres: Store::postgres();
 }
 
+/// Writes down at which isolation each number is taken.
+const WATCH: &str = "
+    CREATE TABLE seen (isolation text);
+    CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO seen VALUES (current_setting('transaction_isolation'));
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER watch AFTER INSERT OR UPDATE ON id_registry
+        FOR EACH ROW EXECUTE FUNCTION watch();";
+
 #[test]
 fn scenario_5_serializable_is_what_postgresql_was_asked_for() {
-    let cluster = Cluster::private(&["log_statement=all"]);
-    let server = Server::on(Store::Postgres(cluster.database()));
-    at_once(10, |_| server.get("/ids/next?type=US&project=p").is(200));
-    assert!(cluster.log().contains("ISOLATION LEVEL SERIALIZABLE"), "{}", cluster.log());
-
-    let other = Cluster::private(&["log_statement=all"]);
     let weaker = ["--isolation", "read-committed"];
-    let server = Server::with(Store::Postgres(other.database()), &weaker);
-    server.get("/ids/next?type=US&project=p").is(200);
-    assert!(!other.log().contains("ISOLATION LEVEL SERIALIZABLE"), "{}", other.log());
+    let all: [(&[&str], &str); 2] = [(&[], "serializable"), (&weaker, "read committed")];
+    for (arguments, isolation) in all {
+        let server = Server::with(Store::postgres(), arguments);
+        server.execute(WATCH);
+        at_once(10, |_| server.get("/ids/next?type=US&project=p").is(200));
+        let reserve = serde_json::json!({"type": "US", "project_id": "p", "count": 3});
+        server.client().post("/ids/reserve", &reserve).is(200);
+        let of = |condition: &str| server.number(&format!("SELECT count(*) FROM seen {condition}"));
+        assert!(of("") >= 2);
+        assert_eq!(of(&format!("WHERE isolation <> '{isolation}'")), 0);
+    }
 }

@@ -21,7 +21,12 @@ pub(super) enum Store {
 
 impl Store {
     pub(super) fn postgres() -> Self {
-        Self::Postgres(Cluster::shared().database())
+        Self::of(Cluster::shared())
+    }
+
+    /// A new database of a server.
+    pub(super) fn of(cluster: &Cluster) -> Self {
+        Self::Postgres(cluster.url(&cluster.database()))
     }
 }
 
