@@ -5,7 +5,7 @@
 //! start at the same time do not make the same table. Existing tables and rows stay
 //! as they are; whether they fit the layout is looked at elsewhere.
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::{Client, Error, GenericClient};
 
 use super::failure::refused;
 use crate::sequence::layout::quoted;
@@ -58,21 +58,45 @@ async fn apply(client: &mut Client, layout: &Layout) -> Result<(), Error> {
     // What waited for the lock must see what its holder made.
     let isolation = tokio_postgres::IsolationLevel::ReadCommitted;
     let transaction = client.build_transaction().isolation_level(isolation).start().await?;
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-    transaction.batch_execute(RECORD).await?;
+    apply_within(&transaction, layout).await?;
+    transaction.commit().await
+}
+
+/// The same in the transaction that is under way.
+pub(super) async fn apply_within<C>(client: &C, layout: &Layout) -> Result<(), Error>
+where
+    C: GenericClient + Sync,
+{
+    client.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    client.batch_execute(RECORD).await?;
     let custom = (layout.layout_name() == "custom").then(|| (0, layout.table(), custom(layout)));
     let numbered = migrations(layout).iter().map(|&(n, name, sql)| (n, name, sql.to_owned()));
     for (number, name, sql) in custom.into_iter().chain(numbered) {
         let record = "INSERT INTO orchestrator_migrations (number, name) VALUES ($1, $2) \
                       ON CONFLICT DO NOTHING";
-        let is_new = transaction.execute(record, &[&number, &name]).await? > 0;
+        let is_new = client.execute(record, &[&number, &name]).await? > 0;
         // A lost table of sequences must not come back empty; of the others only
         // what they held is lost.
         if is_new || !SEQUENCES.contains(&number) {
-            transaction.batch_execute(&sql).await?;
+            client.batch_execute(&sql).await?;
         }
     }
-    transaction.commit().await
+    Ok(())
+}
+
+/// Makes all tables of a layout that are missing, also one that was made before and is
+/// lost, in a transaction that fills it, too.
+pub(super) async fn revive<C>(client: &C, layout: &Layout) -> Result<(), Error>
+where
+    C: GenericClient + Sync,
+{
+    if layout.layout_name() == "custom" {
+        client.batch_execute(&custom(layout)).await?;
+    }
+    for (_, _, sql) in migrations(layout) {
+        client.batch_execute(sql).await?;
+    }
+    Ok(())
 }
 
 fn custom(layout: &Layout) -> String {

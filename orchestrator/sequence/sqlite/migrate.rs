@@ -49,17 +49,24 @@ fn migrations(layout: &Layout) -> &'static [Migration] {
 /// Makes the tables that are missing, and marks an empty file as ours.
 /// Returns whether it was such a file.
 pub(super) fn migrate(database: &Database, layout: &Layout) -> Result<bool, SequenceError> {
-    database.transaction(|conn| {
-        let failed = |error| fault(conn, "make the tables", error);
-        // The lock is ours, so that nobody else is filling it just now.
-        let is_new = database.is_empty()?;
-        if is_new {
-            conn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-        }
-        apply(conn, layout).map_err(failed)?;
-        schema::check(conn, layout)?;
-        Ok(is_new)
-    })
+    database.transaction(|conn| migrate_within(database, conn, layout))
+}
+
+/// The same within a transaction that is under way.
+pub(super) fn migrate_within(
+    database: &Database,
+    conn: &Connection,
+    layout: &Layout,
+) -> Result<bool, SequenceError> {
+    let failed = |error| fault(conn, "make the tables", error);
+    // The lock is ours, so that nobody else is filling it just now.
+    let is_new = database.is_empty()?;
+    if is_new {
+        conn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+    }
+    apply(conn, layout).map_err(failed)?;
+    schema::check(conn, layout)?;
+    Ok(is_new)
 }
 
 fn apply(conn: &Connection, layout: &Layout) -> rusqlite::Result<()> {
@@ -80,6 +87,16 @@ fn apply(conn: &Connection, layout: &Layout) -> rusqlite::Result<()> {
             let record = "INSERT INTO orchestrator_migrations (number, name) VALUES (?1, ?2)";
             conn.execute(record, params![number, name])?;
         }
+    }
+    Ok(())
+}
+
+/// Makes the table of sequences of a layout, also where it was made before and is
+/// lost, in a transaction that fills it, too.
+pub(super) fn revive(conn: &Connection, layout: &Layout) -> Result<(), SequenceError> {
+    let sequences = migrations(layout).iter().filter(|(number, ..)| SEQUENCES.contains(number));
+    for (_, _, sql) in sequences {
+        conn.execute_batch(sql).map_err(|error| fault(conn, "make the tables", error))?;
     }
     Ok(())
 }

@@ -136,6 +136,12 @@ impl Worklog {
         Ok(())
     }
 
+    /// Returns the IDs of archived items as their headings have them, some more than
+    /// once.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.blocks().map(|(_, block)| block.id.as_str())
+    }
+
     /// Returns how each archived item ended, by [`ItemId::key`].
     pub fn ended(&self) -> &Arc<BTreeMap<String, Ended>> {
         &self.ended
@@ -150,6 +156,11 @@ impl Worklog {
                 .find(|(_, block)| query.names(&block.id))
                 .map(|(_, block)| block.ended.into())
         })
+    }
+
+    /// Returns where the months lie, oldest first.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        self.months.keys().map(|name| self.dir.join(name)).collect()
     }
 
     /// Returns the highest number in any entry.
