@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::exit::Exit;
+use crate::api::TokenError;
 use crate::config::ConfigError;
 use crate::coordinator::CoordinatorError;
 use crate::engine::EngineError;
@@ -68,6 +69,18 @@ pub(crate) enum CliError {
     Engine(Box<EngineError>),
     #[error("an agent could not be watched over")]
     Supervisor(#[source] RunnerError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error("{} is not there", path.display())]
+    NoTokens { path: PathBuf },
+    #[error("{}", path.display())]
+    Tokens {
+        path: PathBuf,
+        #[source]
+        source: TokenError,
+    },
+    #[error("{address} can be reached by others, and no tokens are asked for")]
+    OpenToAll { address: String },
     #[error("cannot write the result as JSON")]
     Json(#[from] serde_json::Error),
     /// Options that do not fit together, or do not suffice.
@@ -137,10 +150,16 @@ impl CliError {
             Self::Coordinator(CoordinatorError::Busy) => BUSY,
             Self::PhaseResult { source, .. } => (phase_result(source), Exit::Invalid),
             Self::Engine(error) => engine(error),
-            Self::Options { .. } | Self::Files(FilesError::Pattern { .. }) => USAGE,
+            Self::Options { .. }
+            | Self::OpenToAll { .. }
+            | Self::Files(FilesError::Pattern { .. }) => USAGE,
             Self::Sequence(error) => sequence(error),
             Self::NothingFound => ("no_such_item", Exit::NoSuchItem),
-            Self::Files(FilesError::File(_))
+            Self::Lock(LockError::Busy { .. }) => BUSY,
+            Self::NoTokens { .. } => NOT_INITIALISED,
+            Self::Tokens { .. } => ("syntax", Exit::Invalid),
+            Self::Lock(_)
+            | Self::Files(FilesError::File(_))
             | Self::Git(_)
             | Self::Coordinator(_)
             | Self::Config(ConfigError::Read(_))
@@ -179,6 +198,9 @@ impl CliError {
             Self::Options { hint, .. } => hint.clone(),
             Self::Sequence(error) => sequence_hint(error).map(str::to_owned),
             Self::NothingFound => Some("name more sources, or start anew with --create".to_owned()),
+            Self::NoTokens { .. } | Self::OpenToAll { .. } => Some(
+                "`orchestrator serve token new --project P --scope allocate` makes one".to_owned(),
+            ),
             _ => None,
         }
     }

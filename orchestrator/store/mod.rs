@@ -17,6 +17,7 @@ mod diagnostics;
 mod edits;
 mod error;
 pub mod events;
+pub mod history;
 mod inbox;
 mod init;
 mod journal;

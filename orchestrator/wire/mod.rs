@@ -14,6 +14,7 @@ mod envelope;
 mod extra;
 mod id;
 mod item;
+mod log;
 mod run;
 mod sequence;
 mod status;
@@ -24,6 +25,7 @@ pub use diagnostic::{CheckReport, ErrorReport, Problem};
 pub use envelope::{Document, ErrorDocument, SCHEMA_VERSION, WarningDocument};
 pub use id::{Audit, IdStatus, IssuedId, Reservation};
 pub use item::{Description, Item, ItemRef, MergedPair, Parts};
+pub use log::LogEntry;
 pub use run::{Event, Halt, RunReport};
 pub use sequence::{
     Confirmation, DuplicateId, Expiry, FilesReport, KeyParts, MalformedFile, SequenceState,

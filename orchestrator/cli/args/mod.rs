@@ -11,6 +11,7 @@ mod id;
 mod item;
 mod lifecycle;
 mod run;
+mod serve;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -22,6 +23,7 @@ pub(crate) use id::{
     Id, IdAudit, IdCommand, IdConfirm, IdExpire, IdNext, IdReserve, IdStatus, IdSync, SequenceArgs,
     Sources,
 };
-pub(crate) use item::{Add, Edit, List, Show, Update};
+pub(crate) use item::{Add, Edit, List, Log, Show, Update};
 pub(crate) use lifecycle::{Advance, Archive, Block, Done, Merge, Restore, Unblock};
 pub(crate) use run::{Run, Triage};
+pub(crate) use serve::{IsolationLevel, Serve, ServeCommand, TokenCommand, TokenNew};

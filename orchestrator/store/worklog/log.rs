@@ -158,6 +158,11 @@ impl Worklog {
         })
     }
 
+    /// Returns where the months lie, oldest first.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        self.months.keys().map(|name| self.dir.join(name)).collect()
+    }
+
     /// Returns the highest number in any entry.
     pub fn highest(&self) -> u32 {
         self.months.values().map(|known| known.month.highest).max().unwrap_or(0)

@@ -6,5 +6,6 @@ mod concurrency;
 mod effects;
 mod ends;
 mod git;
+mod log;
 mod storm;
 mod workshop;
