@@ -56,6 +56,7 @@
 //! | 2 | `sequence` | numbers from a database |
 //! | 3 | `coordinator`, `runner` | actors: the single writer; one phase and its agent |
 //! | 4 | `engine`, `wire` | the run loop; the JSON that programs read |
+//! | 5 | `api` | the ID service over HTTP: reads, asks, answers, decides nothing |
 //! | 5 | `cli` | the command line: parses, calls, renders, decides nothing |
 //!
 //! # Features
@@ -68,6 +69,8 @@
 //!   Unix.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
+#[cfg(feature = "api")]
+pub mod api;
 #[cfg(feature = "runtime")]
 pub mod batch;
 #[cfg(feature = "cli")]

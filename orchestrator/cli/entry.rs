@@ -10,7 +10,7 @@ use super::args::{Cli, ColorWhen, Command, Global};
 use super::command as run;
 use super::error::CliError;
 use super::exit::Exit;
-use super::output::{Output, start_log};
+use super::output::{Output, start_log, start_service_log};
 use super::session::Context;
 use crate::runner::supervise_main;
 
@@ -32,7 +32,10 @@ pub fn main() -> ExitCode {
             return error.exit().into();
         }
     };
-    start_log(&cli.global);
+    match &cli.command {
+        Command::Serve(serve) if serve.command.is_none() => start_service_log(),
+        _ => start_log(&cli.global),
+    }
     let output = Output::of_process(&cli.global);
     match dispatch(cli, &output) {
         Ok(exit) => {
@@ -88,6 +91,7 @@ fn dispatch(cli: Cli, output: &Output) -> Result<Exit, CliError> {
         Command::Check(args) => run::check(&args, context),
         Command::Migrate(args) => run::migrate(&args, context),
         Command::Id(args) => run::id(args.command, context),
+        Command::Serve(args) => run::serve(args, context),
         Command::Schema => run::schema(output),
         Command::Completions(args) => run::completions(&args, output),
     }

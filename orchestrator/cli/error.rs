@@ -9,12 +9,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::exit::Exit;
+use crate::api::TokenError;
 use crate::config::ConfigError;
 use crate::coordinator::CoordinatorError;
 use crate::engine::EngineError;
 use crate::fs::{FsError, LockError};
+use crate::git::GitError;
 use crate::model::{ChangeError, Diagnostic, PhaseResultError};
 use crate::runner::RunnerError;
+use crate::sequence::SequenceError;
+use crate::sequence::adopt::FilesError;
 use crate::store::{RequestError, StoreError};
 use crate::wire::ErrorReport;
 use crate::yaml::Refused;
@@ -65,8 +69,32 @@ pub(crate) enum CliError {
     Engine(Box<EngineError>),
     #[error("an agent could not be watched over")]
     Supervisor(#[source] RunnerError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error("{} is not there", path.display())]
+    NoTokens { path: PathBuf },
+    #[error("{}", path.display())]
+    Tokens {
+        path: PathBuf,
+        #[source]
+        source: TokenError,
+    },
+    #[error("{address} can be reached by others, and no tokens are asked for")]
+    OpenToAll { address: String },
     #[error("cannot write the result as JSON")]
     Json(#[from] serde_json::Error),
+    /// Options that do not fit together, or do not suffice.
+    #[error("{message}")]
+    Options { message: String, hint: Option<String> },
+    #[error(transparent)]
+    Sequence(#[from] SequenceError),
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A rebuild that would begin anew.
+    #[error("the sources have no ID: a database made from nothing would issue old IDs again")]
+    NothingFound,
 }
 
 fn listed(lines: &[u32]) -> String {
@@ -96,6 +124,8 @@ const IO: Kind = ("io", Exit::Io);
 const BUSY: Kind = ("busy", Exit::Busy);
 const NOT_INITIALISED: Kind = ("not_initialised", Exit::NotInitialised);
 const EDIT_REFUSED: Kind = ("edit_refused", Exit::Refused);
+const USAGE: Kind = ("usage", Exit::Usage);
+const DATABASE: Kind = ("database", Exit::Io);
 
 impl CliError {
     /// Returns how the program ends.
@@ -120,7 +150,18 @@ impl CliError {
             Self::Coordinator(CoordinatorError::Busy) => BUSY,
             Self::PhaseResult { source, .. } => (phase_result(source), Exit::Invalid),
             Self::Engine(error) => engine(error),
-            Self::Coordinator(_)
+            Self::Options { .. }
+            | Self::OpenToAll { .. }
+            | Self::Files(FilesError::Pattern { .. }) => USAGE,
+            Self::Sequence(error) => sequence(error),
+            Self::NothingFound => ("no_such_item", Exit::NoSuchItem),
+            Self::Lock(LockError::Busy { .. }) => BUSY,
+            Self::NoTokens { .. } => NOT_INITIALISED,
+            Self::Tokens { .. } => ("syntax", Exit::Invalid),
+            Self::Lock(_)
+            | Self::Files(FilesError::File(_))
+            | Self::Git(_)
+            | Self::Coordinator(_)
             | Self::Config(ConfigError::Read(_))
             | Self::File(_)
             | Self::Editor { .. }
@@ -154,6 +195,12 @@ impl CliError {
                 "whether the change is on disk is not known: look before trying again".to_owned(),
             ),
             Self::Store(error) | Self::Save(error) => store_hint(error),
+            Self::Options { hint, .. } => hint.clone(),
+            Self::Sequence(error) => sequence_hint(error).map(str::to_owned),
+            Self::NothingFound => Some("name more sources, or start anew with --create".to_owned()),
+            Self::NoTokens { .. } | Self::OpenToAll { .. } => Some(
+                "`orchestrator serve token new --project P --scope allocate` makes one".to_owned(),
+            ),
             _ => None,
         }
     }
@@ -352,6 +399,58 @@ fn engine(error: &EngineError) -> Kind {
         EngineError::NoSuchAgent { .. } => ("unknown_value", Exit::Invalid),
         EngineError::Coordinator(_) | EngineError::Runner(_) | EngineError::Died(_) => IO,
     }
+}
+
+fn sequence(error: &SequenceError) -> Kind {
+    match error {
+        SequenceError::Identifier { .. }
+        | SequenceError::Layout { .. }
+        | SequenceError::Format { .. }
+        | SequenceError::Key { .. }
+        | SequenceError::Count { .. } => USAGE,
+        SequenceError::Missing { .. } | SequenceError::NoTable { .. } => NOT_INITIALISED,
+        SequenceError::NoSequence { .. } | SequenceError::NoReservation => {
+            ("no_such_item", Exit::NoSuchItem)
+        }
+        SequenceError::Exhausted { .. } => ("id_space_exhausted", Exit::Refused),
+        SequenceError::IdempotencyConflict => ("conflict", Exit::Conflict),
+        SequenceError::QueueFull | SequenceError::Busy { .. } | SequenceError::TimedOut { .. } => {
+            BUSY
+        }
+        SequenceError::Replaced { .. }
+        | SequenceError::NotADatabase { .. }
+        | SequenceError::OtherColumns { .. }
+        | SequenceError::NotUnique { .. }
+        | SequenceError::Counter { .. }
+        | SequenceError::OutcomeUnknown { .. }
+        | SequenceError::NoTransaction
+        | SequenceError::Unreachable { .. }
+        | SequenceError::Database { .. }
+        | SequenceError::Closed => DATABASE,
+    }
+}
+
+fn sequence_hint(error: &SequenceError) -> Option<&'static str> {
+    let hint = match error {
+        SequenceError::Missing { .. } => {
+            "`id sync --rebuild` makes a lost one from the IDs that exist; --create starts anew"
+        }
+        SequenceError::NoTable { .. } => {
+            "`id sync --create` makes it with the IDs that exist; `id next --create` starts at 1"
+        }
+        SequenceError::NotADatabase { .. } => {
+            "`id sync --rebuild` makes it anew from the IDs that exist, and keeps this file"
+        }
+        SequenceError::NoSequence { .. } => "`id sync` makes it from the IDs that exist",
+        SequenceError::NoReservation => "what it held stays taken: reserve again",
+        SequenceError::Busy { .. } => "try again; --lock-timeout waits longer",
+        SequenceError::OutcomeUnknown { .. } | SequenceError::TimedOut { .. } => {
+            "what was taken, if anything, is a gap: ask again for other numbers"
+        }
+        SequenceError::Counter { .. } => "put the row right by hand, then run `id sync`",
+        _ => return None,
+    };
+    Some(hint)
 }
 
 fn store_hint(error: &StoreError) -> Option<String> {

@@ -25,9 +25,20 @@ impl Config {
         for pipeline in defaults.pipelines.values() {
             text.push_str(&phases(pipeline));
         }
+        text.push_str(SEQUENCES);
         text
     }
 }
+
+/// Which sequences there are is for the project to say: there is no default to show.
+const SEQUENCES: &str = "
+# Sequences in databases, for `orchestrator id … --sequence NAME`:
+#   [sequences.tasks]
+#   layout = \"prefix-type\"  # registry, prefix-type or name, or `table` and `value_column`
+#   prefix = \"KABSD\"        # the key: project, type, prefix, name, or key = { column = \"value\" }
+#   type = \"TSK\"
+#   format = \"{prefix}-{type}-{n:04}\"
+";
 
 fn project(prefix: &str, defaults: &Config) -> String {
     let project = &defaults.project;

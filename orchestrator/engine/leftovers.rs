@@ -48,7 +48,10 @@ pub(super) async fn take_up(
         }
         let own = attempt.clone();
         let ended = tokio::task::spawn_blocking(move || end_leftover(&own)).await;
-        if let Outcome::Result(result) = ended.map_err(EngineError::Died)?? {
+        let outcome = ended.map_err(EngineError::Died)??;
+        if let Outcome::Result(result) = outcome
+            && !attempt.is_superseded()?
+        {
             let mut completion = PhaseCompletion::from_result(&result, None);
             completion.seen = attempt.item_seen()?.map(Arc::new);
             if let Some(effects) = apply(environment, commits, &attempt, completion, stop).await? {

@@ -18,6 +18,7 @@ pub mod adopt;
 #[cfg(feature = "runtime")]
 mod authority;
 mod backend;
+mod database_url;
 mod error;
 mod format;
 mod key;
@@ -33,6 +34,7 @@ pub mod sqlite;
 #[cfg(feature = "runtime")]
 pub use authority::{Authority, AuthorityOptions, Cleanup, Running, open};
 pub use backend::{Backend, Counter};
+pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use error::{Cause, SequenceError};
 pub use format::IdTemplate;
 pub use key::Key;

@@ -345,6 +345,15 @@ impl BacklogStore {
         Ok(self.worklog.ended_of(id))
     }
 
+    /// Returns the IDs of archived items as they were written, some more than once.
+    ///
+    /// # Errors
+    /// Where the worklog cannot be read.
+    pub fn archived_ids(&mut self) -> Result<Vec<String>, StoreError> {
+        self.worklog.refresh()?;
+        Ok(self.worklog.ids().map(str::to_owned).collect())
+    }
+
     /// Finds an item that can be put back: in the worklog, or among the lost ones.
     ///
     /// # Errors

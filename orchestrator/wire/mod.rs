@@ -16,6 +16,7 @@ mod id;
 mod item;
 mod log;
 mod run;
+mod sequence;
 mod status;
 
 pub use backlog::{InitReport, MigrateReport};
@@ -26,4 +27,8 @@ pub use id::{Audit, IdStatus, IssuedId, Reservation};
 pub use item::{Description, Item, ItemRef, MergedPair, Parts};
 pub use log::LogEntry;
 pub use run::{Event, Halt, RunReport};
+pub use sequence::{
+    Confirmation, DuplicateId, Expiry, FilesReport, KeyParts, MalformedFile, SequenceState,
+    SequenceStatus, SequencesReport, SyncReport, SyncedSequence, key_parts,
+};
 pub use status::{Counts, Question, RunningProcess, Status, Underway, Upcoming, Waiting};

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "what tests have in common may fail as they may")]
 
 #[cfg(all(unix, feature = "cli"))]
+mod api;
+#[cfg(all(unix, feature = "cli"))]
 mod cli;
 #[cfg(all(unix, feature = "cli"))]
 mod engine;

@@ -10,7 +10,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use super::value;
 use super::{
     Add, Advance, Archive, Block, Check, Completions, Done, Edit, Id, Ingest, Init, List, Log,
-    Merge, Migrate, Restore, Run, Show, Triage, Unblock, Update,
+    Merge, Migrate, Restore, Run, Serve, Show, Triage, Unblock, Update,
 };
 
 const EXAMPLES: &str = "\
@@ -128,6 +128,8 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Issue and account for numbers without items
     Id(Id),
+    /// Serve IDs over HTTP
+    Serve(Serve),
     /// Print the JSON Schema of BACKLOG.yaml, for editors
     #[command(
         after_help = "Examples:\n  orchestrator schema > backlog.schema.json\n\nThen, as the first line of BACKLOG.yaml:\n  # yaml-language-server: $schema=backlog.schema.json"
@@ -162,6 +164,7 @@ impl Command {
             Self::Check(_) => "check",
             Self::Migrate(_) => "migrate",
             Self::Id(_) => "id",
+            Self::Serve(_) => "serve",
             Self::Schema => "schema",
             Self::Completions(_) => "completions",
         }

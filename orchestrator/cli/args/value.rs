@@ -74,6 +74,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, ValueError> {
     SpanParser::new().parse_unsigned_duration(text.trim()).map_err(|_| ValueError::Duration)
 }
 
+/// Reads a duration, which may be in days, such as `90d`.
+pub(super) fn lifetime(text: &str) -> Result<Duration, ValueError> {
+    let Some(days) = text.trim().strip_suffix('d') else {
+        return duration(text);
+    };
+    let days: u32 = days.trim().parse().map_err(|_| ValueError::Duration)?;
+    Ok(Duration::from_secs(24 * 3600 * u64::from(days)))
+}
+
 /// Reads the prefix of IDs.
 pub(super) fn prefix(text: &str) -> Result<String, ValueError> {
     if IdFormat::is_valid_prefix(text) { Ok(text.to_owned()) } else { Err(ValueError::Prefix) }
@@ -92,6 +101,12 @@ pub(super) fn list_edit(text: &str) -> Result<ListEdit, ValueError> {
         return name(entry).map(ListEdit::Remove);
     }
     name(text.strip_prefix('+').unwrap_or(text)).map(ListEdit::Add)
+}
+
+/// Reads `COLUMN=VALUE`.
+pub(super) fn key_part(text: &str) -> Result<(String, String), ValueError> {
+    let (column, value) = text.split_once('=').ok_or(ValueError::NoEquals)?;
+    Ok((name(column)?, name(value)?))
 }
 
 /// Reads `KEY=VALUE`: a key that is not ours, and a YAML scalar.

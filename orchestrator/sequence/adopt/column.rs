@@ -1,5 +1,6 @@
 //! A column of a table that holds IDs, named as `TABLE.COLUMN`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::sequence::SequenceError;
@@ -41,6 +42,12 @@ impl FromStr for Column {
             check_identifier(name)?;
         }
         Ok(Self { table: names, column })
+    }
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.table.join("."), self.column)
     }
 }
 

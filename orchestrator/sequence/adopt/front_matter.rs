@@ -102,7 +102,7 @@ mod tests {
             ("---", NoEnd),
             ("---\nid: A-1\n", NoEnd),
             ("---\nid: A-1\n ---\n", NoEnd),
-            ("---\n---\n", NotYaml),
+            ("---\n---\n", NoId),
             ("---\n- id: A-1\n---\n", NotYaml),
             ("---\nid: A-1\nid: A-2\n---\n", NotYaml),
             ("---\nid: [\n---\n", NotYaml),

@@ -21,5 +21,5 @@ pub use column::Column;
 #[cfg(feature = "runtime")]
 pub use files::{Files, FilesError};
 pub use front_matter::{FrontMatter, FrontMatterError, front_matter};
-pub use reader::IdReader;
+pub use reader::{IdReader, KeyFilter};
 pub use survey::{Duplicate, Findings, Malformed, Survey};

@@ -7,13 +7,56 @@ use std::collections::BTreeSet;
 
 use crate::sequence::{IdTemplate, Key, Layout, SequenceError};
 
+/// The sequences of a layout whose key has some values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyFilter(Vec<Option<String>>);
+
+impl KeyFilter {
+    /// Makes a filter of values by the names of columns or their short ones.
+    ///
+    /// # Errors
+    /// [`SequenceError::Key`] for a name that is not known or comes twice, and a value
+    /// that cannot be used.
+    pub fn new(layout: &Layout, named: &[(&str, &str)]) -> Result<Self, SequenceError> {
+        let columns = layout.key_columns();
+        let mut values = vec![None; columns.len()];
+        for (name, value) in named {
+            let place = columns.iter().position(|key| key.column == *name || key.name == *name);
+            let problem = match place.and_then(|place| values.get_mut(place)) {
+                None => format!("the table {} has no key {name}", layout.table()),
+                Some(Some(_)) => format!("the key {name} is given twice"),
+                Some(slot) => {
+                    // The same check that the whole key would get.
+                    Key::new([*value])?;
+                    *slot = Some((*value).to_owned());
+                    continue;
+                }
+            };
+            return Err(SequenceError::Key { problem });
+        }
+        Ok(Self(values))
+    }
+
+    /// Tells whether a sequence is one of those that were asked for.
+    pub fn covers(&self, key: &Key) -> bool {
+        let fits =
+            |(named, own): (&Option<String>, &String)| named.as_ref().is_none_or(|n| n == own);
+        self.0.len() == key.values().len() && self.0.iter().zip(key.values()).all(fits)
+    }
+
+    /// Returns the key, where all of it is given.
+    pub fn key(&self) -> Option<Key> {
+        let values: Option<Vec<String>> = self.0.iter().cloned().collect();
+        values.and_then(|values| Key::new(values).ok())
+    }
+}
+
 /// Reads IDs of one sequence, or of all of a layout whose key has some values.
 #[derive(Debug, Clone)]
 pub struct IdReader<'a> {
     layout: &'a Layout,
     template: IdTemplate,
-    /// The values of the key that are known.
-    named: Vec<Option<String>>,
+    filter: KeyFilter,
     /// The key, where all of it is known.
     key: Option<Key>,
     /// Whether the format shows a part of the key, so that IDs of other sequences
@@ -32,12 +75,8 @@ impl<'a> IdReader<'a> {
     /// that cannot be used, and where a part is left open that the IDs do not show.
     pub fn new(layout: &'a Layout, named: &[(&str, &str)]) -> Result<Self, SequenceError> {
         let columns = layout.key_columns();
-        let (values, key) = if named.len() == columns.len() {
-            let key = layout.key(named)?;
-            (key.values().iter().cloned().map(Some).collect(), Some(key))
-        } else {
-            (partly(layout, named)?, None)
-        };
+        let filter = KeyFilter::new(layout, named)?;
+        let key = filter.key();
         // The format of a sequence may be its own; that of the layout is the one that a
         // key without a name has.
         let some_key = Key::new(vec!["X"; columns.len()])?;
@@ -47,7 +86,7 @@ impl<'a> IdReader<'a> {
         let shown = shown.map(|(shown, _)| shown).unwrap_or_default();
         let shows = |place: usize| matches!(shown.get(place), Some(Some(_)));
         for (place, column) in columns.iter().enumerate() {
-            if values[place].is_none() && !shows(place) {
+            if filter.0[place].is_none() && !shows(place) {
                 let problem = format!(
                     "the IDs of {} look like `{template}`, which does not show the {name}: name the {name}",
                     layout.table(),
@@ -59,7 +98,7 @@ impl<'a> IdReader<'a> {
         let (seven, eight) = (template.render(&parts, 7), template.render(&parts, 8));
         let ends_with_number = seven.bytes().next_back() != eight.bytes().next_back();
         let shows_parts = (0..columns.len()).any(shows);
-        Ok(Self { layout, template, named: values, key, shows_parts, ends_with_number })
+        Ok(Self { layout, template, filter, key, shows_parts, ends_with_number })
     }
 
     /// Returns the key, where all of it was given.
@@ -69,9 +108,7 @@ impl<'a> IdReader<'a> {
 
     /// Tells whether a sequence is one of those that were asked for.
     pub fn covers(&self, key: &Key) -> bool {
-        let fits =
-            |(named, own): (&Option<String>, &String)| named.as_ref().is_none_or(|n| n == own);
-        self.named.len() == key.values().len() && self.named.iter().zip(key.values()).all(fits)
+        self.filter.covers(key)
     }
 
     /// Tells whether nothing but digits is an ID, so that any number would be one.
@@ -89,9 +126,9 @@ impl<'a> IdReader<'a> {
         if let Some(key) = &self.key {
             return Some((key.clone(), self.template.number(key.values(), text)?));
         }
-        let (parts, number) = self.template.parse(text, self.named.len())?;
+        let (parts, number) = self.template.parse(text, self.filter.0.len())?;
         let mut values = Vec::with_capacity(parts.len());
-        for (named, part) in self.named.iter().zip(parts) {
+        for (named, part) in self.filter.0.iter().zip(parts) {
             match (named, part) {
                 (Some(named), Some(part)) if *named != part => return None,
                 (Some(value), _) => values.push(value.clone()),
@@ -103,7 +140,7 @@ impl<'a> IdReader<'a> {
 
     /// Tells whether a text is an ID of no sequence at all, as far as that can be told.
     pub fn is_odd(&self, text: &str) -> bool {
-        self.shows_parts && self.template.parse(text, self.named.len()).is_none()
+        self.shows_parts && self.template.parse(text, self.filter.0.len()).is_none()
     }
 
     /// Returns all IDs in a text, each as short as it can be, with the place where it
@@ -142,44 +179,23 @@ impl<'a> IdReader<'a> {
                 continue;
             }
             if let Some((key, number)) = self.exact(&text[start..end])
-                && (self.key.is_some() || known.contains(&key) || is_plain(&key))
+                && (self.key.is_some() || known.contains(&key) || self.is_plain(&key))
             {
                 return Some((end, key, number));
             }
         }
         None
     }
-}
 
-/// Returns the values that are given, each in its column's place.
-fn partly(layout: &Layout, named: &[(&str, &str)]) -> Result<Vec<Option<String>>, SequenceError> {
-    let columns = layout.key_columns();
-    let mut values = vec![None; columns.len()];
-    for (name, value) in named {
-        let place = columns.iter().position(|key| key.column == *name || key.name == *name);
-        let slot = place.and_then(|place| values.get_mut(place));
-        let problem = match slot {
-            None => format!("the table {} has no key {name}", layout.table()),
-            Some(Some(_)) => format!("the key {name} is given twice"),
-            Some(slot) => {
-                // The same check that the whole key would get.
-                Key::new([*value])?;
-                *slot = Some((*value).to_owned());
-                continue;
-            }
+    /// Tells whether what was read of a key looks like nothing but a part of an ID.
+    fn is_plain(&self, key: &Key) -> bool {
+        let is_plain = |value: &String| {
+            value.starts_with(|c: char| c.is_ascii_uppercase())
+                && value.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-')
         };
-        return Err(SequenceError::Key { problem });
+        let parts = self.filter.0.iter().zip(key.values());
+        parts.into_iter().all(|(named, value)| named.is_some() || is_plain(value))
     }
-    Ok(values)
-}
-
-/// Tells whether a key looks like nothing but the key of an ID.
-fn is_plain(key: &Key) -> bool {
-    key.values().iter().all(|value| {
-        let is_first = |c: char| c.is_ascii_uppercase();
-        value.starts_with(is_first)
-            && value.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-')
-    })
 }
 
 #[cfg(test)]
@@ -215,7 +231,7 @@ mod tests {
             assert_eq!(ids(&task, text), [""; 0], "{text}");
         }
         let twice = "Merge feat/KABSD-TSK-1 and KABSD-TSK-22: öü KABSD-TSK-3";
-        assert_eq!(ids(&task, twice), ["11:KABSD/TSK=1", "27:KABSD/TSK=22", "45:KABSD/TSK=3"]);
+        assert_eq!(ids(&task, twice), ["11:KABSD/TSK=1", "27:KABSD/TSK=22", "46:KABSD/TSK=3"]);
         assert!(task.is_odd("KABSD0309") && !task.is_odd("OTHER-FTR-3"));
     }
 
@@ -238,6 +254,7 @@ mod tests {
         let registry = Layout::registry();
         let project = IdReader::new(&registry, &[("project", "p")]).unwrap();
         assert_eq!(project.exact("US-028"), Some((key(&["US", "p"]), 28)));
+        assert_eq!(ids(&project, "US-028_x.md"), ["0:US/p=28"]);
         assert!(IdReader::new(&registry, &[("type", "US")]).is_err());
         for named in [&[("kind", "US")] as &[_], &[("type", "")], &[("type", "a"), ("type", "b")]] {
             assert!(matches!(IdReader::new(&registry, named), Err(SequenceError::Key { .. })));

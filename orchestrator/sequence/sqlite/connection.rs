@@ -234,7 +234,8 @@ pub(super) fn fault(
     }
 }
 
-fn is_constraint(error: &(dyn std::error::Error + 'static)) -> bool {
+/// Tells whether a rule of the database refused, such as a check or a trigger.
+pub(super) fn is_constraint(error: &(dyn std::error::Error + 'static)) -> bool {
     let error = error.downcast_ref::<rusqlite::Error>();
     error.and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::ConstraintViolation)
 }

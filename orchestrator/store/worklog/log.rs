@@ -136,6 +136,12 @@ impl Worklog {
         Ok(())
     }
 
+    /// Returns the IDs of archived items as their headings have them, some more than
+    /// once.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.blocks().map(|(_, block)| block.id.as_str())
+    }
+
     /// Returns how each archived item ended, by [`ItemId::key`].
     pub fn ended(&self) -> &Arc<BTreeMap<String, Ended>> {
         &self.ended

@@ -198,8 +198,9 @@ fn a_lost_item_can_be_given_up() {
     assert!(told.contains("`orchestrator archive WRK-002 --reason …` gives it up"), "{told}");
     // Without a reason it is no less than an item that was never there.
     assert_eq!(project.sh("archive 2 --json").error(4)["code"], "no_such_item");
-    let archived = project.sh("archive 2 --reason unneeded --json").data("archive");
-    assert_eq!(archived["archived"][0]["id"], "WRK-002");
+    let answer = project.sh("archive 2 --reason unneeded --json");
+    assert_eq!(answer.stderr, "");
+    assert_eq!(answer.data("archive")["archived"][0]["id"], "WRK-002");
     assert_eq!(project.text(), by_hand);
     assert_eq!(project.sh("check").ok(), "no problems\n");
     let audit = project.sh("id audit --json").data("audit");

@@ -1,5 +1,6 @@
 //! Runs through the program itself, with an agent that follows a script.
 
+mod agents;
 mod by_hand;
 mod concurrency;
 mod effects;

@@ -220,8 +220,10 @@ fn check(shop: &Workshop, plot: &Plot, outside: &Outside) {
     };
     for number in 1..=plot.items {
         let id = id(number);
-        once(&format!("id: {id}\n"));
-        once(&format!("# comment {number}.\n"));
+        let copies = archived_twice(&id, &worklog);
+        assert_eq!(all.matches(&format!("id: {id}\n")).count(), copies, "{id}\n{text}\n{worklog}");
+        let comment = format!("# comment {number}.\n");
+        assert_eq!(all.matches(&comment).count(), copies, "{comment}{text}\n{worklog}");
         let is_done = worklog.contains(&format!("\n## {id} — "))
             || worklog.starts_with(&format!("## {id} — "));
         let may_wait = plot.asks.contains(&id) || outside.blocked.contains(&id);
@@ -233,7 +235,10 @@ fn check(shop: &Workshop, plot: &Plot, outside: &Outside) {
         }
         for title in plot.follow_ups.get(&id).into_iter().flatten() {
             let phase = title.split(' ').nth(3).unwrap();
-            let has_ended = worklog.contains(&format!("## {id} / {phase} — "));
+            // One that failed while a person blocked its item is not tried again.
+            let has_ended = ["phase_complete", "blocked"]
+                .iter()
+                .any(|end| worklog.contains(&format!("## {id} / {phase} — {end}\n")));
             let titles = all.matches(&format!("title: {title}\n")).count();
             assert_eq!(titles, usize::from(has_ended), "{title}\n{text}\n{worklog}");
         }
@@ -256,10 +261,27 @@ fn check(shop: &Workshop, plot: &Plot, outside: &Outside) {
     assert_eq!(left, text.matches("    blocked_reason: ").count(), "{text}");
 }
 
+/// Returns how many entries an item may have in file and worklog: one, or two where a
+/// kill came between the worklog and the file, and somebody edited the item before it
+/// was archived again: then the entry that came first holds what the item was.
+fn archived_twice(id: &str, worklog: &str) -> usize {
+    let head = format!("- id: {id}\n");
+    let titles: Vec<&str> =
+        worklog.split(&head).skip(1).filter_map(|rest| rest.lines().next()).collect();
+    match titles.as_slice() {
+        [first, second] if first != second => 2,
+        _ => 1,
+    }
+}
+
 fn ids_are_unique(text: &str, worklog: &str) {
-    let lines = text.lines().chain(worklog.lines());
-    let ids: Vec<&str> =
-        lines.filter_map(|line| line.trim_start().strip_prefix("- id: ")).collect();
-    let distinct: BTreeSet<&str> = ids.iter().copied().collect();
+    let ids_of = |text: &str| -> Vec<String> {
+        let lines = text.lines();
+        let ids = lines.filter_map(|line| line.trim_start().strip_prefix("- id: "));
+        ids.map(str::to_owned).collect()
+    };
+    let (mut ids, archived) = (ids_of(text), ids_of(worklog));
+    ids.extend(archived.into_iter().collect::<BTreeSet<_>>());
+    let distinct: BTreeSet<&String> = ids.iter().collect();
     assert_eq!(distinct.len(), ids.len(), "{ids:?}");
 }

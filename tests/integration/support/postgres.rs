@@ -29,7 +29,6 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Returns the server that the tests of this run share, and starts it where
     /// this is the first to ask.
-    #[expect(clippy::zombie_processes, reason = "the script ends after this process")]
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
         SHARED.get_or_init(|| {

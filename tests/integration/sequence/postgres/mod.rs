@@ -1,5 +1,6 @@
 //! Sequences in PostgreSQL, on servers that the tests start.
 
+mod callers;
 mod faults;
 #[cfg(feature = "runtime")]
 mod load;

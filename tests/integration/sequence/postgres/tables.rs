@@ -92,13 +92,14 @@ fn a_value_that_the_table_cannot_take_spoils_nothing_for_the_others() {
     assert_eq!(numbers, (28..36).collect::<Vec<u32>>());
 }
 
-#[test]
-fn tables_that_could_issue_a_number_twice_are_refused() {
-    type Check = fn(&SequenceError) -> bool;
+type Check = fn(&SequenceError) -> bool;
+
+/// What a database may hold, and what is said of it.
+fn unfit() -> [(String, Check); 9] {
     let is_layout: Check = |error| matches!(error, SequenceError::Layout { .. });
     let columns = "(artifact_type text NOT NULL, project_id text NOT NULL,
         last_assigned_id bigint NOT NULL, updated_at timestamptz DEFAULT now()";
-    let cases: [(String, Check); 9] = [
+    [
         ("SELECT".to_owned(), |error| matches!(error, SequenceError::NoTable { .. })),
         (
             "CREATE TABLE id_registry (artifact_type text, last_value int)".to_owned(),
@@ -143,9 +144,17 @@ fn tables_that_could_issue_a_number_twice_are_refused() {
                 .to_owned(),
             is_layout,
         ),
-    ];
-    for (sql, is_right) in cases {
-        let url = database(&sql);
+    ]
+}
+
+#[test]
+fn tables_that_could_issue_a_number_twice_are_refused() {
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    let url = cluster.url(&database);
+    for (sql, is_right) in unfit() {
+        cluster.execute(&database, "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+        cluster.execute(&database, &sql);
         for made in [open(&url, Layout::registry()), making(&url, Layout::registry())] {
             let Err(error) = made else {
                 assert_eq!(sql, "SELECT", "it was taken");
@@ -196,6 +205,24 @@ fn servers_that_start_together_make_the_tables_once() {
     let recorded = "SELECT string_agg(name, ' ' ORDER BY name) FROM orchestrator_migrations";
     let recorded = block_on(async { text(&connect(&url).await, recorded).await });
     assert_eq!(recorded, "0001_id_registry 0002_id_reservations 0006_orchestrator_idempotency");
+}
+
+#[test]
+fn a_table_of_sequences_that_was_lost_never_comes_back_empty() {
+    let custom = Layout::custom("numbers", &["kind"], "hi", "{kind}-{n}").unwrap();
+    let cluster = Cluster::shared();
+    for layout in [Layout::registry(), Layout::prefix_type(), Layout::name(), custom] {
+        let database = cluster.database();
+        let url = cluster.url(&database);
+        let table = layout.quoted_table();
+        let mut backend = making(&url, layout.clone()).unwrap();
+        cluster.execute(&database, &format!("DROP TABLE {table}, orchestrator_idempotency"));
+        assert!(backend.counters().is_err());
+        for made in [making(&url, layout.clone()), making(&url, layout)] {
+            let error = made.unwrap_err();
+            assert!(matches!(error, SequenceError::NoTable { .. }), "{error}");
+        }
+    }
 }
 
 #[test]

@@ -154,3 +154,19 @@ fn thirty_two_threads_create_rows_without_a_duplicate() {
         conn.query_row("SELECT count(*) FROM credit_lines", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, 2 + told.len() as i64);
 }
+
+#[cfg(all(unix, feature = "cli"))]
+#[test]
+fn the_example_does_what_it_says() {
+    let program = crate::support::example("allocate_in_transaction");
+    let output = std::process::Command::new(program).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for line in [
+        "credit_lines: stood at 8, stands at 8",
+        "each with an ID of its own, up to CL",
+        "the database is busy; please try again",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+}

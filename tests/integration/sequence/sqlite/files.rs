@@ -179,13 +179,11 @@ fn migrations_are_numbered_recorded_and_applied_once() {
     let record = "SELECT group_concat(number || name) FROM (SELECT * FROM orchestrator_migrations ORDER BY number)";
     let applied = "10001_id_registry,20002_id_reservations,60006_orchestrator_idempotency";
     assert_eq!(text(&store.path(), record), applied);
-    // Already applied: a table that somebody took away is not made again in silence.
-    store.execute("DROP TABLE id_reservations");
+    // What is recorded is not recorded again, and no row is touched.
     assert!(!make(&store.path(), Layout::registry()).was_made());
     assert_eq!(text(&store.path(), record), applied);
-    assert_eq!(text(&store.path(), "SELECT CAST(last_assigned_id AS TEXT) FROM id_registry"), "5");
-    let reserved = ask(&mut store.open(), reserve(&us(), 1, HOUR));
-    assert!(matches!(reserved, Err(SequenceError::NoTable { .. })), "{reserved:?}");
+    let counter = "SELECT CAST(last_assigned_id AS TEXT) FROM id_registry";
+    assert_eq!(text(&store.path(), counter), "5");
     // Another layout in the same file adds its own.
     make(&store.path(), Layout::prefix_type());
     assert!(text(&store.path(), record).contains("30003_id_sequences_prefix_type,50005"));
@@ -220,4 +218,23 @@ fn of_several_that_make_the_file_at_once_one_does() {
         answers.sort_by_key(|answer| answer.1);
         assert!(answers.iter().map(|answer| answer.1).eq(1..=PROGRAMS as u32));
     }
+}
+
+#[test]
+fn a_table_of_sequences_that_was_lost_never_comes_back_empty() {
+    let store = Ours::new(Layout::registry());
+    assert_eq!(range(ask(&mut store.open(), next(&us(), 3))), (1, 3));
+    store.execute("DROP TABLE id_reservations");
+    let refused = ask(&mut store.open(), reserve(&us(), 1, HOUR)).unwrap_err();
+    assert!(matches!(&refused, SequenceError::NoTable { table } if table == "id_reservations"));
+    // What is beside the sequences can be made again.
+    let mut backend = open(&store.path(), Make::Tables).unwrap();
+    assert_eq!(range(ask(&mut backend, reserve(&us(), 1, HOUR))), (4, 4));
+    store.execute("DROP TABLE id_registry");
+    for kind in [Make::Nothing, Make::Tables, Make::File] {
+        let error = open(&store.path(), kind).unwrap_err();
+        assert!(matches!(&error, SequenceError::NoTable { table } if table == "id_registry"));
+        assert!(error.to_string().contains("id sync --rebuild"), "{error}");
+    }
+    assert!(ask(&mut backend, next(&us(), 1)).is_err());
 }

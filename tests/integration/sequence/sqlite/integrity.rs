@@ -8,7 +8,7 @@ use orchestrator::sequence::{Backend, Key, Layout, SequenceError};
 use rusqlite::Connection;
 
 use super::Ours;
-use crate::sequence::conformance::{Store, ask, next, range, us};
+use crate::sequence::conformance::{HOUR, Store, ask, next, range, reserve, us};
 
 fn open(path: &std::path::Path, make: Make) -> Result<SqliteBackend, SequenceError> {
     let options = SqliteOptions { make, busy_for: Duration::from_millis(100), presize: false };
@@ -208,4 +208,22 @@ fn a_trigger_of_another_program_may_refuse() {
         assert!(backend.counters().unwrap().is_empty());
     }
     assert_eq!(range(ask(&mut backend, next(&us(), 1))), (1, 1));
+}
+
+#[test]
+fn what_one_request_lacks_costs_the_others_of_its_batch_nothing() {
+    let store = Ours::new(Layout::registry());
+    store.execute(
+        "CREATE TRIGGER refuse BEFORE INSERT ON id_registry WHEN new.artifact_type = 'BAD'
+         BEGIN SELECT RAISE(ABORT, 'not today'); END;
+         DROP TABLE id_reservations;",
+    );
+    let mut backend = store.open();
+    let bad = Key::new(["BAD", "alpha"]).unwrap();
+    let batch = [next(&us(), 1), next(&bad, 1), reserve(&us(), 5, HOUR), next(&us(), 2)];
+    let outcomes = backend.commit(&batch).unwrap();
+    let [first, refused, held, last] = <[_; 4]>::try_from(outcomes).unwrap();
+    assert!(matches!(refused, Err(SequenceError::Database { .. })), "{refused:?}");
+    assert!(matches!(held, Err(SequenceError::NoTable { .. })), "{held:?}");
+    assert_eq!((range(first), range(last)), ((1, 1), (2, 3)));
 }

@@ -1,0 +1,48 @@
+//! `/ids/reservations/expired`: cleaning up.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Looking;
+use crate::api::access::Caller;
+use crate::api::error::ApiError;
+use crate::api::service::Service;
+use crate::api::tokens::Scope;
+use crate::sequence::{Action, Reply};
+
+/// What was cleaned up.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct Deleted {
+    /// Always true.
+    success: bool,
+    /// How many reservations.
+    deleted_count: u64,
+}
+
+/// Deletes expired reservations
+///
+/// Those that nobody confirmed in time, of all projects. Their IDs stay taken.
+#[utoipa::path(
+    delete,
+    path = "/ids/reservations/expired",
+    operation_id = "delete_expired",
+    responses((status = 200, body = Deleted), Looking),
+    security((), ("bearer" = []))
+)]
+pub(in crate::api) async fn delete_expired(
+    State(service): State<Service>,
+    caller: Caller,
+) -> Result<Json<Deleted>, ApiError> {
+    caller.needs(Scope::Admin)?;
+    match service.ask(Action::Expire { grace: Duration::ZERO }.into()).await? {
+        Reply::Expired(deleted_count) => {
+            service.inner.metrics.deleted(deleted_count);
+            Ok(Json(Deleted { success: true, deleted_count }))
+        }
+        other => Err(ApiError::unexpected(&other)),
+    }
+}

@@ -1,0 +1,72 @@
+//! Whether the service lives, whether it can work, and how it fares.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Looking;
+use crate::api::access::Caller;
+use crate::api::error::ApiError;
+use crate::api::service::Service;
+use crate::api::tokens::Scope;
+use crate::sequence::Action;
+
+/// All is well.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct Healthy {
+    /// Always true.
+    success: bool,
+    /// Always `ok`.
+    status: &'static str,
+}
+
+const HEALTHY: Json<Healthy> = Json(Healthy { success: true, status: "ok" });
+
+/// Tells that the process lives
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "healthz",
+    responses((status = 200, body = Healthy), Looking)
+)]
+pub(in crate::api) async fn healthz() -> Json<Healthy> {
+    HEALTHY
+}
+
+/// Tells whether the database can commit
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    responses((status = 200, body = Healthy), Looking)
+)]
+pub(in crate::api) async fn readyz(
+    State(service): State<Service>,
+) -> Result<Json<Healthy>, ApiError> {
+    // No reservation has this ID: a transaction that changes nothing.
+    match service.ask(Action::Confirm(Uuid::nil()).into()).await {
+        Ok(_) | Err(ApiError::NoReservation) => Ok(HEALTHY),
+        Err(error) => Err(error),
+    }
+}
+
+/// Tells how the service fares, in the text format of Prometheus
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    responses((status = 200, body = String, content_type = "text/plain"), Looking),
+    security((), ("bearer" = []))
+)]
+pub(in crate::api) async fn metrics(
+    State(service): State<Service>,
+    caller: Caller,
+) -> Result<impl IntoResponse, ApiError> {
+    caller.needs(Scope::Read)?;
+    let headers = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Ok((headers, service.inner.metrics.render()))
+}

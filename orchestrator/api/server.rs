@@ -1,0 +1,133 @@
+//! Connections: how many, how slow they may be, and how they end.
+//!
+//! Of those that are too many, further ones wait until they are accepted. One that
+//! sends its head too slowly, or rests for long, is closed. At the end no more are
+//! accepted, requests under way are answered within a time, and the rest is cut.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+use super::router::router;
+use super::service::Service;
+
+/// The pause after an accept that failed, such as for want of file descriptors.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How often measurements are moved into their buckets.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// More headers than the guard lets through, so that it can say so.
+const MAX_HEADERS: usize = 1000;
+
+/// How much of anything, and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time; the default is 2048.
+    pub connections: usize,
+    /// Requests for numbers at a time; more hear that it is busy. The default is
+    /// 1024, as many as the authority's queue holds.
+    pub requests: usize,
+    /// Bytes of a body; the default is 16 KiB.
+    pub body: usize,
+    /// How long a body may take to arrive; the default is 10 s.
+    pub body_time: Duration,
+    /// How long the head of a request may take, and a connection may rest; the
+    /// default is 30 s.
+    pub head_time: Duration,
+    /// How long requests under way may take at the end; the default is 15 s, longer
+    /// than the authority lets anyone wait.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 2048,
+            requests: 1024,
+            body: 16 * 1024,
+            body_time: Duration::from_secs(10),
+            head_time: Duration::from_secs(30),
+            drain: Duration::from_secs(15),
+        }
+    }
+}
+
+/// Serves until `stop` is there, and then until all that is under way is answered,
+/// or the time for that is up. Returns whether all was answered.
+///
+/// # Errors
+/// Where the listener cannot be used.
+pub async fn serve(
+    listener: TcpListener,
+    service: Service,
+    stop: impl Future<Output = ()>,
+) -> io::Result<bool> {
+    let limits = service.inner.limits;
+    let mut stop = pin!(stop);
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let metrics = Arc::clone(&service.inner.metrics);
+    let router = TowerToHyperService::new(router(service));
+    let http = http(&limits);
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut upkeep = tokio::time::interval(UPKEEP);
+    listener.local_addr()?;
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            _ = upkeep.tick() => {
+                metrics.settle();
+                continue;
+            }
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        let (stream, slot) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let connection = http.serve_connection(TokioIo::new(stream), router.clone());
+        let connection = graceful.watch(connection);
+        connections.spawn(async move {
+            let _slot = slot;
+            // A client that goes away is no news.
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended");
+            }
+        });
+    }
+    drop(listener);
+    let is_drained = tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_ok();
+    connections.shutdown().await;
+    Ok(is_drained)
+}
+
+fn http(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(limits.head_time).max_headers(MAX_HEADERS);
+    http
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    // Answers are small, and should not wait for more.
+    stream.set_nodelay(true)?;
+    Ok((stream, slot))
+}

@@ -1,0 +1,93 @@
+//! What all routes share: the authority, what is served, who may ask, what is
+//! measured.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::error::ApiError;
+use super::kinds::ArtifactTypes;
+use super::metrics::Metrics;
+use super::server::Limits;
+use super::tokens::Tokens;
+use crate::sequence::{Authority, Reply, Request};
+
+/// What is served, and to whom.
+#[derive(Debug, Clone)]
+pub struct ServiceOptions {
+    /// The types of artifacts.
+    pub types: ArtifactTypes,
+    /// How long a reservation can be confirmed.
+    pub reservation: Duration,
+    /// Who may ask; `None` for everyone who can connect.
+    pub tokens: Option<Tokens>,
+    /// How much of anything.
+    pub limits: Limits,
+}
+
+impl Default for ServiceOptions {
+    fn default() -> Self {
+        Self {
+            types: ArtifactTypes::default(),
+            reservation: Duration::from_secs(15 * 60),
+            tokens: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// The service over an authority. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Service {
+    pub(super) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    authority: Authority,
+    tokens: RwLock<Option<Arc<Tokens>>>,
+    pub types: ArtifactTypes,
+    pub reservation: Duration,
+    pub limits: Limits,
+    pub metrics: Arc<Metrics>,
+    pub permits: Semaphore,
+}
+
+impl Service {
+    /// Makes the service of an authority whose layout is `registry`. Where its
+    /// store was [`Measured`](super::Measured) with the same `metrics`, they tell of
+    /// the transactions too.
+    pub fn new(authority: Authority, options: ServiceOptions, metrics: Arc<Metrics>) -> Self {
+        let ServiceOptions { types, reservation, tokens, limits } = options;
+        let permits = Semaphore::new(limits.requests);
+        let tokens = RwLock::new(tokens.map(Arc::new));
+        let inner = Inner { authority, tokens, types, reservation, limits, metrics, permits };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Takes other tokens from now on. Where there were none, everyone may still
+    /// ask.
+    pub fn set_tokens(&self, tokens: Tokens) {
+        let mut known = self.inner.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        if known.is_some() {
+            *known = Some(Arc::new(tokens));
+        }
+    }
+
+    /// Returns the tokens that are good; `None` where everyone may ask.
+    pub(super) fn tokens(&self) -> Option<Arc<Tokens>> {
+        self.inner.tokens.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks the authority.
+    pub(super) async fn ask(&self, request: Request) -> Result<Reply, ApiError> {
+        let _waits = self.inner.metrics.waits();
+        Ok(self.inner.authority.ask(request).await?)
+    }
+
+    /// Returns the IDs of numbers, and the one before.
+    pub(super) fn layout(&self) -> &crate::sequence::Layout {
+        self.inner.authority.layout()
+    }
+}

@@ -1,0 +1,148 @@
+//! From the command line to a service, and from a signal to its end.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::signals::Signals;
+use super::token;
+use crate::api::{self, Measured, Metrics, Service, ServiceOptions, Tokens};
+use crate::cli::args::{IsolationLevel, Serve, ServeCommand, TokenCommand};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::session::Context;
+use crate::sequence::postgres::{Isolation, PostgresBackend, PostgresOptions};
+use crate::sequence::sqlite::{Make, SqliteBackend, SqliteOptions};
+use crate::sequence::{
+    self, Authority, AuthorityOptions, Backend, Cleanup, DatabaseUrl, Layout, Running,
+    SequenceError,
+};
+
+/// The database of a service that was not told of another one.
+const DEFAULT_DATABASE: &str = ".orchestrator/ids.db";
+
+/// Does one of the commands of the service.
+pub(crate) fn serve(args: Serve, context: &Context<'_>) -> Result<Exit, CliError> {
+    let tokens = args.tokens.as_deref();
+    match &args.command {
+        Some(ServeCommand::Token(token)) => match &token.command {
+            TokenCommand::New(new) => token::new(new, tokens, context),
+        },
+        None => start(&args, context),
+    }
+}
+
+fn start(args: &Serve, context: &Context<'_>) -> Result<Exit, CliError> {
+    let tokens = token::load(args.tokens.as_deref())?;
+    let listener = bind(&args.listen, tokens.is_some())?;
+    let failed = |source| CliError::Io { action: format!("listen on {}", args.listen), source };
+    let address = listener.local_addr().map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(failed)?;
+    let signals = {
+        let _within = runtime.enter();
+        Signals::new().map_err(failed)?
+    };
+
+    let metrics = Arc::new(Metrics::new(&args.types));
+    let (authority, running) = open(args, &metrics)?;
+    let options = ServiceOptions {
+        types: args.types.clone(),
+        reservation: args.reservation(),
+        tokens,
+        ..ServiceOptions::default()
+    };
+    let service = Service::new(authority, options, metrics);
+    tell(address, context)?;
+    let served = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let tokens = args.tokens.clone();
+        let reloads = service.clone();
+        let stop = signals.end(move || reload(&reloads, tokens.as_deref()));
+        api::serve(listener, service, stop).await
+    });
+    let is_drained = served.map_err(failed)?;
+    runtime.shutdown_background();
+    running.shutdown()?;
+    if !is_drained {
+        tracing::warn!("requests that took too long were cut");
+    }
+    tracing::info!("ended");
+    Ok(Exit::Done)
+}
+
+fn tell(address: SocketAddr, context: &Context<'_>) -> Result<(), CliError> {
+    tracing::info!(%address, "listening");
+    let url = format!("http://{address}");
+    let output = context.output;
+    if output.is_json() {
+        return output.document("serve", serde_json::json!({ "url": url }));
+    }
+    output.line(&format!("listening on {url}"))
+}
+
+/// Binds an address; one that others can reach only where tokens are asked for.
+fn bind(address: &str, has_tokens: bool) -> Result<TcpListener, CliError> {
+    let failed = |source| CliError::Io { action: format!("listen on {address}"), source };
+    let resolved: Vec<SocketAddr> = address.to_socket_addrs().map_err(failed)?.collect();
+    if !has_tokens && !resolved.iter().all(|address| address.ip().is_loopback()) {
+        return Err(CliError::OpenToAll { address: address.to_owned() });
+    }
+    TcpListener::bind(&resolved[..]).map_err(failed)
+}
+
+/// Takes the tokens as they are now; where they cannot be read, those of before
+/// stay.
+fn reload(service: &Service, path: Option<&Path>) {
+    match token::load(path) {
+        Ok(tokens) => {
+            // A file that is gone lets nobody in any more.
+            service.set_tokens(tokens.unwrap_or_else(Tokens::default));
+            tracing::info!("the tokens were read again");
+        }
+        Err(error) => tracing::error!(%error, "the tokens cannot be read; the old ones stay"),
+    }
+}
+
+fn open(args: &Serve, metrics: &Arc<Metrics>) -> Result<(Authority, Running), CliError> {
+    let cleanup = Cleanup { grace: args.cleanup_after, ..Cleanup::default() };
+    let options = AuthorityOptions {
+        lease: args.lease(),
+        cleanup: Some(cleanup),
+        ..AuthorityOptions::default()
+    };
+    match &args.db {
+        Some(DatabaseUrl::Postgres(url)) => {
+            let isolation = match args.isolation {
+                IsolationLevel::Serializable => Isolation::Serializable,
+                IsolationLevel::ReadCommitted => Isolation::ReadCommitted,
+            };
+            let store =
+                PostgresOptions { isolation, make_tables: true, ..PostgresOptions::default() };
+            measured(PostgresBackend::open(url, Layout::registry(), store)?, options, metrics)
+        }
+        Some(DatabaseUrl::Sqlite(path)) => measured(sqlite(path, Make::Tables)?, options, metrics),
+        None => {
+            let backend = sqlite(&PathBuf::from(DEFAULT_DATABASE), Make::File)?;
+            if backend.was_made() {
+                let path = backend.path().display();
+                tracing::info!(%path, "made a new database; every sequence starts at 1");
+            }
+            measured(backend, options, metrics)
+        }
+    }
+}
+
+fn sqlite(path: &Path, make: Make) -> Result<SqliteBackend, SequenceError> {
+    let options = SqliteOptions { make, presize: true, ..SqliteOptions::default() };
+    SqliteBackend::open(path, Layout::registry(), options)
+}
+
+fn measured(
+    backend: impl Backend,
+    options: AuthorityOptions,
+    metrics: &Arc<Metrics>,
+) -> Result<(Authority, Running), CliError> {
+    Ok(sequence::open(Measured::new(backend, Arc::clone(metrics)), options)?)
+}

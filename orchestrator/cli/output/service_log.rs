@@ -1,0 +1,110 @@
+//! The log of a service: one flat JSON object a line, on stderr.
+//!
+//! Environment variable `RUST_LOG` takes directives such as `orchestrator=debug`;
+//! without it, all from `info` on is logged. A field `reserved_ids` is a list.
+
+use std::fmt::{self, Write as _};
+use std::io;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// The field that holds IDs by comma, and is shown as a list.
+const LIST: &str = "reserved_ids";
+
+/// Starts the log.
+pub(crate) fn start_service_log() {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_default_directive(LevelFilter::INFO.into())
+        .from_env_lossy();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A second start is possible only in tests, and changes nothing.
+    if let Err(error) = log.event_format(Flat).try_init() {
+        tracing::debug!(%error, "the log was started before");
+    }
+}
+
+/// One object a line, without nesting.
+struct Flat;
+
+impl<S, N> FormatEvent<S, N> for Flat
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    #[expect(clippy::disallowed_methods, reason = "a line says when it was written")]
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut fields = Fields { message: String::new(), others: String::with_capacity(256) };
+        event.record(&mut fields);
+        let Fields { message, others } = fields;
+        let level = event.metadata().level();
+        let message = json(&message)?;
+        writeln!(
+            writer,
+            r#"{{"timestamp":"{:.3}","level":"{level}","message":{message}{others}}}"#,
+            Timestamp::now(),
+        )
+    }
+}
+
+/// What an event says, as far as it was visited.
+struct Fields {
+    message: String,
+    /// Each with a comma before it.
+    others: String,
+}
+
+fn json(value: &(impl Serialize + ?Sized)) -> Result<String, fmt::Error> {
+    serde_json::to_string(value).map_err(|_| fmt::Error)
+}
+
+impl Fields {
+    fn put(&mut self, field: &Field, value: &(impl Serialize + ?Sized)) {
+        // Plain values always have a JSON form, and a String takes all text.
+        if let Ok(value) = json(value) {
+            let name = field.name();
+            write!(self.others, r#","{name}":{value}"#).expect("a String takes all text");
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => value.clone_into(&mut self.message),
+            LIST => self.put(field, &value.split(',').collect::<Vec<_>>()),
+            _ => self.put(field, value),
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, &value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, &value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, &value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, &value);
+    }
+}

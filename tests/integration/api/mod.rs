@@ -1,0 +1,11 @@
+//! The ID service, over real HTTP.
+
+mod abuse;
+mod access;
+mod client;
+mod deaths;
+mod limits;
+mod load;
+mod scenarios;
+mod serve;
+mod server;

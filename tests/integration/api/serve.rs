@@ -1,0 +1,155 @@
+//! The command: what it starts with, what it refuses, what it logs.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::server::{Server, Store};
+use crate::support::{Answer, program};
+
+fn serve(folder: &std::path::Path, args: &[&str], env: &[(&str, &str)]) -> Answer {
+    let mut command = program(folder);
+    command.env_remove("DATABASE_URL").arg("serve").args(args).envs(env.iter().copied());
+    Answer::of(command, "")
+}
+
+#[test]
+fn without_a_word_it_makes_a_database_and_says_so() {
+    let server = Server::on(Store::Sqlite);
+    assert!(server.folder().join(".orchestrator/ids.db").exists());
+    let made = server.log().into_iter().find(|line| line["path"].is_string()).unwrap();
+    assert!(made["path"].as_str().unwrap().ends_with(".orchestrator/ids.db"), "{made}");
+    assert!(made["message"].as_str().unwrap().starts_with("made a new database"), "{made}");
+    let mut server = server;
+    server.get("/ids/next?type=US&project=p").is(200);
+    server.killed_and_started();
+    assert_eq!(server.get("/ids/next?type=US&project=p").is(200)["next_id"], "US-002");
+    let made = server.log();
+    let made = made.iter().filter(|line| line["path"].as_str().is_some_and(|p| p.ends_with("db")));
+    assert_eq!(made.count(), 1);
+}
+
+#[test]
+fn a_database_that_was_named_must_be_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let listen = ["--listen", "127.0.0.1:0"];
+    let missing = [&listen[..], &["--db", "sqlite:missing.db"]].concat();
+    let told = serve(folder.path(), &missing, &[]).fails(3);
+    assert!(told.contains("--create") && told.contains("id sync --rebuild"), "{told}");
+    let told = serve(folder.path(), &listen, &[("DATABASE_URL", "sqlite:missing.db")]).fails(3);
+    assert!(told.contains("missing.db"), "{told}");
+    assert!(!folder.path().join("missing.db").exists());
+    fs::write(folder.path().join("text.db"), "no database".repeat(100)).unwrap();
+    serve(folder.path(), &[&listen[..], &["--db", "sqlite:text.db"]].concat(), &[]).fails(7);
+    let away = ["--db", "postgres://nobody@127.0.0.1:1/none"];
+    serve(folder.path(), &[&listen[..], &away].concat(), &[]).fails(8);
+}
+
+#[test]
+fn what_cannot_be_right_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    for minutes in ["0", "-1", "x", "", "1.5", "99999999"] {
+        let told = serve(folder.path(), &[], &[("RESERVATION_EXPIRATION_MINUTES", minutes)]);
+        told.fails(2);
+    }
+    for args in [
+        ["--types", "US,US"],
+        ["--types", "a b"],
+        ["--lease", "0"],
+        ["--lease", "10001"],
+        ["--isolation", "none"],
+        ["--db", "mysql://x/y"],
+        ["--cleanup-after", "soon"],
+    ] {
+        serve(folder.path(), &args, &[]).fails(2);
+    }
+    serve(folder.path(), &["--listen", "nowhere"], &[]).fails(8);
+    assert!(!folder.path().join(".orchestrator").exists());
+}
+
+#[test]
+fn each_allocation_is_a_flat_line_of_json() {
+    let server = Server::on(Store::Sqlite);
+    let mut client = server.client().with("X-Request-Id: mine-1\r\n");
+    let answer = client.get("/ids/next?type=US&project=p");
+    assert_eq!(answer.header("x-request-id"), Some("mine-1"));
+    let body = json!({"type": "SPEC", "count": 2, "project_id": "q"});
+    client.post("/ids/reserve", &body).is(200);
+    client.get("/ids/next?type=NO&project=p").failed(400);
+    let log = server.log();
+    let line = |path: &str, level: &str| {
+        let mut lines = log.iter().filter(|line| line["path"] == path && line["level"] == level);
+        let line = lines.next().unwrap_or_else(|| panic!("{log:?}")).clone();
+        assert!(line["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{line}");
+        assert!(line["duration_ms"].is_number(), "{line}");
+        assert_eq!(line["request_id"], "mine-1");
+        let is_flat = |value: &Value| {
+            !value.is_object()
+                && value.as_array().is_none_or(|list| list.iter().all(Value::is_string))
+        };
+        assert!(line.as_object().unwrap().values().all(is_flat), "{line}");
+        line
+    };
+    let next = line("/ids/next", "INFO");
+    assert_eq!((&next["method"], &next["reserved_ids"]), (&json!("GET"), &json!(["US-001"])));
+    assert_eq!((&next["artifact_type"], &next["project_id"]), (&json!("US"), &json!("p")));
+    let reserve = line("/ids/reserve", "INFO");
+    assert_eq!(reserve["reserved_ids"], json!(["SPEC-001", "SPEC-002"]));
+    assert_eq!(reserve["method"], "POST");
+    let refused = line("/ids/next", "WARN");
+    assert_eq!((&refused["artifact_type"], &refused["status"]), (&json!("NO"), &json!(400)));
+}
+
+#[test]
+fn other_types_and_times() {
+    let args = ["--types", "BUG,OPS", "--reservation-minutes", "60"];
+    let server = Server::with(Store::Sqlite, &args);
+    let (_, text) = server.get("/ids/next?type=US&project=p").failed(400);
+    assert_eq!(text, "Invalid artifact_type: US. Valid types: BUG, OPS");
+    assert_eq!(server.get("/ids/next?type=BUG&project=p").is(200)["next_id"], "BUG-001");
+    let document = server.get("/openapi.json").is(200);
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["components"]["schemas"]["ArtifactType"]["enum"], json!(["BUG", "OPS"]));
+    let body = json!({"type": "BUG", "count": 1, "project_id": "p"});
+    let reserved = server.client().post("/ids/reserve", &body).is(200);
+    let held =
+        "SELECT count(*) FROM id_reservations WHERE expires_at > datetime('now', '50 minutes')";
+    assert_eq!(server.number(held), 1, "{reserved}");
+}
+
+#[test]
+fn the_end_of_all_numbers_is_a_clear_error() {
+    for store in [Store::Sqlite, Store::postgres()] {
+        let server = Server::on(store);
+        server.set("p", u32::MAX - 1);
+        assert_eq!(server.get("/ids/next?type=US&project=p").is(200)["next_id"], "US-4294967295");
+        let (code, _) = server.get("/ids/next?type=US&project=p").failed(409);
+        assert_eq!(code, "id_space_exhausted");
+        server.get("/ids/next?type=US&project=q").is(200);
+    }
+}
+
+#[test]
+fn metrics_tell_what_happened() {
+    let server = Server::on(Store::Sqlite);
+    let mut client = server.client();
+    client.get("/ids/next?type=US&project=secret-project").is(200);
+    let body = json!({"type": "US", "count": 5, "project_id": "secret-project"});
+    let reserved = client.post("/ids/reserve", &body).is(200);
+    client.post("/ids/reserve", &body).is(200);
+    client.post("/ids/confirm", &json!({"reservation_id": reserved["reservation_id"]})).is(200);
+    let metrics = client.get("/metrics").body;
+    for line in [
+        r#"orchestrator_ids_allocated_total{endpoint="/ids/next",artifact_type="US"} 1"#,
+        r#"orchestrator_ids_allocated_total{endpoint="/ids/reserve",artifact_type="US"} 10"#,
+        "orchestrator_reservations_open 1",
+        "orchestrator_reservations_confirmed_total 1",
+        "orchestrator_reservations_expired_total 0",
+        "orchestrator_queue_depth 0",
+        "orchestrator_batch_requests_count 4",
+        "orchestrator_commit_duration_seconds_count 4",
+    ] {
+        assert!(metrics.lines().any(|known| known == line), "{line} is not in\n{metrics}");
+    }
+    assert!(!metrics.contains("secret-project"));
+}
