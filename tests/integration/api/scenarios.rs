@@ -234,13 +234,13 @@ scenarios! {
 #[test]
 fn scenario_5_serializable_is_what_postgresql_was_asked_for() {
     let cluster = Cluster::private(&["log_statement=all"]);
-    let server = Server::on(Store::Postgres(cluster.database()));
+    let server = Server::on(Store::within(&cluster));
     at_once(10, |_| server.get("/ids/next?type=US&project=p").is(200));
     assert!(cluster.log().contains("ISOLATION LEVEL SERIALIZABLE"), "{}", cluster.log());
 
     let other = Cluster::private(&["log_statement=all"]);
     let weaker = ["--isolation", "read-committed"];
-    let server = Server::with(Store::Postgres(other.database()), &weaker);
+    let server = Server::with(Store::within(&other), &weaker);
     server.get("/ids/next?type=US&project=p").is(200);
     assert!(!other.log().contains("ISOLATION LEVEL SERIALIZABLE"), "{}", other.log());
 }

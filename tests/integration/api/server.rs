@@ -21,7 +21,12 @@ pub(super) enum Store {
 
 impl Store {
     pub(super) fn postgres() -> Self {
-        Self::Postgres(Cluster::shared().database())
+        Self::within(Cluster::shared())
+    }
+
+    /// Makes a database on a server of its own.
+    pub(super) fn within(cluster: &Cluster) -> Self {
+        Self::Postgres(cluster.url(&cluster.database()))
     }
 }
 
