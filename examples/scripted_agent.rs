@@ -2,9 +2,9 @@
 //!
 //! `ORCHESTRATOR_SCRIPT` names a file with a line per phase, `ITEM/PHASE/ATTEMPT:
 //! action; action`, where `*` stands for anything and the first line that fits is
-//! followed. The actions are those of [`Agent::act`]. Without a script it does
-//! something sensible with any item: it judges new ones, writes a small file in
-//! the phase `build`, and declares every other phase done.
+//! followed. The actions are those of [`Agent::act`] and [`Agent::change_files`].
+//! Without a script it does something sensible with any item: it judges new ones,
+//! writes a small file in the phase `build`, and declares every other phase done.
 
 #![expect(
     clippy::disallowed_methods,
@@ -120,25 +120,7 @@ impl Agent {
             // Processes that nobody waits for, in this session or in another one.
             "child" => drop(start(LINGER)?),
             "detach" => drop(start(DETACH)?.wait()?),
-            "write" => {
-                if let Some(folder) = Path::new(first).parent() {
-                    fs::create_dir_all(folder)?;
-                }
-                fs::write(first, format!("{second}\n"))?;
-            }
-            "append" => {
-                let mut file = fs::OpenOptions::new().append(true).create(true).open(first)?;
-                file.write_all(format!("{second}\n").as_bytes())?;
-            }
-            // As an editor does: a new file in the place of the old one.
-            "edit" => {
-                let (old, new) = second.split_once(" => ").ok_or("edit FILE OLD => NEW")?;
-                let aside = format!("{first}.{}", self.item);
-                fs::write(&aside, fs::read_to_string(first)?.replace(old, new))?;
-                fs::rename(aside, first)?;
-            }
             "await" => until_exists(Path::new(rest))?,
-            "remove" => fs::remove_dir_all(rest)?,
             "forget" => fs::remove_dir_all(self.result_file.parent().ok_or("no folder")?)?,
             "about" => {
                 let (item, phase) = rest.split_once('/').ok_or("about ITEM/PHASE")?;
@@ -162,6 +144,46 @@ impl Agent {
                 let len = if verb == "half" { text.len() / 2 } else { text.len() };
                 fs::write(&self.result_file, &text.as_bytes()[..len])?;
             }
+            _ => self.change_files(verb, rest)?,
+        }
+        Ok(())
+    }
+
+    /// Does what a phase does to the work tree.
+    fn change_files(&self, verb: &str, rest: &str) -> Outcome<()> {
+        let (first, second) = rest.split_once(' ').unwrap_or((rest, ""));
+        match verb {
+            "write" => {
+                if let Some(folder) = Path::new(first).parent() {
+                    fs::create_dir_all(folder)?;
+                }
+                fs::write(first, format!("{second}\n"))?;
+            }
+            // Names may hold spaces, so they come last, or apart.
+            "put" => {
+                let (text, name) = rest.split_once(" => ").ok_or("put TEXT => NAME")?;
+                if let Some(folder) = Path::new(name).parent() {
+                    fs::create_dir_all(folder)?;
+                }
+                fs::write(name, format!("{text}\n"))?;
+            }
+            "delete" => fs::remove_file(rest)?,
+            "git" => {
+                let status = Command::new("git").args(rest.split(' ')).status()?;
+                status.success().then_some(()).ok_or("git failed")?;
+            }
+            "append" => {
+                let mut file = fs::OpenOptions::new().append(true).create(true).open(first)?;
+                file.write_all(format!("{second}\n").as_bytes())?;
+            }
+            // As an editor does: a new file in the place of the old one.
+            "edit" => {
+                let (old, new) = second.split_once(" => ").ok_or("edit FILE OLD => NEW")?;
+                let aside = format!("{first}.{}", self.item);
+                fs::write(&aside, fs::read_to_string(first)?.replace(old, new))?;
+                fs::rename(aside, first)?;
+            }
+            "remove" => fs::remove_dir_all(rest)?,
             _ => return Err(format!("no such action: {verb}").into()),
         }
         Ok(())

@@ -21,8 +21,7 @@ pub(crate) struct Round {
     pub(crate) time: Duration,
 }
 
-/// Makes the table of the registry layout, as seed data of both stores.
-pub(crate) const TABLE: &str = "CREATE TABLE id_registry (
+const TABLE: &str = "CREATE TABLE id_registry (
     artifact_type TEXT NOT NULL,
     project_id TEXT NOT NULL,
     last_assigned_id BIGINT NOT NULL DEFAULT 0,
@@ -55,6 +54,18 @@ impl Sqlite {
             all.push(open()?);
         }
         Ok(Self { connections: all })
+    }
+
+    /// Runs the first connection alone, on this thread.
+    pub(crate) fn run_one(&self, round: &Round) -> Result<Vec<i64>> {
+        let connection = self.connections.first().ok_or("no connection")?;
+        let mut upsert = connection.prepare(UPSERT)?;
+        let mut told = Vec::new();
+        let begin = Instant::now();
+        while begin.elapsed() < round.time {
+            told.push(upsert.query_row([&round.project], |row| row.get(0))?);
+        }
+        Ok(told)
     }
 
     /// Runs the first `clients` connections, each in a thread of its own.

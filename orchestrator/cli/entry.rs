@@ -74,6 +74,7 @@ fn dispatch(cli: Cli, output: &Output) -> Result<Exit, CliError> {
         Command::Add(args) => run::add(args, context),
         Command::List(args) => run::list(&args, context),
         Command::Show(args) => run::show(&args, context),
+        Command::Log(args) => run::log(&args, context),
         Command::Update(args) => run::update(args, context),
         Command::Edit(args) => run::edit(&args, context),
         Command::Advance(args) => run::advance(args, context),

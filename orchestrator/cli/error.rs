@@ -14,9 +14,11 @@ use crate::config::ConfigError;
 use crate::coordinator::CoordinatorError;
 use crate::engine::EngineError;
 use crate::fs::{FsError, LockError};
+use crate::git::GitError;
 use crate::model::{ChangeError, Diagnostic, PhaseResultError};
 use crate::runner::RunnerError;
 use crate::sequence::SequenceError;
+use crate::sequence::adopt::FilesError;
 use crate::store::{RequestError, StoreError};
 use crate::wire::ErrorReport;
 use crate::yaml::Refused;
@@ -36,6 +38,8 @@ pub(crate) enum CliError {
     Refused { file: PathBuf, refused: Refused },
     #[error("the edited text of {id} is refused")]
     EditRefused { id: String, text: String, problems: Vec<Diagnostic> },
+    #[error("no editor is named, and this is no terminal")]
+    NoEditor,
     #[error("{editor} ended with {status}")]
     Editor { editor: String, status: std::process::ExitStatus },
     #[error(transparent)]
@@ -66,8 +70,6 @@ pub(crate) enum CliError {
     #[error("an agent could not be watched over")]
     Supervisor(#[source] RunnerError),
     #[error(transparent)]
-    Sequence(#[from] SequenceError),
-    #[error(transparent)]
     Lock(#[from] LockError),
     #[error("{} is not there", path.display())]
     NoTokens { path: PathBuf },
@@ -81,6 +83,18 @@ pub(crate) enum CliError {
     OpenToAll { address: String },
     #[error("cannot write the result as JSON")]
     Json(#[from] serde_json::Error),
+    /// Options that do not fit together, or do not suffice.
+    #[error("{message}")]
+    Options { message: String, hint: Option<String> },
+    #[error(transparent)]
+    Sequence(#[from] SequenceError),
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A rebuild that would begin anew.
+    #[error("the sources have no ID: a database made from nothing would issue old IDs again")]
+    NothingFound,
 }
 
 fn listed(lines: &[u32]) -> String {
@@ -110,6 +124,8 @@ const IO: Kind = ("io", Exit::Io);
 const BUSY: Kind = ("busy", Exit::Busy);
 const NOT_INITIALISED: Kind = ("not_initialised", Exit::NotInitialised);
 const EDIT_REFUSED: Kind = ("edit_refused", Exit::Refused);
+const USAGE: Kind = ("usage", Exit::Usage);
+const DATABASE: Kind = ("database", Exit::Io);
 
 impl CliError {
     /// Returns how the program ends.
@@ -123,6 +139,7 @@ impl CliError {
             Self::Usage(error) if !error.use_stderr() => ("usage", Exit::Done),
             Self::Usage(_) => ("usage", Exit::Usage),
             Self::NoBacklog { .. } => NOT_INITIALISED,
+            Self::NoEditor => ("usage", Exit::Usage),
             Self::Change(error) => change(error),
             Self::Duplicate { .. } => ("duplicate_id", Exit::Conflict),
             Self::Refused { .. } | Self::EditRefused { .. } => EDIT_REFUSED,
@@ -133,12 +150,17 @@ impl CliError {
             Self::Coordinator(CoordinatorError::Busy) => BUSY,
             Self::PhaseResult { source, .. } => (phase_result(source), Exit::Invalid),
             Self::Engine(error) => engine(error),
+            Self::Options { .. }
+            | Self::OpenToAll { .. }
+            | Self::Files(FilesError::Pattern { .. }) => USAGE,
             Self::Sequence(error) => sequence(error),
+            Self::NothingFound => ("no_such_item", Exit::NoSuchItem),
             Self::Lock(LockError::Busy { .. }) => BUSY,
             Self::NoTokens { .. } => NOT_INITIALISED,
             Self::Tokens { .. } => ("syntax", Exit::Invalid),
-            Self::OpenToAll { .. } => ("usage", Exit::Usage),
             Self::Lock(_)
+            | Self::Files(FilesError::File(_))
+            | Self::Git(_)
             | Self::Coordinator(_)
             | Self::Config(ConfigError::Read(_))
             | Self::File(_)
@@ -163,6 +185,9 @@ impl CliError {
             Self::EditRefused { id, .. } => {
                 Some(format!("the text is kept; `orchestrator edit {id}` offers it again"))
             }
+            Self::NoEditor => {
+                Some("set $EDITOR, or use `orchestrator update` from a program".to_owned())
+            }
             Self::Editor { .. } => {
                 Some("nothing was changed; $VISUAL or $EDITOR says which editor to use".to_owned())
             }
@@ -170,6 +195,9 @@ impl CliError {
                 "whether the change is on disk is not known: look before trying again".to_owned(),
             ),
             Self::Store(error) | Self::Save(error) => store_hint(error),
+            Self::Options { hint, .. } => hint.clone(),
+            Self::Sequence(error) => sequence_hint(error).map(str::to_owned),
+            Self::NothingFound => Some("name more sources, or start anew with --create".to_owned()),
             Self::NoTokens { .. } | Self::OpenToAll { .. } => Some(
                 "`orchestrator serve token new --project P --scope allocate` makes one".to_owned(),
             ),
@@ -293,7 +321,7 @@ fn change(error: &ChangeError) -> Kind {
             ("no_such_item", Exit::NoSuchItem)
         }
         ChangeError::DuplicateId { .. } => ("duplicate_id", Exit::Conflict),
-        ChangeError::IllegalTransition(_)
+        ChangeError::IllegalTransition { .. }
         | ChangeError::CannotAdvance { .. }
         | ChangeError::NotBlocked { .. }
         | ChangeError::NotDone { .. }
@@ -315,7 +343,10 @@ fn change_hint(error: &ChangeError) -> Option<String> {
     let hint = match error {
         ChangeError::NoSuchItem { .. } => "`orchestrator list --all` shows all items".to_owned(),
         ChangeError::Archived { id, .. } => format!("`orchestrator restore {id}` puts it back"),
-        ChangeError::IllegalTransition(_) => {
+        ChangeError::IllegalTransition { illegal, .. } if illegal.from == illegal.to => {
+            return None;
+        }
+        ChangeError::IllegalTransition { .. } => {
             "`advance` goes one step; `update --status … --force` sets what a hand edit could"
                 .to_owned()
         }
@@ -331,7 +362,9 @@ fn change_hint(error: &ChangeError) -> Option<String> {
         ChangeError::UnknownPipeline { near: Some(near), .. }
         | ChangeError::UnknownPhase { near: Some(near), .. } => format!("did you mean `{near}`?"),
         ChangeError::ChangedMeanwhile { .. } => "look at it again, and repeat".to_owned(),
-        ChangeError::IdEdited { .. } => "leave the line with `id` as it was".to_owned(),
+        ChangeError::IdEdited { id } => format!(
+            "leave the line with `id` as it was; the text is kept, and `orchestrator edit {id}` offers it again"
+        ),
         _ => return None,
     };
     Some(hint)
@@ -370,14 +403,54 @@ fn engine(error: &EngineError) -> Kind {
 
 fn sequence(error: &SequenceError) -> Kind {
     match error {
-        SequenceError::Missing { .. } => NOT_INITIALISED,
-        SequenceError::Busy { .. } | SequenceError::QueueFull => BUSY,
-        SequenceError::NotADatabase { .. }
-        | SequenceError::NoTable { .. }
+        SequenceError::Identifier { .. }
+        | SequenceError::Layout { .. }
+        | SequenceError::Format { .. }
+        | SequenceError::Key { .. }
+        | SequenceError::Count { .. } => USAGE,
+        SequenceError::Missing { .. } | SequenceError::NoTable { .. } => NOT_INITIALISED,
+        SequenceError::NoSequence { .. } | SequenceError::NoReservation => {
+            ("no_such_item", Exit::NoSuchItem)
+        }
+        SequenceError::Exhausted { .. } => ("id_space_exhausted", Exit::Refused),
+        SequenceError::IdempotencyConflict => ("conflict", Exit::Conflict),
+        SequenceError::QueueFull | SequenceError::Busy { .. } | SequenceError::TimedOut { .. } => {
+            BUSY
+        }
+        SequenceError::Replaced { .. }
+        | SequenceError::NotADatabase { .. }
         | SequenceError::OtherColumns { .. }
-        | SequenceError::NotUnique { .. } => ("database", Exit::Invalid),
-        _ => ("database", Exit::Io),
+        | SequenceError::NotUnique { .. }
+        | SequenceError::Counter { .. }
+        | SequenceError::OutcomeUnknown { .. }
+        | SequenceError::NoTransaction
+        | SequenceError::Unreachable { .. }
+        | SequenceError::Database { .. }
+        | SequenceError::Closed => DATABASE,
     }
+}
+
+fn sequence_hint(error: &SequenceError) -> Option<&'static str> {
+    let hint = match error {
+        SequenceError::Missing { .. } => {
+            "`id sync --rebuild` makes a lost one from the IDs that exist; --create starts anew"
+        }
+        SequenceError::NoTable { .. } => {
+            "`id sync --create` makes it with the IDs that exist; `id next --create` starts at 1"
+        }
+        SequenceError::NotADatabase { .. } => {
+            "`id sync --rebuild` makes it anew from the IDs that exist, and keeps this file"
+        }
+        SequenceError::NoSequence { .. } => "`id sync` makes it from the IDs that exist",
+        SequenceError::NoReservation => "what it held stays taken: reserve again",
+        SequenceError::Busy { .. } => "try again; --lock-timeout waits longer",
+        SequenceError::OutcomeUnknown { .. } | SequenceError::TimedOut { .. } => {
+            "what was taken, if anything, is a gap: ask again for other numbers"
+        }
+        SequenceError::Counter { .. } => "put the row right by hand, then run `id sync`",
+        _ => return None,
+    };
+    Some(hint)
 }
 
 fn store_hint(error: &StoreError) -> Option<String> {

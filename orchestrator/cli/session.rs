@@ -213,7 +213,12 @@ impl Session<'_> {
         change: Change,
         then: impl FnOnce(&Coordinator) -> Result<(), CliError>,
     ) -> Result<Changed, CliError> {
-        self.warn(LEFT_TO_THE_SAVE)?;
+        let mut but = LEFT_TO_THE_SAVE.to_vec();
+        if matches!(change, Change::Restore { .. } | Change::GiveUp { .. }) {
+            // Whoever deals with lost items has been told of them.
+            but.push(Code::LostItem);
+        }
+        self.warn(&but)?;
         let prefix = self.store.options().rules.prefix.clone();
         let file = self.store.paths().shown.clone();
         let options = self.store.options().clone();

@@ -13,10 +13,12 @@ mod discover;
 mod error;
 mod parse;
 mod reader;
+mod sequence;
 mod settings;
 mod template;
 
 pub use agent::{Agent, Placeholder, PromptDelivery};
 pub use discover::{CONFIG_NAME, Located, locate, locate_backlog};
 pub use error::{ConfigError, ConfigProblem};
+pub use sequence::SequenceSettings;
 pub use settings::{Config, GitMode, Project};

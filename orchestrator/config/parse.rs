@@ -13,6 +13,7 @@ use toml::de::DeTable;
 use super::agent::{Agent, Placeholder, PromptDelivery, placeholders};
 use super::error::ConfigProblem;
 use super::reader::{Reader, Section, Value};
+use super::sequence::sequences;
 use super::settings::{Config, GitMode};
 use crate::model::{Code, IdFormat, PhaseSpec, Pipeline, Staleness, did_you_mean};
 
@@ -53,6 +54,7 @@ impl Config {
         guardrails(&mut reader, &mut root, &mut config);
         execution(&mut reader, &mut root, &mut config);
         agents(&mut reader, &mut root, &mut config);
+        sequences(&mut reader, &mut root, &mut config);
         let agents_used = pipelines(&mut reader, &mut root, &mut config);
         root.finish(&mut reader);
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::agent::Agent;
+use super::sequence::SequenceSettings;
 use crate::model::{Guardrails, Limits, Pipeline};
 
 /// `[project]`: names and places.
@@ -65,6 +66,8 @@ pub struct Config {
     pub agents: BTreeMap<String, Agent>,
     /// The pipelines by name; `feature` and the default one are always there.
     pub pipelines: BTreeMap<String, Pipeline>,
+    /// Sequences in databases by name, for `--sequence`.
+    pub sequences: BTreeMap<String, SequenceSettings>,
 }
 
 impl Default for Config {
@@ -77,6 +80,7 @@ impl Default for Config {
             git: GitMode::default(),
             agents: Agent::presets(),
             pipelines: BTreeMap::from([(feature.name.clone(), feature)]),
+            sequences: BTreeMap::new(),
         }
     }
 }

@@ -25,9 +25,20 @@ impl Config {
         for pipeline in defaults.pipelines.values() {
             text.push_str(&phases(pipeline));
         }
+        text.push_str(SEQUENCES);
         text
     }
 }
+
+/// Which sequences there are is for the project to say: there is no default to show.
+const SEQUENCES: &str = "
+# Sequences in databases, for `orchestrator id … --sequence NAME`:
+#   [sequences.tasks]
+#   layout = \"prefix-type\"  # registry, prefix-type or name, or `table` and `value_column`
+#   prefix = \"KABSD\"        # the key: project, type, prefix, name, or key = { column = \"value\" }
+#   type = \"TSK\"
+#   format = \"{prefix}-{type}-{n:04}\"
+";
 
 fn project(prefix: &str, defaults: &Config) -> String {
     let project = &defaults.project;
@@ -81,7 +92,7 @@ fn execution(defaults: &Config) -> String {
 #max_wip = {wip}
 # How many phases may run at once; destructive ones run alone.
 #max_concurrent = {concurrent}
-# auto or off: whether phases' changes are to be committed (not done yet).
+# auto or off: whether phases' changes are committed, where there is a repository.
 #git = \"auto\"
 
 ",
@@ -144,7 +155,7 @@ fn phases(pipeline: &Pipeline) -> String {
 #   agent = \"{agent}\"       # who does it
 #   workflows = []          # files with instructions, seen from the root
 #   destructive = false     # whether it changes files, and so runs alone
-#   staleness = \"ignore\"    # where its item's last commit is gone: ignore, warn, block (not judged yet)
+#   staleness = \"ignore\"    # where its item's last commit is gone and it is destructive: ignore, warn, block
 ",
         agent = Agent::DEFAULT
     );

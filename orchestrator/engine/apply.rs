@@ -14,7 +14,7 @@ use crate::coordinator::{
     Request, RequestError,
 };
 use crate::model::change::{PhaseCompletion, Skipped};
-use crate::model::{Applied, Change, Ended, IdQuery, ItemStatus, ResultCode};
+use crate::model::{Applied, BlockType, Change, Ended, IdQuery, ItemStatus, ResultCode};
 use crate::runner::{Attempt, Stop};
 
 /// A phase that ended for good, with what it brings.
@@ -153,6 +153,8 @@ pub(super) struct Effects {
     pub completed: Vec<ItemRef>,
     skipped: Vec<Skipped>,
     notes: Vec<String>,
+    /// Paths that it changed and that are not committed.
+    pub uncommitted: Vec<String>,
     /// Whether nothing was saved, and the result is kept for a later run.
     pub is_kept: bool,
 }
@@ -199,6 +201,32 @@ impl Effects {
             tell(RunEvent::Blocked { item: item.clone(), reason: reason.clone() });
         }
     }
+}
+
+/// Blocks an item; nothing where it cannot be blocked, as when it is gone.
+pub(super) async fn block(
+    environment: &Environment,
+    item: &ItemRef,
+    reason: String,
+    stop: &mut Receiver<Stop>,
+) -> Result<Option<Effects>, EngineError> {
+    let kind = Some(BlockType::Decision);
+    let request = Change::Block { item: IdQuery::new(&item.id), reason, kind }.into();
+    let outcomes = match change(environment, &[request], stop).await {
+        Ok(changed) => changed.outcomes,
+        // The run is being ended while somebody types; it is found again.
+        Err(EngineError::Coordinator(error)) if error.is_passing() => {
+            return Ok(Some(Effects { is_kept: true, ..Effects::default() }));
+        }
+        Err(error) => return Err(error),
+    };
+    let mut effects = Effects::default();
+    for outcome in outcomes {
+        let Ok(applied) = outcome else { return Ok(None) };
+        effects.take(&applied, item);
+    }
+    effects.tell(&environment.observer);
+    Ok(Some(effects))
 }
 
 /// Archives items that are done.

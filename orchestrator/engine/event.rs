@@ -89,6 +89,11 @@ pub enum RunEvent {
     },
     /// An item was finished and archived.
     Completed(ItemRef),
+    /// Changes of phases were committed.
+    Committed {
+        /// The commit's ID.
+        commit: String,
+    },
     /// An item waits for a person now.
     Blocked {
         /// The item.

@@ -11,13 +11,16 @@ use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
 
-use super::apply::{Effects, Finished, finish, log};
+use super::apply::{Effects, Finished, log};
+use super::commits::Commits;
 use super::environment::Environment;
 use super::error::EngineError;
+use super::phase;
 use super::summary::ItemRef;
+use super::task::{GIT_FAILED, save};
 use crate::coordinator::{Command, Reply};
-use crate::model::ResultCode;
 use crate::model::change::PhaseCompletion;
+use crate::model::{ItemStatus, ResultCode};
 use crate::runner::{Attempt, Outcome, Stop, end_leftover};
 
 /// Returns where an attempt's taken IDs are written before its result is applied.
@@ -35,31 +38,53 @@ pub(super) struct TakenUp {
 /// Ends what is left of earlier runs, and applies results that nobody took.
 pub(super) async fn take_up(
     environment: &Environment,
+    commits: &Commits,
     stop: &mut Receiver<Stop>,
 ) -> Result<Vec<TakenUp>, EngineError> {
     let mut all = Vec::new();
     for attempt in Attempt::unfinished(&environment.runs())? {
+        if waits_for_git(environment, commits, &attempt).await? {
+            continue;
+        }
         let own = attempt.clone();
         let ended = tokio::task::spawn_blocking(move || end_leftover(&own)).await;
-        if let Outcome::Result(result) = ended.map_err(EngineError::Died)?? {
+        let outcome = ended.map_err(EngineError::Died)??;
+        if let Outcome::Result(result) = outcome
+            && !attempt.is_superseded()?
+        {
             let mut completion = PhaseCompletion::from_result(&result, None);
             completion.seen = attempt.item_seen()?.map(Arc::new);
-            if let Some(effects) = apply(environment, &attempt, completion, stop).await? {
-                let is_kept = effects.is_kept;
+            if let Some(effects) = apply(environment, commits, &attempt, completion, stop).await? {
                 all.push(TakenUp { id: attempt.item().to_owned(), effects });
-                if is_kept {
-                    continue;
-                }
+                continue;
             }
         }
         attempt.discard_result()?;
     }
+    commits.settle(environment).await?;
     Ok(all)
+}
+
+/// Returns whether a result is kept until a person lets its item go on.
+async fn waits_for_git(
+    environment: &Environment,
+    commits: &Commits,
+    attempt: &Attempt,
+) -> Result<bool, EngineError> {
+    let snapshot = environment.coordinator.snapshot();
+    let Some(item) = snapshot.get(attempt.item()) else {
+        commits.let_go(attempt.item()).await?;
+        return Ok(false);
+    };
+    let reason = item.blocked_reason.as_deref().unwrap_or_default();
+    let is_blocked = item.status == ItemStatus::Blocked && reason.starts_with(GIT_FAILED);
+    Ok(is_blocked || commits.holds(attempt).await?)
 }
 
 /// Applies a result that was left, unless its save was made before we were killed.
 async fn apply(
     environment: &Environment,
+    commits: &Commits,
     attempt: &Attempt,
     completion: PhaseCompletion,
     stop: &mut Receiver<Stop>,
@@ -82,5 +107,8 @@ async fn apply(
     let (id, phase) = (&finished.item.id, attempt.phase());
     let text = format!("{id} {phase}: using the result that an earlier run had left");
     environment.observer.warn(text);
-    finish(environment, &finished, attempt, stop).await.map(Some)
+    let item = snapshot.get(&finished.item.id);
+    let spec = item.map(|item| phase::spec(environment, attempt.phase(), item));
+    let destructive = spec.is_some_and(|spec| spec.destructive);
+    save(environment, commits, finished, attempt, destructive, stop).await.map(Some)
 }

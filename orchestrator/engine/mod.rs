@@ -8,6 +8,7 @@
 //! say, how an agent is run the runner's; what a person sees is told to an observer.
 
 mod apply;
+mod commits;
 mod environment;
 mod error;
 mod event;

@@ -253,7 +253,8 @@ fn failed(start: &Start, reason: String) -> PhaseCompletion {
     }
 }
 
-fn spec(environment: &Environment, phase: &str, item: &BacklogItem) -> PhaseSpec {
+/// Returns the phase as it is configured.
+pub(super) fn spec(environment: &Environment, phase: &str, item: &BacklogItem) -> PhaseSpec {
     let pipeline = environment.rules.pipeline_of(item).ok();
     let spec = pipeline.and_then(|pipeline| pipeline.phase(phase));
     spec.cloned().unwrap_or_else(|| PhaseSpec::new(phase))

@@ -8,6 +8,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::sleep;
 
 use super::apply::{Effects, archive, change, describe};
+use super::commits::Commits;
 use super::environment::{Environment, LOOK_AGAIN, RunOptions};
 use super::error::EngineError;
 use super::event::{Outlook, RunEvent};
@@ -39,9 +40,16 @@ pub async fn run(
     stop: Receiver<Stop>,
 ) -> Result<Summary, EngineError> {
     check_targets(&environment, options)?;
-    let mut run = Run::new(environment, options, stop);
-    run.take_up().await?;
-    let halt = run.rounds().await?;
+    let commits = Commits::open(&environment).await?;
+    let mut run = Run::new(environment, commits, options, stop);
+    let halted = match run.take_up().await {
+        Ok(()) => run.rounds().await,
+        Err(error) => Err(error),
+    };
+    // What was saved stands, and so it is committed, whatever ended the run.
+    let uncommitted = run.commits.end(&run.environment).await;
+    let halt = halted?;
+    run.note_uncommitted(uncommitted?);
     Ok(Summary { halt, ..run.summary })
 }
 
@@ -60,6 +68,7 @@ fn check_targets(environment: &Environment, options: &RunOptions) -> Result<(), 
 /// The state of a run.
 struct Run<'a> {
     environment: Arc<Environment>,
+    commits: Commits,
     options: &'a RunOptions,
     stop: Receiver<Stop>,
     /// Whether anybody is left who could stop us.
@@ -85,9 +94,15 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(environment: Environment, options: &'a RunOptions, stop: Receiver<Stop>) -> Self {
+    fn new(
+        environment: Environment,
+        commits: Commits,
+        options: &'a RunOptions,
+        stop: Receiver<Stop>,
+    ) -> Self {
         Self {
             environment: Arc::new(environment),
+            commits,
             options,
             stop,
             can_be_stopped: true,
@@ -107,7 +122,7 @@ impl<'a> Run<'a> {
     /// Takes up what earlier runs and people have left.
     async fn take_up(&mut self) -> Result<(), EngineError> {
         let environment = Arc::clone(&self.environment);
-        for taken in take_up(&environment, &mut self.stop).await? {
+        for taken in take_up(&environment, &self.commits, &mut self.stop).await? {
             self.count(&taken.id, taken.effects);
         }
         Ok(())
@@ -377,7 +392,8 @@ impl<'a> Run<'a> {
         self.moved.insert(ItemId::key(&start.id));
         let running = Running { id: start.id.clone(), destructive: start.destructive };
         let environment = Arc::clone(&self.environment);
-        let task = self.tasks.spawn(work(environment, start, item, self.stop.clone()));
+        let commits = self.commits.clone();
+        let task = self.tasks.spawn(work(environment, commits, start, item, self.stop.clone()));
         self.running.push((task.id(), running));
     }
 
@@ -433,8 +449,17 @@ impl<'a> Run<'a> {
                 }
                 self.count(&running.id, effects);
             }
+            Ok(Ended::Refused(effects)) => self.count(&running.id, effects),
             Ok(Ended::Interrupted) => {}
             Err(error) => self.fatal = self.fatal.take().or(Some(error)),
+        }
+    }
+
+    fn note_uncommitted(&mut self, paths: Vec<String>) {
+        for path in paths {
+            if !self.summary.uncommitted.contains(&path) {
+                self.summary.uncommitted.push(path);
+            }
         }
     }
 
@@ -443,6 +468,7 @@ impl<'a> Run<'a> {
         if effects.is_kept {
             self.set_aside.insert(ItemId::key(id));
         }
+        self.note_uncommitted(effects.uncommitted);
         self.summary.completed.extend(effects.completed);
         self.summary.follow_ups.extend(effects.added.into_iter().map(|(item, _)| item));
         self.summary.blocked.extend(effects.blocked.into_iter().map(|(item, _)| item));

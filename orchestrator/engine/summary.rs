@@ -54,4 +54,7 @@ pub struct Summary {
     pub follow_ups: Vec<ItemRef>,
     /// Items that were merged: source and target.
     pub merged: Vec<(String, String)>,
+    /// Paths that phases changed and that are not committed, since somebody else had
+    /// changed them too: as seen from the top of the repository, fit for a message.
+    pub uncommitted: Vec<String>,
 }

@@ -15,6 +15,7 @@ mod error;
 mod lock;
 mod read;
 mod stream;
+mod walk;
 
 pub use atomic::{
     Durability, Exchange, Staged, TEMP_PREFIX, append, create_dir, create_dir_all, create_new,
@@ -24,6 +25,8 @@ pub use atomic::{
 pub use error::FsError;
 pub use lock::{FileLock, HeldBy, Holder, LockError};
 pub use read::{
-    Entry, Kind, Stamp, hash, hash_file, is_same_mount, list, read, read_if_exists, resolve, stamp,
+    Entry, Kind, Stamp, hash, hash_file, is_same_mount, link_stamp, link_target, list, read,
+    read_head, read_if_exists, resolve, stamp,
 };
-pub use stream::{OutputFile, open};
+pub use stream::{OutputFile, open, tail};
+pub use walk::{Walked, walk};

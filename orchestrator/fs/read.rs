@@ -25,7 +25,8 @@ pub enum Kind {
     File,
     /// A folder.
     Dir,
-    /// A symbolic link; only [`list`] tells of them, all else follows links.
+    /// A symbolic link; only [`list`] and [`link_stamp`] tell of them, all else
+    /// follows links.
     Symlink,
     /// A device, a pipe, a socket.
     Other,
@@ -129,11 +130,32 @@ pub fn read_if_exists(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
     present(fs::read(path)).map_err(FsError::one("read", path))
 }
 
+/// Reads the beginning of a file, at most `max` bytes.
+pub fn read_head(path: &Path, max: u64) -> Result<Vec<u8>, FsError> {
+    let head = || {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(max).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    head().map_err(FsError::one("read", path))
+}
+
 /// Returns the stamp of what lies at a path, links followed; `None` where there
 /// is nothing, or a link to nothing.
 pub fn stamp(path: &Path) -> Result<Option<Stamp>, FsError> {
     let metadata = present(fs::metadata(path)).map_err(FsError::one("examine", path))?;
     Ok(metadata.as_ref().map(Stamp::of))
+}
+
+/// Returns the stamp of the name itself: of a link, not of what it leads to.
+pub fn link_stamp(path: &Path) -> Result<Option<Stamp>, FsError> {
+    let metadata = present(fs::symlink_metadata(path)).map_err(FsError::one("examine", path))?;
+    Ok(metadata.as_ref().map(Stamp::of))
+}
+
+/// Returns what a link says, as written.
+pub fn link_target(path: &Path) -> Result<PathBuf, FsError> {
+    fs::read_link(path).map_err(FsError::one("read", path))
 }
 
 /// Lists a folder, sorted by name.

@@ -53,17 +53,26 @@ impl OutputFile {
 
     /// Reads the last `max` bytes, or all where there are fewer.
     pub fn tail(&self, max: usize) -> Result<Vec<u8>, FsError> {
-        let read = || -> io::Result<Vec<u8>> {
-            let len = self.reader.metadata()?.len();
-            let max = u64::try_from(max).unwrap_or(u64::MAX);
-            let mut file = &self.reader;
-            file.seek(SeekFrom::Start(len.saturating_sub(max)))?;
-            let mut bytes = Vec::new();
-            file.take(max).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        read().map_err(FsError::one("read", &self.path))
+        tail_of(&self.reader, max).map_err(FsError::one("read", &self.path))
     }
+}
+
+/// Reads the last `max` bytes of a file that somebody else writes, or all where there
+/// are fewer; none where there is no such file.
+pub fn tail(path: &Path, max: usize) -> Result<Vec<u8>, FsError> {
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        file => file.and_then(|file| tail_of(&file, max)).map_err(FsError::one("read", path)),
+    }
+}
+
+fn tail_of(mut file: &File, max: usize) -> io::Result<Vec<u8>> {
+    let len = file.metadata()?.len();
+    let max = u64::try_from(max).unwrap_or(u64::MAX);
+    file.seek(SeekFrom::Start(len.saturating_sub(max)))?;
+    let mut bytes = Vec::new();
+    file.take(max).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Opens a file that a child process is to read.

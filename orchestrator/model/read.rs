@@ -217,6 +217,14 @@ impl Reader {
     where
         T: std::str::FromStr<Err = super::UnknownValue>,
     {
+        if !matches!(value, Value::String(_) | Value::Null) {
+            self.wrong_type(vec![Segment::Key(key.into())], key, "text", &value);
+            // Quoting it, as one would another text, leads nowhere.
+            if let (Err(error), Some(problem)) = ("".parse::<T>(), self.problems.last_mut()) {
+                problem.hint = Some(format!("one of {}", error.expected.join(", ")));
+            }
+            return None;
+        }
         let text = self.text(key, value)?;
         match text.parse() {
             Ok(word) => Some(word),

@@ -112,6 +112,16 @@ impl Attempt {
         self.folder.join("result.json")
     }
 
+    /// Returns whether a later attempt at the same phase was made: what an agent that
+    /// outlived its run wrote here since then is not to be used.
+    ///
+    /// # Errors
+    /// Where the folder of the attempts cannot be listed.
+    pub fn is_superseded(&self) -> Result<bool, RunnerError> {
+        let above = self.folder.parent().unwrap_or(&self.folder);
+        Ok(numbers(above)?.into_iter().any(|number| number > self.number))
+    }
+
     /// Removes the result, so that nobody takes it a second time.
     ///
     /// # Errors
@@ -280,7 +290,10 @@ mod tests {
         let answered = Attempt::create(&runs, "WRK-002", "build").unwrap();
         fs::create_new(&answered.result_file(), b"{}").unwrap();
         fs::create_new(&runs.join("note"), b"").unwrap();
-        assert_eq!(Attempt::unfinished(&runs).unwrap(), [answered, recorded]);
+        assert_eq!(Attempt::unfinished(&runs).unwrap(), [answered.clone(), recorded]);
+        assert!(!answered.is_superseded().unwrap());
+        Attempt::create(&runs, "WRK-002", "build").unwrap();
+        assert!(answered.is_superseded().unwrap());
     }
 
     proptest! {

@@ -16,10 +16,12 @@ mod prompt;
 mod report;
 mod run;
 mod transcript;
+mod underway;
 
 pub use attempt::Attempt;
 pub use error::RunnerError;
 pub use job::{PhaseJob, Progress, Stop, Summary, Supervisor};
 pub use process::{Exit, supervise_main};
-pub use report::{Outcome, Report, Timeout};
+pub use report::{Outcome, Report, Timeout, read_result};
 pub use run::{end_leftover, run};
+pub use underway::{Underway, underway};

@@ -111,8 +111,9 @@ pub struct Report {
     pub warnings: Vec<String>,
 }
 
-/// Reads the result that an attempt has left, if any.
-pub(super) fn read_result(attempt: &Attempt) -> Outcome {
+/// Reads the result that an attempt has left: [`Outcome::Result`], or why there is
+/// none. Whoever may still write it must have ended.
+pub fn read_result(attempt: &Attempt) -> Outcome {
     match parse_result(attempt) {
         Ok(result) => check(attempt, result),
         Err(reason) => reason,

@@ -52,6 +52,7 @@ pub async fn run(
     let mut command = agent::command(&job, &root, &text);
     let (reader, pipe) = io::pipe().map_err(RunnerError::system("make a pipe"))?;
     command.stdin(reader).stdout(stdout).stderr(stderr);
+    Record::announce(&attempt.pid_file())?;
     let mut child = command.spawn().map_err(|error| not_started(&job, error))?;
     progress(Progress::Started { attempt: attempt.number(), folder: attempt.folder().to_owned() });
     let patience = Patience { total: job.timeout, idle: job.agent.idle_timeout };

@@ -86,7 +86,9 @@ pub enum SequenceError {
         source: Cause,
     },
     /// The database has no such table.
-    #[error("the database has no table {table}; `--create` adds it")]
+    #[error(
+        "the database has no table {table}; `--create` adds it, but one that was there and is lost only `id sync --rebuild` makes"
+    )]
     NoTable {
         /// The table.
         table: String,

@@ -290,7 +290,7 @@ pub(super) fn quoted(name: &str) -> String {
 }
 
 /// 63 is PostgreSQL's limit, beyond which it would cut the name in silence.
-fn check_identifier(name: &str) -> Result<(), SequenceError> {
+pub(super) fn check_identifier(name: &str) -> Result<(), SequenceError> {
     let mut chars = name.chars();
     let is_first = |c: char| c.is_ascii_alphabetic() || c == '_';
     let fits = chars.next().is_some_and(is_first)

@@ -14,6 +14,7 @@
 //! was issued and is not used is a gap, never issued again. Which IDs exist in
 //! files and other tables, and how errors reach people, is left to the callers.
 
+pub mod adopt;
 #[cfg(feature = "runtime")]
 mod authority;
 mod backend;

@@ -206,7 +206,8 @@ impl BacklogStore {
         }
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for id in file.items.iter().filter_map(|item| item.id.as_deref()) {
-            if let Some((prefix, _)) = id.rsplit_once('-').filter(|_| ItemId::parse(id).is_ok()) {
+            if let Some((prefix, _)) = id.rsplit_once('-').filter(|_| ItemId::number_of(id).is_ok())
+            {
                 *counts.entry(prefix).or_default() += 1;
             }
         }
@@ -342,6 +343,15 @@ impl BacklogStore {
     pub fn ended(&mut self, id: &str) -> Result<Option<Ended>, StoreError> {
         self.worklog.refresh()?;
         Ok(self.worklog.ended_of(id))
+    }
+
+    /// Returns the IDs of archived items as they were written, some more than once.
+    ///
+    /// # Errors
+    /// Where the worklog cannot be read.
+    pub fn archived_ids(&mut self) -> Result<Vec<String>, StoreError> {
+        self.worklog.refresh()?;
+        Ok(self.worklog.ids().map(str::to_owned).collect())
     }
 
     /// Finds an item that can be put back: in the worklog, or among the lost ones.

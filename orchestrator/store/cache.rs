@@ -6,13 +6,17 @@
 //! damaged or of another version is as good as none: the text is parsed. Only
 //! what was read without a single problem is kept, so nothing is left unsaid.
 
+use std::sync::Arc;
+
 use super::load::{Loaded, Plain};
 use super::packed::{Packer, Unpacker};
+use super::threads::both;
 use super::{Paths, StoreError};
 use crate::fs::{self, Durability};
+use crate::model::BacklogItem;
 
 /// To be raised with every change of what is written, or of what a text means.
-const FORMAT: &str = "orchestrator-cache-1";
+const FORMAT: &str = "orchestrator-cache-2";
 
 /// From how many bytes of text on a copy is worth writing.
 const MIN_LEN: usize = 64 * 1024;
@@ -74,8 +78,16 @@ fn pack(plain: &Plain) -> Option<Vec<u8>> {
     let mut packer = Packer::default();
     packer.bytes(&plain.index);
     packer.number(plain.version.into());
-    packer.number(u64::try_from(plain.items.len()).ok()?);
-    for item in &plain.items {
+    let halves = plain.items.split_at(plain.items.len() / 2);
+    let (first, second) = both(|| pack_items(halves.0), || pack_items(halves.1));
+    packer.bytes(&first?);
+    packer.bytes(&second?);
+    Some(packer.into_bytes())
+}
+
+fn pack_items(items: &[Arc<BacklogItem>]) -> Option<Vec<u8>> {
+    let mut packer = Packer::default();
+    for item in items {
         packer.item(item)?;
     }
     Some(packer.into_bytes())
@@ -85,13 +97,20 @@ fn unpack(body: &[u8]) -> Option<Plain> {
     let mut unpacker = Unpacker::new(body);
     let index = unpacker.bytes()?.to_vec();
     let version = u32::try_from(unpacker.number()?).ok()?;
-    let count = usize::try_from(unpacker.number()?).ok()?;
-    // No item is packed into less than a byte.
-    let mut items = Vec::with_capacity(count.min(body.len()));
-    for _ in 0..count {
-        items.push(unpacker.item()?.into());
-    }
+    let halves = (unpacker.bytes()?, unpacker.bytes()?);
+    let (first, second) = both(|| unpack_items(halves.0), || unpack_items(halves.1));
+    let (mut items, second) = (first?, second?);
+    items.extend(second);
     unpacker.is_done().then_some(Plain { index, version, items })
+}
+
+fn unpack_items(packed: &[u8]) -> Option<Vec<Arc<BacklogItem>>> {
+    let mut unpacker = Unpacker::new(packed);
+    let mut items = Vec::new();
+    while !unpacker.is_done() {
+        items.push(Arc::new(unpacker.item()?));
+    }
+    Some(items)
 }
 
 #[cfg(test)]

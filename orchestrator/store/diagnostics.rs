@@ -6,7 +6,7 @@ use std::path::Path;
 use super::links::Links;
 use super::load::{self, Loaded, RootProblem};
 use super::{Paths, StoreError};
-use crate::model::{Code, Diagnostic, Ended, ItemId, ItemStatus, Rules, Segment};
+use crate::model::{BacklogItem, Code, Diagnostic, Ended, ItemId, ItemStatus, Rules, Segment};
 use crate::yaml::{Document, Location, Problem, ProblemKind, Step};
 
 /// What is known beside the file.
@@ -28,13 +28,30 @@ pub(super) fn unreadable(shown: &Path, text: String, problems: Vec<Problem>) -> 
     let is_cut_short = problems
         .iter()
         .any(|problem| matches!(problem.kind, ProblemKind::Syntax | ProblemKind::EmptyFile));
-    let mut diagnostics: Vec<Diagnostic> =
-        problems.into_iter().map(|problem| of_problem(shown, problem)).collect();
+    let has_no_root = problems
+        .iter()
+        .any(|problem| problem.kind == ProblemKind::WrongShape && problem.record.is_none());
     let mut loaded = load::survey(text);
     loaded.root_problems.retain(|problem| {
         // What the text lacks may stand behind the place where reading ended.
-        !is_cut_short || problem.code != Code::MissingVersion
+        !(is_cut_short || has_no_root) || problem.code != Code::MissingVersion
     });
+    let merging = problems.iter().filter(|problem| problem.kind == ProblemKind::MergeKey);
+    for index in merging.filter_map(|problem| problem.record) {
+        // Its title may be among what it would merge in.
+        if let Some(problems) = loaded.problems.get_mut(index) {
+            let others = problems.iter().filter(|problem| problem.code != Code::MissingTitle);
+            *problems = others.cloned().collect();
+        }
+    }
+    let name = |index: usize| loaded.file.items.get(index).and_then(|item| name_of(item));
+    let mut diagnostics: Vec<Diagnostic> = problems
+        .into_iter()
+        .map(|problem| {
+            let item = problem.record.and_then(name);
+            Diagnostic { item, ..of_problem(shown, problem) }
+        })
+        .collect();
     let (rules, archived) = (Rules::default(), BTreeMap::new());
     let around = Around { shown, rules: &rules, archived: &archived, floor: 0, lost: &[] };
     let mut all =
@@ -115,11 +132,16 @@ pub(super) fn diagnose(loaded: &Loaded, links: &Links, around: &Around<'_>) -> V
     all.pipelines();
     for id in around.lost {
         let message = format!("{id} was added, and left the file without being archived");
-        let hint = format!("`orchestrator restore {id}` brings it back");
+        let hint = format!(
+            "`orchestrator restore {id}` brings it back, `orchestrator archive {id} --reason …` gives it up; one that is on another branch may wait"
+        );
         all.push(Code::LostItem, message, None, Some(id.clone()), Some(hint));
     }
-    for note in &loaded.notes {
-        all.push(Code::UnknownPhase, note.clone(), None, None, None);
+    for (index, note) in &loaded.notes {
+        let at = locate(doc, *index, &[Segment::Key("phase".into())], false);
+        let name = Some(all.name(*index));
+        let hint = Some("configure that phase first, to keep it".to_owned());
+        all.push(Code::UnknownPhase, note.clone(), Some(at), name, hint);
     }
     all.found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
     all.found
@@ -155,8 +177,7 @@ impl Collector<'_> {
     }
 
     fn name(&self, index: usize) -> String {
-        let item = &self.loaded.file.items[index];
-        item.id.clone().unwrap_or_else(|| item.title.clone())
+        name_of(&self.loaded.file.items[index]).unwrap_or_else(|| "-".to_owned())
     }
 
     fn root(&mut self, problem: &RootProblem) {
@@ -173,14 +194,8 @@ impl Collector<'_> {
         let loaded = self.loaded;
         for problem in &loaded.problems[index] {
             let at = locate(self.doc, index, &problem.path, problem.code == Code::UnknownKey);
-            let name = self.name(index);
-            self.push(
-                problem.code,
-                problem.message.clone(),
-                Some(at),
-                Some(name),
-                problem.hint.clone(),
-            );
+            let name = name_of(&loaded.file.items[index]);
+            self.push(problem.code, problem.message.clone(), Some(at), name, problem.hint.clone());
         }
     }
 
@@ -198,6 +213,15 @@ impl Collector<'_> {
         let loaded = self.loaded;
         for &index in &links.unnamed {
             let item = &loaded.file.items[index];
+            let names = [[Segment::Key("id".into())], [Segment::Key("title".into())]];
+            if item.title.trim().is_empty()
+                || loaded.problems[index]
+                    .iter()
+                    .any(|problem| names.iter().any(|n| problem.path == n))
+            {
+                // Something is wrong with just that.
+                continue;
+            }
             let at = locate(self.doc, index, &[], false);
             let message = format!("`{}` has no ID yet", item.title);
             let hint = Some("the next write assigns one".to_owned());
@@ -223,10 +247,10 @@ impl Collector<'_> {
             }
             let path = [Segment::Key("dependencies".into()), Segment::Index(place)];
             let at = locate(self.doc, index, &path, false);
-            let message =
-                format!("{} depends on {dependency}, which exists nowhere", item.id_or_dash());
+            let name = self.name(index);
+            let message = format!("{name} depends on {dependency}, which exists nowhere");
             let hint = Some("correct it, or take it out; until then it counts as unmet".to_owned());
-            self.push(Code::UnknownDependency, message, Some(at), item.id.clone(), hint);
+            self.push(Code::UnknownDependency, message, Some(at), Some(name), hint);
         }
     }
 
@@ -281,6 +305,12 @@ impl Collector<'_> {
             }
         }
     }
+}
+
+/// Returns what a person calls an item by: its ID, else its title.
+fn name_of(item: &BacklogItem) -> Option<String> {
+    let name = item.id.as_ref().unwrap_or(&item.title);
+    (!name.trim().is_empty()).then(|| name.clone())
 }
 
 /// Returns the place of a value in an item: as near as the text has one.

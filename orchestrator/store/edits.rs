@@ -133,7 +133,11 @@ impl Diff {
             return;
         }
         let record = Some(self.record);
-        if before.len() == after.len() {
+        let mut pairs = before.iter().zip(after).filter(|(old, new)| old != new);
+        // An entry that only moved up takes its comment with it.
+        if before.len() == after.len()
+            && pairs.all(|(old, new)| !after.contains(old) && !before.contains(new))
+        {
             for (index, (_, new)) in
                 before.iter().zip(after).enumerate().filter(|(_, (old, new))| old != new)
             {

@@ -1,5 +1,7 @@
 //! The story of a backlog: `events.jsonl`, a line an event, append-only.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Paths, StoreError};
@@ -61,13 +63,16 @@ pub fn read(paths: &Paths, item: Option<&str>) -> Result<Vec<Event>, StoreError>
     Ok(events.filter(|event| item.is_none_or(|id| event.item.as_deref() == Some(id))).collect())
 }
 
-/// Returns the phases that an item went through, in order.
-pub(super) fn phases_of(paths: &Paths, item: &str) -> Result<Vec<String>, StoreError> {
-    let events = read(paths, Some(item))?;
-    let done = events.into_iter().filter(|event| event.event == PHASE_DONE);
-    let details = done.filter_map(|event| event.detail);
-    let phase = |detail: String| detail.split(": ").next().unwrap_or_default().to_owned();
-    Ok(details.map(phase).collect())
+/// Returns the phases that each item went through, in order, by its ID.
+pub(super) fn phases(paths: &Paths) -> Result<HashMap<String, Vec<String>>, StoreError> {
+    let mut phases: HashMap<String, Vec<String>> = HashMap::new();
+    for event in read(paths, None)?.into_iter().filter(|event| event.event == PHASE_DONE) {
+        if let (Some(item), Some(detail)) = (event.item, event.detail) {
+            let phase = detail.split(": ").next().unwrap_or_default().to_owned();
+            phases.entry(item).or_default().push(phase);
+        }
+    }
+    Ok(phases)
 }
 
 /// Tells what a change did, as events.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::backlog_store::{BacklogStore, RACY_NS};
 use super::journal::{self, Save};
 use super::load::{self, Loaded};
-use super::replace::{self, NOBODYS, Put, Swap};
+use super::replace::{self, Meanwhile, NOBODYS, Put, Swap};
 use super::settle::read_settled;
 use super::{StoreError, edits};
 use crate::fs::{self, Stamp};
@@ -137,8 +137,8 @@ fn take_forward(store: &mut BacklogStore, swap: &Swap) -> Result<bool, StoreErro
     let line = Save { ours: fs::hash(text), ..saves[saves.len() - 1].clone() };
     journal::append(&store.paths, &line)?;
     let swap = Swap::new(&base, &line.ours, loaded.file.items.len(), &store.options.clock);
-    let (put, ..) = replace::put(&store.paths, text, swap, || ())?;
-    match put {
+    let meanwhile = Meanwhile { copy: || (), forget: || () };
+    match replace::put(&store.paths, text, swap, meanwhile)?.put {
         Put::Done { .. } => {
             store.state = None;
             store.read_again()?;

@@ -30,7 +30,7 @@ pub(super) struct Loaded {
     /// The text before a migration in memory.
     pub original: Option<String>,
     /// What a migration has to say.
-    pub notes: Vec<String>,
+    pub notes: Vec<(usize, String)>,
     /// Whether the file has a mark at all.
     pub has_mark: bool,
     /// The highest number of any item when the text was read: what came since is
@@ -289,7 +289,10 @@ fn migrate(mut loaded: Loaded, rules: &Rules) -> Loaded {
         let mut items = Vec::with_capacity(loaded.file.items.len());
         for (index, item) in loaded.file.items.iter().enumerate() {
             let mut item = BacklogItem::clone(item);
-            for (key, value) in (step.item)(&mut item, rules, &mut loaded.notes) {
+            let mut notes = Vec::new();
+            let sets = (step.item)(&mut item, rules, &mut notes);
+            loaded.notes.extend(notes.into_iter().map(|note| (index, note)));
+            for (key, value) in sets {
                 let path = vec![Step::Key(key.to_owned())];
                 let record = Some(index);
                 edits.push(match value {

@@ -10,12 +10,13 @@ use super::error::RequestError;
 use super::journal::{self, Save};
 use super::load::{Loaded, load};
 use super::mark::MarkLock;
-use super::replace::{self, NOBODYS, Put, Swap};
+use super::replace::{self, Meanwhile, NOBODYS, Put, Swap, Swapped};
 use super::settle::read_displaced;
 use super::touched::{self, Touched, Work};
 use super::worklog::ArchiveEntry;
 use super::{Paths, StoreError, edits, events, late, lost};
 use crate::fs::{self, FileLock};
+use crate::model::change::Removal;
 use crate::model::{
     Applied, BacklogFile, BacklogItem, Change, Code, Context, Diagnostic, FieldProblem, revert,
 };
@@ -125,7 +126,7 @@ impl<'a> LockedBacklog<'a> {
 
     /// Makes the changes and saves once; a change that is refused is left out, and
     /// the others are made. Where nothing changed, nothing is written, unless a
-    /// migration waits to be persisted.
+    /// migration waits to be persisted; where every change is refused, never.
     ///
     /// Hand-written items get their IDs first. An edit that slips in while we save
     /// is carried forward: the same changes are made to it. IDs are durable in the
@@ -176,7 +177,7 @@ impl<'a> LockedBacklog<'a> {
             }
             let touched = std::mem::take(&mut made.touched);
             self.before_save(requests, &made, &touched)?;
-            let (put, ours, aside) = self.put()?;
+            let Swapped { put, ours, copied, forgotten } = self.put()?;
             match put {
                 Put::Done { kept } => {
                     if let Some((path, before)) = kept
@@ -187,7 +188,7 @@ impl<'a> LockedBacklog<'a> {
                     for (path, read) in displaced {
                         replace::keep_as(&path, &read, &ours)?;
                     }
-                    self.after_save(&made, touched, ours, aside)?;
+                    self.after_save(&made, touched, ours, (copied, forgotten))?;
                     return Ok(made.outcome);
                 }
                 Put::SlippedIn { path, exchanged } => {
@@ -299,6 +300,15 @@ impl<'a> LockedBacklog<'a> {
             .map(|request| touched::make(&mut work, &request.change, &context, &mut touched))
             .collect();
         let mark = work.file.next_item_id;
+        if !requests.is_empty() && outcomes.iter().all(Result::is_err) {
+            // Who is refused finds the file as it was.
+            drop(work);
+            let mut made = Made { naming, ..Made::nothing(Vec::new(), had, problems, now) };
+            made.touched = touched;
+            let nothing = Made::nothing(outcomes, had, made.problems.clone(), now);
+            self.unmake(made);
+            return Ok(nothing);
+        }
         let mut applied = naming.iter().chain(outcomes.iter().flatten());
         let is_needed = applied.any(|applied| !applied.deltas.is_empty())
             || is_migrated
@@ -333,17 +343,19 @@ impl<'a> LockedBacklog<'a> {
                 fs::replace(path, &serde_json::to_vec(&record)?)?;
             }
         }
-        for (removal, text) in &touched.removed {
-            let id = removal.item.id_or_dash();
-            store.worklog.append_archive(&ArchiveEntry {
-                id: id.to_owned(),
+        if !touched.removed.is_empty() {
+            let mut phases = events::phases(&store.paths)?;
+            let entry = |(removal, text): &(Removal, String)| ArchiveEntry {
+                id: removal.item.id_or_dash().to_owned(),
                 title: removal.item.title.clone(),
                 ended: removal.ended,
                 reason: removal.reason.clone(),
-                phases: events::phases_of(&store.paths, id)?,
+                phases: phases.remove(removal.item.id_or_dash()).unwrap_or_default(),
                 text: text.clone(),
                 at: now,
-            })?;
+            };
+            let entries: Vec<_> = touched.removed.iter().map(entry).collect();
+            store.worklog.append_archived(&entries)?;
         }
         let Some(state) = &store.state else {
             return Ok(());
@@ -357,8 +369,7 @@ impl<'a> LockedBacklog<'a> {
 
     /// Puts the text in its place. Meanwhile the items are copied for the next
     /// snapshot, and old displaced texts go.
-    fn put(&mut self) -> Result<(Put, String, Aside), StoreError> {
-        let kept = std::mem::take(&mut self.kept);
+    fn put(&self) -> Result<Swapped<Items, Result<(), StoreError>>, StoreError> {
         let store = &*self.store;
         let Some(state) = &store.state else {
             return Err(StoreError::NotInitialised { path: store.options.path.clone() });
@@ -368,10 +379,11 @@ impl<'a> LockedBacklog<'a> {
         let clock = &store.options.clock;
         let items = &loaded.file.items;
         let swap = Swap::new(&state.hash, NOBODYS, items.len(), clock);
-        replace::put(&store.paths, text, swap, || Aside {
-            copy: items.to_vec(),
-            forgotten: replace::forget_old(&kept, clock),
-        })
+        let meanwhile = Meanwhile {
+            copy: || items.to_vec(),
+            forget: || replace::forget_old(&self.kept, clock),
+        };
+        replace::put(&store.paths, text, swap, meanwhile)
     }
 
     fn back_up(&mut self, text: &Path) -> Result<(), StoreError> {
@@ -426,7 +438,7 @@ impl<'a> LockedBacklog<'a> {
         made: &Made,
         touched: Touched,
         ours: String,
-        aside: Aside,
+        (copied, forgotten): (Items, Result<(), StoreError>),
     ) -> Result<(), StoreError> {
         let store = &mut *self.store;
         let stamp = fs::stamp(&store.paths.file)?;
@@ -435,7 +447,7 @@ impl<'a> LockedBacklog<'a> {
             state.stamp = stamp;
             state.is_firm = is_firm(&stamp, &store.options.clock);
             state.is_foreign = false;
-            state.copy = Some(aside.copy);
+            state.copy = Some(copied);
             if state.loaded.original.take().is_some() {
                 state.loaded.read_root();
             }
@@ -458,7 +470,7 @@ impl<'a> LockedBacklog<'a> {
         }
         let rest = journal::append(&store.paths, &save)
             .and_then(|()| events::append(&store.paths, &story))
-            .and(aside.forgotten);
+            .and(forgotten);
         if let Err(error) = rest {
             // The save stands and must be told as what it is.
             store.warnings.push(format!("after the save: {}", chain(&error)));
@@ -504,13 +516,8 @@ fn to_millis(time: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
-/// What was done while a text went to the disk.
-struct Aside {
-    /// The items, for the next snapshot.
-    copy: Vec<Arc<BacklogItem>>,
-    /// What came of removing displaced texts that need no longer be kept.
-    forgotten: Result<(), StoreError>,
-}
+/// The items, for the next snapshot.
+type Items = Vec<Arc<BacklogItem>>;
 
 /// Changes that were made in memory.
 struct Made {
@@ -528,6 +535,27 @@ struct Made {
     now: Timestamp,
     /// Whether there is anything to save.
     is_needed: bool,
+}
+
+impl Made {
+    /// Returns what is left where every request was refused.
+    fn nothing(
+        outcomes: Vec<Result<Applied, RequestError>>,
+        had: (bool, u32),
+        problems: Vec<Box<[FieldProblem]>>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            outcome: Saved { outcomes, named: Vec::new(), is_written: false },
+            touched: Touched::default(),
+            naming: None,
+            had,
+            problems,
+            mark: had.1,
+            now,
+            is_needed: false,
+        }
+    }
 }
 
 /// Returns an error with everything that caused it, in one line.

@@ -3,13 +3,14 @@
 //! The journal has their text. Once a writer has noticed one, its text lies in
 //! `.orchestrator/lost/`, until it is back in the backlog or archived.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::journal::{self, Entry};
 use super::worklog::Worklog;
 use super::{Paths, StoreError};
 use crate::fs;
-use crate::model::{BacklogFile, IdQuery, ItemId};
+use crate::model::{BacklogFile, IdKey, IdQuery, ItemId};
 
 /// Returns the IDs of lost items. With `look`, the journal is asked too: do that
 /// where somebody else wrote the file since we did.
@@ -21,17 +22,19 @@ pub(super) fn find(
 ) -> Result<Vec<Entry>, StoreError> {
     let mut entries = noted(paths)?;
     if look {
-        for (_, entry) in journal::live(&journal::read(paths)?) {
-            if !entries.iter().any(|known| ItemId::same(&known.id, &entry.id)) {
-                entries.push(entry);
-            }
-        }
+        let live = journal::live(&journal::read(paths)?);
+        let noted: HashSet<String> = entries.iter().map(|entry| ItemId::key(&entry.id)).collect();
+        let other = live.into_iter().filter(|(key, _)| !noted.contains(key));
+        entries.extend(other.map(|(_, entry)| entry));
     }
-    let there: std::collections::HashSet<String> =
-        file.items.iter().filter_map(|item| item.id.as_deref()).map(ItemId::key).collect();
+    if entries.is_empty() {
+        return Ok(entries);
+    }
+    let ids = file.items.iter().filter_map(|item| item.id.as_deref());
+    let there: HashSet<IdKey<'_>> = ids.map(IdKey::new).collect();
     entries.retain(|entry| {
-        let key = ItemId::key(&entry.id);
-        !there.contains(&key) && !worklog.ended().contains_key(&key)
+        !there.contains(&IdKey::new(&entry.id))
+            && !worklog.ended().contains_key(&ItemId::key(&entry.id))
     });
     entries.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(entries)

@@ -9,9 +9,8 @@
 //! since a program that had the file open may still write into it.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
+use super::threads::both;
 use super::{Clock, Paths, StoreError};
 use crate::fs::{self, Exchange, FsError, Stamp};
 
@@ -98,83 +97,82 @@ pub(super) enum Put {
     },
 }
 
-/// Puts `text` in the place of the file, where that still holds `base`. Where the
-/// swap says [`NOBODYS`], the hash of `text` is told, beside what came of `aside`.
+/// What is done while something else goes to the disk: `copy` on another thread, with
+/// the text; `forget` here, with the folder.
+pub(super) struct Meanwhile<C, F> {
+    pub copy: C,
+    pub forget: F,
+}
+
+/// What came of putting a text in its place, and of what was done meanwhile.
+pub(super) struct Swapped<C, F> {
+    pub put: Put,
+    /// The hash of the text.
+    pub ours: String,
+    pub copied: C,
+    pub forgotten: F,
+}
+
+/// Puts `text` in the place of the file, where that still holds `base`. A swap that
+/// says [`NOBODYS`] gets the hash of `text`.
 ///
-/// While a long text goes to the disk, it is hashed, and `aside` is done; then it is
-/// staged under a name without its hash at first, and gets the whole name before the
-/// exchange.
+/// A long text is hashed while it goes to the disk. So it is staged under a name
+/// without its hash at first, and gets the whole name before the exchange.
 ///
 /// # Errors
 /// Where the disk refuses. Before the exchange the file is as it was; after it the
 /// new text stands, but may not survive a crash of the machine.
-pub(super) fn put<T: Send>(
+pub(super) fn put<C: Send, F>(
     paths: &Paths,
     text: &[u8],
     swap: Swap,
-    aside: impl FnOnce() -> T + Send,
-) -> Result<(Put, String, T), StoreError> {
+    meanwhile: Meanwhile<impl FnOnce() -> C + Send, impl FnOnce() -> F>,
+) -> Result<Swapped<C, F>, StoreError> {
+    let Meanwhile { copy, forget } = meanwhile;
     let dir = staging_folder(paths)?;
     let stage = |swap: &Swap| fs::stage(&dir, &swap.prefix(), text, Some(&paths.file));
     if swap.ours != NOBODYS || text.len() < LONG {
         let ours = if swap.ours == NOBODYS { fs::hash(text) } else { swap.ours };
         let swap = Swap { ours, ..swap };
-        let done = aside();
-        let put = put_staged(paths, stage(&swap)?, &swap.base, text.len())?;
-        return Ok((put, swap.ours, done));
+        let (put, forgotten) = put_staged(paths, stage(&swap)?, &swap.base, text.len(), forget)?;
+        return Ok(Swapped { put, ours: swap.ours, copied: copy(), forgotten });
     }
-    let (staged, (ours, done)) = both(|| stage(&swap), || (fs::hash(text), aside()));
+    let (staged, (ours, copied)) = both(|| stage(&swap), || (fs::hash(text), copy()));
     let staged = staged?;
     let name = staged.path().file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let random = name.strip_prefix(&swap.prefix()).unwrap_or_default();
     let swap = Swap { ours, ..swap };
     let name = format!("{}{random}", swap.prefix());
-    let put = put_staged(paths, staged.renamed(&name)?, &swap.base, text.len())?;
-    Ok((put, swap.ours, done))
-}
-
-/// Does two things at once, where there is a thread for the second.
-fn both<A, B: Send>(first: impl FnOnce() -> A, second: impl FnOnce() -> B + Send) -> (A, B) {
-    let second = Mutex::new(Some(second));
-    let take = || second.lock().unwrap_or_else(PoisonError::into_inner).take();
-    thread::scope(|scope| {
-        let run = || take().map(|second| second());
-        let beside = thread::Builder::new().spawn_scoped(scope, run);
-        let first = first();
-        let second = match beside.map(thread::ScopedJoinHandle::join) {
-            Ok(Ok(done)) => done,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            // No thread was to be had: it was not begun.
-            Err(_) => run(),
-        };
-        (first, second.expect("it is taken once, by the thread or here"))
-    })
+    let staged = staged.renamed(&name)?;
+    let (put, forgotten) = put_staged(paths, staged, &swap.base, text.len(), forget)?;
+    Ok(Swapped { put, ours: swap.ours, copied, forgotten })
 }
 
 /// Puts a staged text, with its whole name, in the place of the file.
-fn put_staged(
+fn put_staged<F>(
     paths: &Paths,
     staged: fs::Staged,
     base: &str,
     len: usize,
-) -> Result<Put, StoreError> {
+    forget: impl FnOnce() -> F,
+) -> Result<(Put, F), StoreError> {
     match fs::exchange(staged.path(), &paths.file) {
         Ok(Exchange::Done) => {}
-        Ok(Exchange::Unsupported) => return put_by_rename(paths, staged, base),
+        Ok(Exchange::Unsupported) => return Ok((put_by_rename(paths, staged, base)?, forget())),
         Err(error) => return Err(error.into()),
     }
     let path = staged.keep();
-    let sync = || fs::sync_dir(&paths.root);
+    let sync = || Ok::<_, FsError>((fs::sync_dir(&paths.root)?, forget()));
     let look = || Ok::<_, FsError>((fs::stamp(&path)?, fs::hash_file(&path)?));
     // What came out is read while the folder goes to the disk.
     let (synced, looked) = if len < LONG { (sync(), look()) } else { both(sync, look) };
-    synced?;
+    let ((), forgotten) = synced?;
     let (before, displaced) = looked?;
     if displaced == base {
         let kept = keep(&path)?;
-        return Ok(Put::Done { kept: before.map(|before| (kept, before)) });
+        return Ok((Put::Done { kept: before.map(|before| (kept, before)) }, forgotten));
     }
-    Ok(Put::SlippedIn { path, exchanged: true })
+    Ok((Put::SlippedIn { path, exchanged: true }, forgotten))
 }
 
 /// Where names cannot be exchanged: compare, then rename. An edit between the two

@@ -14,7 +14,9 @@ mod envelope;
 mod extra;
 mod id;
 mod item;
+mod log;
 mod run;
+mod sequence;
 mod status;
 
 pub use backlog::{InitReport, MigrateReport};
@@ -23,5 +25,10 @@ pub use diagnostic::{CheckReport, ErrorReport, Problem};
 pub use envelope::{Document, ErrorDocument, SCHEMA_VERSION, WarningDocument};
 pub use id::{Audit, IdStatus, IssuedId, Reservation};
 pub use item::{Description, Item, ItemRef, MergedPair, Parts};
+pub use log::LogEntry;
 pub use run::{Event, Halt, RunReport};
-pub use status::{Counts, Status, Upcoming, Waiting};
+pub use sequence::{
+    Confirmation, DuplicateId, Expiry, FilesReport, KeyParts, MalformedFile, SequenceState,
+    SequenceStatus, SequencesReport, SyncReport, SyncedSequence, key_parts,
+};
+pub use status::{Counts, Question, RunningProcess, Status, Underway, Upcoming, Waiting};

@@ -56,6 +56,10 @@ pub struct RunReport {
     pub follow_ups: Vec<ItemRef>,
     /// Items that were merged.
     pub merged: Vec<MergedPair>,
+    /// Paths that phases changed and that are not committed, since somebody else had
+    /// changed them too; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uncommitted: Vec<String>,
 }
 
 #[cfg(test)]
@@ -89,6 +93,7 @@ mod tests {
             blocked: vec![],
             follow_ups: vec![],
             merged: vec![MergedPair { source: "A-3".into(), target: "A-1".into() }],
+            uncommitted: vec![],
         };
         assert_eq!(
             serde_json::to_string(&report).unwrap(),

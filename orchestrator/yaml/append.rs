@@ -148,6 +148,11 @@ impl Document {
             // A block scalar as the last value needs the line break.
             plans.push(Splice::new(at..at, format!("{nl}{blank}{lines}{nl}")));
         }
+        let below = after_blanks(text, at);
+        if below > at {
+            // A block scalar that keeps its line breaks would take those blank lines in.
+            plans.push(layout.splice(text, below..below, "", "", lines));
+        }
         if let Some(scalar) = unterminated(&last.node, text) {
             // A line break after it would become part of it, unless it says not.
             let end = indicators_end(text, scalar);
@@ -357,6 +362,15 @@ fn belongings_end(text: &str, at: usize, col: usize) -> usize {
         if indent < col || !line[indent..].starts_with('#') {
             break;
         }
+        at = next_line(text, at);
+    }
+    at
+}
+
+/// Returns where the blank lines end that follow `at` directly.
+fn after_blanks(text: &str, at: usize) -> usize {
+    let mut at = at;
+    while at < text.len() && is_blank_line(&text[at..line_end(text, at)]) {
         at = next_line(text, at);
     }
     at

@@ -19,6 +19,7 @@ use super::value::{Values, duplicate, plain};
 /// Where a record lies. In a block list it is whole lines, from that of its dash
 /// to that of its last content; in a flow list the bytes of its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "[usize; 3]", into = "[usize; 3]")]
 pub(super) struct Record {
     /// First byte.
     pub(super) start: usize,
@@ -26,6 +27,19 @@ pub(super) struct Record {
     pub(super) len: usize,
     /// Bytes from `start` to the dash; 0 in a flow list.
     pub(super) dash: usize,
+}
+
+/// Packed without names: there are many.
+impl From<Record> for [usize; 3] {
+    fn from(record: Record) -> Self {
+        [record.start, record.len, record.dash]
+    }
+}
+
+impl From<[usize; 3]> for Record {
+    fn from([start, len, dash]: [usize; 3]) -> Self {
+        Self { start, len, dash }
+    }
 }
 
 impl Record {

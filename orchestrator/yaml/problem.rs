@@ -122,6 +122,10 @@ pub(super) fn from_scan(error: &ScanError, text: &str, cursor: usize) -> Finding
         rest.iter().position(|b| matches!(b, b'"' | b'\'')).map(|found| from + found)
     };
     let (message, hint): (String, Option<&'static str>) = match error.kind() {
+        _ if let Some(conflict) = conflict(text) => {
+            at = conflict;
+            ("git left a conflict here".into(), Some("choose what stays, and take the marks out"))
+        }
         ErrorKind::UnclosedQuotedScalar
         | ErrorKind::InvalidQuotedScalarIndent
         | ErrorKind::DocumentIndicatorInQuotedScalar => {
@@ -156,6 +160,9 @@ pub(super) fn from_scan(error: &ScanError, text: &str, cursor: usize) -> Finding
             "a line that is neither 'key: value' nor a list entry".into(),
             Some("a key needs a ':' after it"),
         ),
+        _ if matches!(text.as_bytes().get(at), Some(b'%' | b'@' | b'`')) => {
+            (format!("a text cannot begin with '{}'", &text[at..=at]), Some("quote the text"))
+        }
         ErrorKind::RecursionLimitExceeded => ("nested too deeply".into(), Some(TOO_DEEP)),
         kind => (kind.to_string(), None),
     };
@@ -164,6 +171,15 @@ pub(super) fn from_scan(error: &ScanError, text: &str, cursor: usize) -> Finding
     let mut finding = Finding::new(ProblemKind::Syntax, message, at..end);
     finding.hint = hint;
     finding
+}
+
+/// Returns where the first mark of a merge conflict stands.
+fn conflict(text: &str) -> Option<usize> {
+    const MARK: &str = "<<<<<<< ";
+    if text.starts_with(MARK) {
+        return Some(0);
+    }
+    text.find("\n<<<<<<< ").map(|newline| newline + 1)
 }
 
 /// Returns the first tab that indents a line, from the line of `at` on: the parser

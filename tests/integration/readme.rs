@@ -1,5 +1,6 @@
 //! The tour of README.md, run as it stands there: its `yaml` block is the backlog
-//! that a reader begins with, its `console` blocks are run in turn in that folder.
+//! that a reader begins with, its `markdown` block a ticket, and its `console` blocks
+//! are run in turn in that folder.
 //! And the example that it points to.
 
 use std::fs;
@@ -32,6 +33,9 @@ fn the_tour_goes_as_it_says() {
     // That it is there makes trycmd work on one copy for all commands.
     fs::create_dir(folder.path().join("README.out")).unwrap();
     fs::write(before.join("BACKLOG.yaml"), first_block("yaml")).unwrap();
+    let tickets = before.join("tickets");
+    fs::create_dir(&tickets).unwrap();
+    fs::write(tickets.join("SHOP-TSK-0041_export.md"), first_block("markdown")).unwrap();
     fs::write(&readme, README).unwrap();
     assert!(README.matches("\n$ orchestrator ").count() > 10, "the tour is gone");
     let program = Path::new(env!("CARGO_BIN_EXE_orchestrator")).to_owned();

@@ -1,15 +1,12 @@
-//! Commands on the backlog as a whole: init, ingest, check, migrate, id; and the
-//! one on the program itself, completions.
+//! Commands on the backlog as a whole: init, ingest, check, migrate; and the one
+//! on the program itself, completions.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueHint, value_parser};
+use clap::{Args, ValueHint};
 use clap_complete::Shell;
 
 use super::value;
-
-/// The most IDs that one command issues; more is a typing error.
-const MAX_COUNT: i64 = 10_000;
 
 #[derive(Debug, Args)]
 #[command(
@@ -58,35 +55,6 @@ pub(crate) struct Migrate {
     /// Show the difference, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    subcommand_required = true,
-    arg_required_else_help = true,
-    after_help = "Examples:\n  orchestrator id next\n  orchestrator id next --count 5\n  orchestrator id audit --json"
-)]
-pub(crate) struct Id {
-    #[command(subcommand)]
-    pub(crate) command: IdCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum IdCommand {
-    /// Issue the next ID without adding an item
-    Next(IdNext),
-    /// Show the highest number ever issued, and what says so
-    Status,
-    /// Account for every number from 1 to the highest issued
-    Audit,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  orchestrator id next\n  orchestrator id next --count 5")]
-pub(crate) struct IdNext {
-    /// How many
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=MAX_COUNT))]
-    pub(crate) count: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -9,8 +9,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::value;
 use super::{
-    Add, Advance, Archive, Block, Check, Completions, Done, Edit, Id, Ingest, Init, List, Merge,
-    Migrate, Restore, Run, Serve, Show, Triage, Unblock, Update,
+    Add, Advance, Archive, Block, Check, Completions, Done, Edit, Id, Ingest, Init, List, Log,
+    Merge, Migrate, Restore, Run, Serve, Show, Triage, Unblock, Update,
 };
 
 const EXAMPLES: &str = "\
@@ -92,6 +92,8 @@ pub(crate) enum Command {
     /// Show items as they stand in the file
     #[command(visible_alias = "view")]
     Show(Show),
+    /// Show what happened to an item
+    Log(Log),
     /// Change fields of an item
     #[command(visible_alias = "set")]
     Update(Update),
@@ -145,6 +147,7 @@ impl Command {
             Self::Add(_) => "add",
             Self::List(_) => "list",
             Self::Show(_) => "show",
+            Self::Log(_) => "log",
             Self::Update(_) => "update",
             Self::Edit(_) => "edit",
             Self::Advance(_) => "advance",

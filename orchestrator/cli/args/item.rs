@@ -88,6 +88,16 @@ pub(crate) struct Show {
     pub(crate) items: Vec<IdQuery>,
 }
 
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  orchestrator log WRK-007\n  orchestrator log 7 --json\n\nAn archived item has its history too."
+)]
+pub(crate) struct Log {
+    /// The item
+    #[arg(value_name = "ID", value_parser = value::item)]
+    pub(crate) item: IdQuery,
+}
+
 const UPDATE_EXAMPLES: &str = "\
 Examples:
   orchestrator update WRK-007 --size small --tag +web,-old

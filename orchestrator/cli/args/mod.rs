@@ -7,6 +7,7 @@
 
 mod backlog;
 mod global;
+mod id;
 mod item;
 mod lifecycle;
 mod run;
@@ -16,9 +17,13 @@ mod tests;
 mod value;
 mod word;
 
-pub(crate) use backlog::{Check, Completions, Id, IdCommand, IdNext, Ingest, Init, Migrate};
+pub(crate) use backlog::{Check, Completions, Ingest, Init, Migrate};
 pub(crate) use global::{Cli, ColorWhen, Command, Global};
-pub(crate) use item::{Add, Edit, List, Show, Update};
+pub(crate) use id::{
+    Id, IdAudit, IdCommand, IdConfirm, IdExpire, IdNext, IdReserve, IdStatus, IdSync, SequenceArgs,
+    Sources,
+};
+pub(crate) use item::{Add, Edit, List, Log, Show, Update};
 pub(crate) use lifecycle::{Advance, Archive, Block, Done, Merge, Restore, Unblock};
 pub(crate) use run::{Run, Triage};
 pub(crate) use serve::{IsolationLevel, Serve, ServeCommand, TokenCommand, TokenNew};

@@ -8,7 +8,7 @@ use crate::scheduler::{Filter, Selection};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  orchestrator run\n  orchestrator run --target WRK-007 --target WRK-009\n  orchestrator run --only impact=high --only size=small,medium --cap 10\n  orchestrator run --dry-run\n\nCtrl-C once lets the agents end within 30 seconds, twice ends them at once.\nExit codes: 0 done, 1 nothing was finished and something is blocked, 130 interrupted."
+    after_help = "Examples:\n  orchestrator run\n  orchestrator run --target WRK-007 --target WRK-009\n  orchestrator run --only impact=high --only size=small,medium --cap 10\n  orchestrator run --dry-run\n\nCtrl-C once lets the agents end within 22 seconds, twice ends them at once.\nExit codes: 0 done, 1 nothing was finished and something is blocked, 130 interrupted."
 )]
 pub(crate) struct Run {
     /// Run this item alone; several in their order

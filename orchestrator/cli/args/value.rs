@@ -103,6 +103,12 @@ pub(super) fn list_edit(text: &str) -> Result<ListEdit, ValueError> {
     name(text.strip_prefix('+').unwrap_or(text)).map(ListEdit::Add)
 }
 
+/// Reads `COLUMN=VALUE`.
+pub(super) fn key_part(text: &str) -> Result<(String, String), ValueError> {
+    let (column, value) = text.split_once('=').ok_or(ValueError::NoEquals)?;
+    Ok((name(column)?, name(value)?))
+}
+
 /// Reads `KEY=VALUE`: a key that is not ours, and a YAML scalar.
 pub(super) fn assignment(text: &str) -> Result<(String, Value), ValueError> {
     let (key, value) = text.split_once('=').ok_or(ValueError::NoEquals)?;

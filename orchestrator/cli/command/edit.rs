@@ -4,6 +4,7 @@
 //! item that was changed in between is refused. Text that is refused is kept beside
 //! our state, and offered again by the next edit of that item.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -15,10 +16,11 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::session::{Context, Session, shortened};
 use crate::fs;
-use crate::model::{BacklogItem, Change, ChangeError, Code, Diagnostic, ItemId};
-use crate::yaml::{self, ProblemKind};
+use crate::model::{BacklogItem, Change, ChangeError, Code, Diagnostic, ItemId, Segment};
+use crate::wire::Item;
+use crate::yaml::{self, Document, ProblemKind, Step};
 
-/// The editor where the user names none.
+/// The editor where the user, on a terminal, names none.
 const EDITOR: &str = "vi";
 
 /// An item's text while it is edited.
@@ -50,6 +52,9 @@ pub(crate) fn edit(args: &Edit, context: &Context<'_>) -> Result<Exit, CliError>
     if text.trim().is_empty() || text.trim_end() == draft.own.trim_end() {
         draft.forget()?;
         context.output.note("nothing was changed");
+        if context.output.is_json() {
+            context.output.document("item", Item::from(&*draft.before))?;
+        }
         return Ok(Exit::Done);
     }
     let after = match read(&draft, &text) {
@@ -116,7 +121,14 @@ fn file_name(id: &str) -> String {
 /// for a person: where a program reads our JSON, it goes nowhere.
 fn run_editor(path: &Path, output: &Output) -> Result<String, CliError> {
     let named = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    let editor = named("VISUAL").or_else(|| named("EDITOR")).unwrap_or_else(|| EDITOR.to_owned());
+    let editor = match named("VISUAL").or_else(|| named("EDITOR")) {
+        Some(editor) => editor,
+        None if std::io::stdin().is_terminal() => EDITOR.to_owned(),
+        None => {
+            fs::remove_if_exists(path)?;
+            return Err(CliError::NoEditor);
+        }
+    };
     // Users write arguments into the variable, with the quotes of a shell.
     let stream = |is_terminal: bool| {
         if output.is_json() && !is_terminal { Stdio::null() } else { Stdio::inherit() }
@@ -161,12 +173,34 @@ fn read(draft: &Draft, text: &str) -> Result<BacklogItem, CliError> {
         refused(located.collect())
     })?;
     let (item, problems) = BacklogItem::from_mapping(mapping);
+    // One entry is a list of one; its place is that below the list's key.
+    const HEAD: &str = "items:\n";
+    let list = Document::parse(format!("{HEAD}{text}"), "items", &mut |_, _| {}).ok();
+    let place = |path: &[Segment]| {
+        let steps: Vec<Step> = path.iter().cloned().map(step).collect();
+        list.as_ref().and_then(|list| list.locate(Some(0), &steps))
+    };
     let errors: Vec<Diagnostic> = problems
         .into_iter()
         .filter(|problem| problem.code.is_error())
-        .map(|problem| diagnostic(problem.code, problem.message, problem.hint))
+        .map(|problem| {
+            let found = diagnostic(problem.code, problem.message, problem.hint);
+            let Some(at) = place(&problem.path) else {
+                return found;
+            };
+            let offset = at.offset - HEAD.len();
+            let span = Some(offset..offset + at.len);
+            Diagnostic { line: at.line - 1, column: at.column, span, ..found }
+        })
         .collect();
     if errors.is_empty() { Ok(item) } else { Err(refused(errors)) }
+}
+
+fn step(segment: Segment) -> Step {
+    match segment {
+        Segment::Key(key) => Step::Key(key),
+        Segment::Index(index) => Step::Index(index),
+    }
 }
 
 fn code_of(kind: ProblemKind) -> Code {

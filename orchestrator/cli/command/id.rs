@@ -1,7 +1,8 @@
-//! `id`: numbers without items, of the backlog's own sequence.
+//! `id`: numbers without items, of the backlog's own sequence or of one in a database.
 
 use super::audit::audit;
-use crate::cli::args::{IdCommand, IdNext};
+use super::sequence;
+use crate::cli::args::{IdAudit, IdCommand, IdNext};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::session::Context;
@@ -12,10 +13,27 @@ use crate::wire::{IdStatus, IssuedId};
 /// Does one of the commands on numbers.
 pub(crate) fn id(command: IdCommand, context: &Context<'_>) -> Result<Exit, CliError> {
     match command {
+        IdCommand::Next(args) if is_of_database(&args) => sequence::next(&args, context),
         IdCommand::Next(args) => next(&args, context),
-        IdCommand::Status => status(context),
-        IdCommand::Audit => account(context),
+        IdCommand::Reserve(args) => sequence::reserve(&args, context),
+        IdCommand::Confirm(args) => sequence::confirm(&args, context),
+        IdCommand::Expire(args) => sequence::expire(&args, context),
+        IdCommand::Status(args) if args.sequence.is_given() || !args.from_files.is_empty() => {
+            sequence::status(&args, context)
+        }
+        IdCommand::Status(_) => status(context),
+        IdCommand::Sync(args) => sequence::sync(&args, context),
+        IdCommand::Audit(IdAudit { db: Some(_) }) => Err(CliError::Options {
+            message: "the audit is one of the backlog, not of a database".to_owned(),
+            hint: Some("`id status --db URL` shows where sequences stand".to_owned()),
+        }),
+        IdCommand::Audit(IdAudit { db: None }) => account(context),
     }
+}
+
+/// Tells whether an option says that a database is meant, and not the backlog.
+fn is_of_database(args: &IdNext) -> bool {
+    args.sequence.is_given() || args.create || args.fallback.is_some()
 }
 
 /// Issues IDs, and prints each.

@@ -38,7 +38,7 @@ pub(crate) fn restore(args: &Restore, context: &Context<'_>) -> Result<Exit, Cli
 }
 
 /// Reads the item of a worklog entry.
-fn read(archived: &Archived) -> Result<BacklogItem, CliError> {
+pub(super) fn read(archived: &Archived) -> Result<BacklogItem, CliError> {
     let damaged =
         || StoreError::DamagedEntry { id: archived.id.clone(), path: archived.path.clone() };
     let mapping = yaml::parse_record(&archived.text).map_err(|_| damaged())?;

@@ -61,6 +61,7 @@ struct Backlog {
     #[schemars(range(min = 1, max = NEWEST_SCHEMA))]
     schema_version: Option<u32>,
     /// The highest number ever assigned, despite its name. Never lower it.
+    #[schemars(range(max = u32::MAX))]
     next_item_id: Option<u32>,
     /// The items.
     items: Option<Vec<Item>>,

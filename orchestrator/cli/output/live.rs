@@ -9,15 +9,22 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::screen::Screen;
 use super::terminal::printable;
 
 /// How often a line moves, though nothing happened.
 const TICK: Duration = Duration::from_millis(250);
 
+/// How often the view is drawn at most, in a second.
+const REDRAWS: u8 = 10;
+
 /// A line of a phase.
 const PHASE: &str = "{spinner:.cyan} {prefix:.bold} {elapsed:.dim} {wide_msg}";
 /// A line below those.
 const BELOW: &str = "  {wide_msg:.dim}";
+
+/// How many characters of a title stay where the agent has something to say.
+const TITLE: usize = 40;
 
 /// The moving lines.
 pub(crate) struct Live {
@@ -35,8 +42,11 @@ struct Phase {
 impl Live {
     /// Makes the view; nothing is drawn where it is not wanted.
     pub(crate) fn new(is_wanted: bool) -> Self {
-        let target =
-            if is_wanted { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if is_wanted {
+            ProgressDrawTarget::term_like_with_hz(Box::new(Screen::default()), REDRAWS)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         Self {
             all: MultiProgress::with_draw_target(target),
             phases: RefCell::default(),
@@ -63,6 +73,7 @@ impl Live {
         bar.set_prefix(printable(what).into_owned());
         let title = printable(title).into_owned();
         bar.set_message(title.clone());
+        let title = shortened(&title);
         bar.enable_steady_tick(TICK);
         self.phases.borrow_mut().insert(key.to_owned(), Phase { bar, title });
     }
@@ -109,5 +120,13 @@ impl Live {
         let keys: Vec<String> = self.phases.borrow().keys().cloned().collect();
         keys.iter().for_each(|key| self.stop(key));
         self.stands(&[]);
+    }
+}
+
+/// Cuts a title short, so that what is said behind it is seen.
+fn shortened(title: &str) -> String {
+    match title.char_indices().nth(TITLE) {
+        Some((end, _)) => format!("{}\u{2026}", title[..end].trim_end()),
+        None => title.to_owned(),
     }
 }

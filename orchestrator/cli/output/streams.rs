@@ -212,6 +212,18 @@ impl Output {
         self.remark("warning", AnsiColor::Yellow, text);
     }
 
+    /// Says what must be said, whether or not a person wants notes and warnings.
+    pub(crate) fn alarm(&self, text: &str) {
+        if self.style.json {
+            let message = text.to_owned();
+            let problem = Problem { code: "warning", message, ..Problem::default() };
+            self.json_on_stderr(&WarningDocument::new(problem));
+        } else {
+            let style = AnsiColor::Yellow.on_default().bold();
+            self.say(&format!("{style}warning{style:#}: {}\n", printable(text)));
+        }
+    }
+
     fn remark(&self, label: &'static str, colour: AnsiColor, text: &str) {
         if self.style.json {
             let problem = Problem { code: label, message: text.to_owned(), ..Problem::default() };

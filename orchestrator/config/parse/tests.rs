@@ -235,6 +235,57 @@ timeout = "3m"
 }
 
 #[test]
+fn sequences_are_named() {
+    let config = parse(
+        r#"
+        [sequences.tasks]
+        layout = "prefix-type"
+        prefix = "KABSD"
+        type = "TSK"
+        [sequences.invoices]
+        table = "app.numbers"
+        value_column = "hi"
+        format = "INV{n:05}"
+        key = { year = "2026" }
+        "#,
+    )
+    .expect("is valid");
+    let key = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let tasks = &config.sequences["tasks"];
+    assert_eq!(tasks.layout.as_deref(), Some("prefix-type"));
+    assert_eq!(tasks.key, [key("type", "TSK"), key("prefix", "KABSD")]);
+    let invoices = &config.sequences["invoices"];
+    assert_eq!(invoices.table.as_deref(), Some("app.numbers"));
+    assert_eq!(invoices.format.as_deref(), Some("INV{n:05}"));
+    assert_eq!(invoices.key, [key("year", "2026")]);
+}
+
+#[test]
+fn problems_of_sequences() {
+    let text = r#"[sequences]
+a = 1
+[sequences.b]
+layout = "registy"
+projct = "p"
+[sequences.c]
+table = "t"
+key = { x = 1 }
+[sequences.d]
+layout = "name"
+table = "t"
+value_column = "v"
+"#;
+    insta::assert_snapshot!(problems(text), @r"
+    2:5: `sequences.a` must be a table, not an integer
+    4:10: `layout` must be one of registry, prefix-type, name, not `registy` [did you mean `registry`?]
+    5:1: unknown key `projct` in [sequences.b] [did you mean `project`?]
+    6:1: [sequences.c] needs both `table` and `value_column`
+    8:13: `x` must be a string, not an integer
+    9:1: [sequences.d] has a `table` of its own, so no `layout`
+    ");
+}
+
+#[test]
 fn what_is_not_toml_is_reported_with_its_place() {
     insta::assert_snapshot!(problems("[project\nprefix = \"A\"\n[x]\na = 1\na = 2\n"), @r"
     1:9: unclosed table, expected `]`

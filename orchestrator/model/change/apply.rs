@@ -11,7 +11,8 @@ use super::request::Change;
 use super::{merge, patch, phase};
 use crate::model::follow_up::one_line;
 use crate::model::{
-    BacklogFile, Ended, IdError, IdQuery, IllegalTransition, ItemId, ItemStatus, PhasePool,
+    BacklogFile, BacklogItem, Ended, IdError, IdQuery, IllegalTransition, ItemId, ItemStatus,
+    PhasePool,
 };
 
 /// What a change needs to know beside the file.
@@ -53,9 +54,14 @@ pub enum ChangeError {
     /// A title with nothing in it.
     #[error("the title is blank")]
     BlankTitle,
-    /// The table has no such transition.
-    #[error(transparent)]
-    IllegalTransition(#[from] IllegalTransition),
+    /// The table of transitions has no such row.
+    #[error("{id} is {}, and cannot become {}", .illegal.from, .illegal.to)]
+    IllegalTransition {
+        /// The item.
+        id: String,
+        /// From where to where.
+        illegal: IllegalTransition,
+    },
     /// A blocked or done item has no next phase.
     #[error("{id} is {status}, and cannot be advanced")]
     CannotAdvance {
@@ -151,6 +157,14 @@ pub enum ChangeError {
     IdSpace(#[from] IdError),
 }
 
+impl ChangeError {
+    /// Returns what makes the error of an item's transition.
+    pub(super) fn of_transition(item: &BacklogItem) -> impl FnOnce(IllegalTransition) -> Self {
+        let id = item.id_or_dash().to_owned();
+        move |illegal| Self::IllegalTransition { id, illegal }
+    }
+}
+
 /// Applies a change to a file, all of it or nothing.
 ///
 /// # Errors
@@ -220,13 +234,13 @@ fn carry_out(draft: &mut Draft<'_>, change: &Change) -> Result<(), ChangeError> 
             draft.applied.removed.reverse();
             Ok(())
         }
-        Change::Restore { item, text } => {
-            if item.id.as_deref().is_some_and(|id| draft.file.get(id).is_some()) {
-                return Err(ChangeError::AlreadyThere { id: item.id_or_dash().to_owned() });
-            }
-            draft.push(Arc::clone(item), Some(text.clone()));
+        Change::GiveUp { item, text, reason } => {
+            restore(draft, item, text)?;
+            let last = draft.file.items.len() - 1;
+            draft.remove(last, Ended::Dropped, Some(reason.clone()));
             Ok(())
         }
+        Change::Restore { item, text } => restore(draft, item, text),
         Change::Merge { source, target } => merge::merge(draft, source, target),
         Change::Renumber => renumber(draft),
         Change::CompletePhase(completion) => phase::complete(draft, (**completion).clone()),
@@ -280,6 +294,10 @@ pub(super) fn ingest(
     skip_known: bool,
 ) -> Result<(), ChangeError> {
     for item in items {
+        if !skip_known {
+            push_new(draft, item)?;
+            continue;
+        }
         let key = title_key(&item.title);
         let twin = draft
             .file
@@ -287,11 +305,11 @@ pub(super) fn ingest(
             .iter()
             .find(|own| own.status.is_open() && title_key(&own.title) == key);
         match twin {
-            Some(twin) if skip_known => {
+            Some(twin) => {
                 let existing = twin.id_or_dash().to_owned();
                 draft.applied.skipped.push(Skipped { title: item.title, existing });
             }
-            _ => push_new(draft, item)?,
+            None => push_new(draft, item)?,
         }
     }
     Ok(())
@@ -302,6 +320,14 @@ fn take_numbers(draft: &mut Draft<'_>, count: u32) -> Result<(), ChangeError> {
         let id = draft.take_id()?;
         draft.applied.numbers.push(id);
     }
+    Ok(())
+}
+
+fn restore(draft: &mut Draft<'_>, item: &Arc<BacklogItem>, text: &str) -> Result<(), ChangeError> {
+    if item.id.as_deref().is_some_and(|id| draft.file.get(id).is_some()) {
+        return Err(ChangeError::AlreadyThere { id: item.id_or_dash().to_owned() });
+    }
+    draft.push(Arc::clone(item), Some(text.to_owned()));
     Ok(())
 }
 

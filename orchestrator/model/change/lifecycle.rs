@@ -83,7 +83,9 @@ pub(super) fn set_status(
         return Ok(());
     }
     if !force {
-        item.status.check_transition(to, item.blocked_from_status)?;
+        item.status
+            .check_transition(to, item.blocked_from_status)
+            .map_err(ChangeError::of_transition(&item))?;
         if to == ItemStatus::Ready && item.status == ItemStatus::Scoping {
             check_guardrails(draft, &item)?;
         }
@@ -121,7 +123,9 @@ pub(super) fn block(
 ) -> Result<(), ChangeError> {
     let index = draft.find(item)?;
     let item = &draft.file.items[index];
-    item.status.check_transition(ItemStatus::Blocked, None)?;
+    item.status
+        .check_transition(ItemStatus::Blocked, None)
+        .map_err(ChangeError::of_transition(item))?;
     draft.edit(index, |item| set_blocked(item, item.status, reason, kind));
     Ok(())
 }
@@ -180,7 +184,8 @@ pub(super) fn done(draft: &mut Draft<'_>, item: &IdQuery) -> Result<(), ChangeEr
     let index = draft.find(item)?;
     let item = &draft.file.items[index];
     if item.status == ItemStatus::Done {
-        return Err(IllegalTransition { from: ItemStatus::Done, to: ItemStatus::Done }.into());
+        let illegal = IllegalTransition { from: item.status, to: ItemStatus::Done };
+        return Err(ChangeError::of_transition(item)(illegal));
     }
     set_status(draft, index, ItemStatus::Done, false)
 }
@@ -280,7 +285,7 @@ impl Place {
             PhasePool::Main => ItemStatus::InProgress,
         };
         if item.status != status {
-            item.status.check_transition(status, None)?;
+            item.status.check_transition(status, None).map_err(ChangeError::of_transition(item))?;
         }
         if item.status == ItemStatus::Blocked {
             return Err(ChangeError::CannotAdvance {

@@ -21,6 +21,10 @@ pub(super) fn merge(
     let gone = draft.file.items[from].clone();
     let stays = draft.file.items[into].id_or_dash().to_owned();
     let gone_id = gone.id_or_dash().to_owned();
+    if gone.status.is_open() && !draft.file.items[into].status.is_open() {
+        let note = format!("{stays} is done: {gone_id} counts as done, too, for what waits for it");
+        draft.applied.notes.push(note);
+    }
     for index in 0..draft.file.items.len() {
         let item = &draft.file.items[index];
         if index != from

@@ -79,6 +79,15 @@ pub enum Change {
     },
     /// Takes every done item out of the file.
     ArchiveDone,
+    /// Archives an item as dropped that has left the file already.
+    GiveUp {
+        /// The item as it stood.
+        item: Arc<BacklogItem>,
+        /// Its text, dash at column 0.
+        text: String,
+        /// Why it is given up.
+        reason: String,
+    },
     /// Puts an archived item back.
     Restore {
         /// The item as it stood.
@@ -119,6 +128,7 @@ impl Change {
             | Self::Done { .. }
             | Self::Archive { .. }
             | Self::ArchiveDone
+            | Self::GiveUp { .. }
             | Self::Restore { .. }
             | Self::Merge { .. } => false,
         }

@@ -1,7 +1,7 @@
 //! The record of an attempt's processes: the file `pid`, JSON.
 //!
-//! Written by the supervisor and by nobody else: before it starts the agent, after
-//! that, and when all is over. A process is recorded with its start time, and
+//! Announced by whoever starts a supervisor, then written by the supervisor alone:
+//! before it starts the agent, after that, and when all is over. A process is recorded with its start time, and
 //! both with the boot they belong to, so that a later run can tell whether a
 //! number still means the same process.
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::error::RunnerError;
 use super::table::Process;
-use crate::fs;
+use crate::fs::{self, Durability};
 
 /// How an agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +93,13 @@ impl Record {
         Ok(record.inspect_err(warn).ok())
     }
 
+    /// Writes an empty record, before there is any process: whoever comes after a
+    /// kill must look for what was just being started. Not fsynced, since no process
+    /// outlives the machine.
+    pub(crate) fn announce(path: &Path) -> Result<(), RunnerError> {
+        Ok(fs::append(path, b"{}", Durability::Buffered)?)
+    }
+
     /// Writes the record, whole at once for every reader.
     pub(crate) fn write(&self, path: &Path) -> Result<(), RunnerError> {
         let json = serde_json::to_vec(self).map_err(RunnerError::system("write a record"))?;
@@ -109,6 +116,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pid");
         assert_eq!(Record::read(&path).unwrap(), None);
+        Record::announce(&path).unwrap();
+        assert_eq!(Record::read(&path).unwrap(), Some(Record::default()));
         let record = Record {
             boot: Some("b".to_owned()),
             supervisor: Some(Process { pid: 7, start: Some(3) }),

@@ -19,7 +19,9 @@ pub struct AuthorityOptions {
     pub deadline: Duration,
     /// How many numbers of a sequence are taken in advance, at most
     /// [`MAX_COUNT`](crate::sequence::MAX_COUNT); none by default. A crash or a
-    /// restart leaves at most so many as a gap, for each sequence.
+    /// restart leaves at most so many as a gap, for each sequence. Numbers of a block
+    /// count as issued, so `id sync` does not notice an ID in it that somebody has
+    /// made by hand: with a lease, nobody may.
     pub lease: Option<NonZeroU32>,
     /// When reservations are deleted that nobody confirmed; `None` for never.
     pub cleanup: Option<Cleanup>,

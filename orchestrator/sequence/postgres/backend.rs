@@ -21,6 +21,8 @@ type Outcome = Result<Reply, SequenceError>;
 
 /// How long is waited before each try to connect.
 const PAUSES_MS: [u64; 4] = [0, 100, 200, 400];
+/// After this no further try to connect is begun: callers wait.
+const CONNECT_FOR: Duration = Duration::from_secs(3);
 /// Tries of a batch that others get in the way of.
 const MAX_CONFLICTS: u32 = 20;
 /// The longest pause between two of them.
@@ -31,12 +33,21 @@ const MAX_LOSSES: u32 = 2;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How a database is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PostgresOptions {
     /// How transactions are kept apart.
     pub isolation: Isolation,
-    /// Whether tables that are missing are made.
+    /// Whether tables that are missing are made when the database is opened.
     pub make_tables: bool,
+    /// How long locks of other programs are waited for; the default is 5 s.
+    pub busy_for: Duration,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        let busy_for = Duration::from_secs(5);
+        Self { isolation: Isolation::default(), make_tables: false, busy_for }
+    }
 }
 
 /// Sequences in a PostgreSQL database.
@@ -68,18 +79,22 @@ impl PostgresBackend {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = Some(runtime.map_err(|_| SequenceError::Closed)?);
         let mut backend = Self { layout, config, options, runtime, session: None };
-        let session = backend.connect(options.make_tables)?;
+        let session = backend.connect()?;
         backend.session = Some(session);
+        // A table that goes later is not made anew: its numbers would come again.
+        backend.options.make_tables = false;
         Ok(backend)
     }
 
-    fn connect(&self, makes_tables: bool) -> Result<Session, SequenceError> {
+    fn connect(&self) -> Result<Session, SequenceError> {
+        let begin = Instant::now();
         let mut last = SequenceError::Closed;
         for pause in PAUSES_MS {
+            if begin.elapsed() > CONNECT_FOR {
+                break;
+            }
             thread::sleep(Duration::from_millis(pause));
-            let Self { config, options, layout, .. } = self;
-            let open = Session::open(config, options.isolation, layout, makes_tables);
-            match self.wait(open) {
+            match self.wait(Session::open(&self.config, self.options, &self.layout)) {
                 Some(Ok(session)) => return Ok(session),
                 Some(Err(error @ SequenceError::Unreachable { .. })) => last = error,
                 Some(Err(error)) => return Err(error),
@@ -96,7 +111,7 @@ impl PostgresBackend {
         {
             return Ok(session);
         }
-        self.connect(false)
+        self.connect()
     }
 
     /// Waits for a future on the runtime of this backend; `None` after too long.
@@ -133,6 +148,12 @@ impl PostgresBackend {
                     }
                 }
                 Err(failure @ Failure::Unknown(_)) => return Err(failure),
+                Err(Failure::Locked(error)) => {
+                    self.session = Some(session);
+                    tracing::debug!(%error, "another program kept a lock");
+                    let waited = begin.elapsed();
+                    return Err(Failure::Refused(SequenceError::Busy { waited }));
+                }
                 Err(Failure::Conflict(error)) => {
                     self.session = Some(session);
                     conflicts += 1;

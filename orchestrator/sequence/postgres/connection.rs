@@ -15,8 +15,6 @@ use tokio_postgres::{Client, Config, NoTls};
 use super::failure::refused;
 use crate::sequence::SequenceError;
 
-/// How long a lock of another program is waited for.
-pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may take to let us in, and to acknowledge what it was sent.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -72,6 +70,7 @@ struct NoTlsHere;
 pub(super) async fn connect(
     config: &Config,
     isolation: Isolation,
+    busy_for: Duration,
 ) -> Result<Client, SequenceError> {
     let unreachable = |error| SequenceError::Unreachable { source: Arc::new(error) };
     let (client, connection) = config.connect(NoTls).await.map_err(unreachable)?;
@@ -87,7 +86,8 @@ pub(super) async fn connect(
          SELECT set_config('synchronous_commit', 'on', false) \
          WHERE current_setting('synchronous_commit') = 'off'",
         isolation.sql(),
-        LOCK_TIMEOUT.as_millis()
+        // 0 would be without end.
+        busy_for.as_millis().clamp(1, 1 << 30)
     );
     client.batch_execute(&setup).await.map_err(|error| refused("set up a connection", error))?;
     Ok(client)

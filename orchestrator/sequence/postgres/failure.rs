@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use tokio_postgres::error::{Error, Severity, SqlState};
 
-use super::connection::LOCK_TIMEOUT;
 use crate::sequence::SequenceError;
 
 /// Why a transaction did not come to its end.
@@ -20,7 +19,9 @@ pub(super) enum Failure {
     Refused(SequenceError),
     /// Nothing was changed; a value is one that the database cannot take.
     BadData(SequenceError),
-    /// Nothing was changed; others were in the way.
+    /// Nothing was changed; others kept a lock for as long as was waited for it.
+    Locked(SequenceError),
+    /// Nothing was changed; others were in the way, but perhaps no longer.
     Conflict(SequenceError),
     /// Nothing was changed; the connection is gone.
     Lost(SequenceError),
@@ -29,11 +30,17 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// Tells whether the connection can still be used.
+    pub(super) fn is_connected(&self) -> bool {
+        !matches!(self, Self::Lost(_) | Self::Unknown(_))
+    }
+
     /// Returns the error that callers get.
     pub(super) fn into_error(self) -> SequenceError {
         match self {
             Self::Refused(error)
             | Self::BadData(error)
+            | Self::Locked(error)
             | Self::Conflict(error)
             | Self::Lost(error)
             | Self::Unknown(error) => error,
@@ -66,11 +73,9 @@ fn judge(doing: &'static str, error: Error, is_committing: bool) -> Failure {
         };
     };
     let code = answer.code().clone();
-    if code == SqlState::LOCK_NOT_AVAILABLE {
-        return Failure::Refused(SequenceError::Busy { waited: LOCK_TIMEOUT });
-    }
     let refusal = SequenceError::Database { doing, source: Arc::new(error) };
     match code.code().get(..2) {
+        _ if code == SqlState::LOCK_NOT_AVAILABLE => Failure::Locked(refusal),
         _ if is_conflict(&code) => Failure::Conflict(refusal),
         // Data exceptions, and constraints.
         Some("22" | "23") => Failure::BadData(refusal),
@@ -98,7 +103,7 @@ pub(super) fn refused(doing: &'static str, error: Error) -> SequenceError {
 /// so long: [`SequenceError::Busy`] where the whole transaction can be tried again.
 pub(super) fn in_transaction(doing: &'static str, error: Error, waited: Duration) -> SequenceError {
     match before_commit(doing, error) {
-        Failure::Conflict(_) => SequenceError::Busy { waited },
+        Failure::Conflict(_) | Failure::Locked(_) => SequenceError::Busy { waited },
         other => other.into_error(),
     }
 }

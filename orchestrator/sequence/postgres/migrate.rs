@@ -5,7 +5,7 @@
 //! start at the same time do not make the same table. Existing tables and rows stay
 //! as they are; whether they fit the layout is looked at elsewhere.
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::{Client, Error, GenericClient};
 
 use super::failure::refused;
 use crate::sequence::layout::quoted;
@@ -29,6 +29,9 @@ const PREFIX_TYPE: Migration = migration!(3, "0003_id_sequences_prefix_type");
 const NAME: Migration = migration!(4, "0004_id_sequences_name");
 const RESERVATIONS: Migration = migration!(5, "0005_orchestrator_reservations");
 const IDEMPOTENCY: Migration = migration!(6, "0006_orchestrator_idempotency");
+
+/// The numbers of those that make tables of sequences; a custom one's is 0.
+const SEQUENCES: [i32; 4] = [0, 1, 3, 4];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS orchestrator_migrations (
     number INTEGER NOT NULL,
@@ -55,19 +58,45 @@ async fn apply(client: &mut Client, layout: &Layout) -> Result<(), Error> {
     // What waited for the lock must see what its holder made.
     let isolation = tokio_postgres::IsolationLevel::ReadCommitted;
     let transaction = client.build_transaction().isolation_level(isolation).start().await?;
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-    transaction.batch_execute(RECORD).await?;
-    if layout.layout_name() == "custom" {
-        transaction.batch_execute(&custom(layout)).await?;
-    }
-    for (number, name, sql) in migrations(layout) {
+    apply_within(&transaction, layout).await?;
+    transaction.commit().await
+}
+
+/// The same in the transaction that is under way.
+pub(super) async fn apply_within<C>(client: &C, layout: &Layout) -> Result<(), Error>
+where
+    C: GenericClient + Sync,
+{
+    client.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    client.batch_execute(RECORD).await?;
+    let custom = (layout.layout_name() == "custom").then(|| (0, layout.table(), custom(layout)));
+    let numbered = migrations(layout).iter().map(|&(n, name, sql)| (n, name, sql.to_owned()));
+    for (number, name, sql) in custom.into_iter().chain(numbered) {
         let record = "INSERT INTO orchestrator_migrations (number, name) VALUES ($1, $2) \
                       ON CONFLICT DO NOTHING";
-        if transaction.execute(record, &[number, name]).await? > 0 {
-            transaction.batch_execute(sql).await?;
+        let is_new = client.execute(record, &[&number, &name]).await? > 0;
+        // A lost table of sequences must not come back empty; of the others only
+        // what they held is lost.
+        if is_new || !SEQUENCES.contains(&number) {
+            client.batch_execute(&sql).await?;
         }
     }
-    transaction.commit().await
+    Ok(())
+}
+
+/// Makes all tables of a layout that are missing, also one that was made before and is
+/// lost, in a transaction that fills it, too.
+pub(super) async fn revive<C>(client: &C, layout: &Layout) -> Result<(), Error>
+where
+    C: GenericClient + Sync,
+{
+    if layout.layout_name() == "custom" {
+        client.batch_execute(&custom(layout)).await?;
+    }
+    for (_, _, sql) in migrations(layout) {
+        client.batch_execute(sql).await?;
+    }
+    Ok(())
 }
 
 fn custom(layout: &Layout) -> String {

@@ -11,6 +11,7 @@
 //! use a socket, a private network or a tunnel. A pooler in between must keep one
 //! connection for a session.
 
+mod adopt;
 mod allocate;
 mod backend;
 mod connection;
@@ -21,6 +22,7 @@ mod session;
 mod side;
 mod table;
 
+pub use adopt::{column, make_and_raise};
 pub use allocate::allocate;
 pub use backend::{PostgresBackend, PostgresOptions};
 pub use connection::Isolation;

@@ -26,13 +26,15 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) async fn prepare(client: &Client, table: &Table) -> Result<Self, Error> {
-        Ok(Self {
-            add: client.prepare(&table.add()).await?,
-            set: client.prepare(&table.set()).await?,
-            look: client.prepare(&table.look()).await?,
-            all: client.prepare(&table.all()).await?,
-            limit: table.limit,
-        })
+        let (add, set, look, all) = (table.add(), table.set(), table.look(), table.all());
+        // Sent together.
+        let (add, set, look, all) = tokio::try_join!(
+            client.prepare(&add),
+            client.prepare(&set),
+            client.prepare(&look),
+            client.prepare(&all)
+        )?;
+        Ok(Self { add, set, look, all, limit: table.limit })
     }
 
     /// Adds each sum in one statement; returns each counter before, `None` where

@@ -12,7 +12,8 @@
 use jiff::Timestamp;
 use tokio_postgres::{Client, Config, Statement};
 
-use super::connection::{Isolation, connect};
+use super::backend::PostgresOptions;
+use super::connection::connect;
 use super::failure::{Failure, before_commit, in_commit, refused};
 use super::migrate::migrate;
 use super::rows::Rows;
@@ -39,12 +40,11 @@ impl Session {
     /// Connects, makes the tables where that is asked for, and looks at them.
     pub(super) async fn open(
         config: &Config,
-        isolation: Isolation,
+        options: PostgresOptions,
         layout: &Layout,
-        makes_tables: bool,
     ) -> Result<Self, SequenceError> {
-        let mut client = connect(config, isolation).await?;
-        if makes_tables {
+        let mut client = connect(config, options.isolation, options.busy_for).await?;
+        if options.make_tables {
             migrate(&mut client, layout).await?;
         }
         let table = Table::describe(&client, layout).await?;
@@ -115,7 +115,7 @@ impl Session {
             return self.numbers(layout, requests).await;
         }
         let done = self.transaction(layout, requests).await;
-        if matches!(done, Err(Failure::Refused(_) | Failure::BadData(_) | Failure::Conflict(_))) {
+        if matches!(done, Err(ref failure) if failure.is_connected()) {
             self.roll_back().await?;
         }
         done

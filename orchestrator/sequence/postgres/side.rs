@@ -56,11 +56,12 @@ impl Reservations {
             "DELETE FROM {table} r WHERE NOT r.confirmed \
              AND r.expires_at < clock_timestamp() - $1::float8 * interval '1 second'"
         );
-        Ok(Self {
-            insert: client.prepare(&insert).await?,
-            confirm: client.prepare(&confirm).await?,
-            delete: client.prepare(&delete).await?,
-        })
+        let (insert, confirm, delete) = tokio::try_join!(
+            client.prepare(&insert),
+            client.prepare(&confirm),
+            client.prepare(&delete)
+        )?;
+        Ok(Self { insert, confirm, delete })
     }
 
     pub(super) async fn insert(
@@ -152,12 +153,13 @@ impl Answers {
              AS n(scope, key, fingerprint, answer, until)";
         let delete = "DELETE FROM orchestrator_idempotency a \
              WHERE a.expires_at <= clock_timestamp()";
-        Ok(Self {
-            known: client.prepare(known).await?,
-            replace: client.prepare(replace).await?,
-            insert: client.prepare(insert).await?,
-            delete: client.prepare(delete).await?,
-        })
+        let (known, replace, insert, delete) = tokio::try_join!(
+            client.prepare(known),
+            client.prepare(replace),
+            client.prepare(insert),
+            client.prepare(delete)
+        )?;
+        Ok(Self { known, replace, insert, delete })
     }
 
     /// Reads the answers to repetitions.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::connection::{Database, FileIdentity, fault};
+use super::connection::{Database, FileIdentity, fault, is_constraint};
 use super::migrate::migrate;
 use super::rows;
 use super::schema;
@@ -103,7 +103,7 @@ impl SqliteBackend {
         if make > Make::Nothing {
             self.was_made |= migrate(&database, &self.layout)?;
         } else {
-            schema::check(&database.conn, &self.layout)?;
+            database.wait(|| schema::check(&database.conn, &self.layout))?;
         }
         if database.is_ours()? {
             // On a database of another program the journal mode stays as it is.
@@ -140,6 +140,25 @@ impl SqliteBackend {
         }
         done
     }
+
+    fn carry_out(
+        &mut self,
+        requests: &[Request],
+    ) -> Result<Vec<Result<Reply, SequenceError>>, SequenceError> {
+        self.on_database(|database, layout, statements| {
+            database.transaction(|conn| carry_out(conn, layout, statements, requests))
+        })
+    }
+}
+
+/// Tells whether it may be the fault of one request that nothing was committed: a
+/// table that only some need, or a rule of another program's.
+fn is_of_one_request(error: &SequenceError) -> bool {
+    match error {
+        SequenceError::NoTable { .. } | SequenceError::NotUnique { .. } => true,
+        SequenceError::Database { source, .. } => is_constraint(source.as_ref()),
+        _ => false,
+    }
 }
 
 impl Backend for SqliteBackend {
@@ -151,9 +170,14 @@ impl Backend for SqliteBackend {
         &mut self,
         requests: &[Request],
     ) -> Result<Vec<Result<Reply, SequenceError>>, SequenceError> {
-        self.on_database(|database, layout, statements| {
-            database.transaction(|conn| carry_out(conn, layout, statements, requests))
-        })
+        match self.carry_out(requests) {
+            // The others of the batch have nothing to do with it.
+            Err(error) if requests.len() > 1 && is_of_one_request(&error) => {
+                let alone = |request| self.carry_out(std::slice::from_ref(request))?.remove(0);
+                Ok(requests.iter().map(alone).collect())
+            }
+            outcomes => outcomes,
+        }
     }
 
     fn counters(&mut self) -> Result<Vec<Counter>, SequenceError> {
@@ -301,7 +325,7 @@ fn json(texts: &[String]) -> String {
     serde_json::Value::from(texts).to_string()
 }
 
-fn list(
+pub(super) fn list(
     conn: &Connection,
     layout: &Layout,
     statements: &Statements,

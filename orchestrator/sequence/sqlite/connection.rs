@@ -174,17 +174,23 @@ impl Database {
         doing: &'static str,
         mut f: impl FnMut() -> rusqlite::Result<T>,
     ) -> Result<T, SequenceError> {
+        self.wait(|| f().map_err(|error| fault(&self.conn, doing, error)))
+    }
+
+    /// Tries until it is no longer busy, or the time is up.
+    pub(super) fn wait<T>(
+        &self,
+        mut f: impl FnMut() -> Result<T, SequenceError>,
+    ) -> Result<T, SequenceError> {
         let start = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
-            match f() {
-                Ok(made) => return Ok(made),
-                Err(error) if !is_busy(&error) => return Err(fault(&self.conn, doing, error)),
-                Err(_) => {}
-            }
+            let done = f();
             let waited = start.elapsed();
-            if waited >= self.busy_for {
-                return Err(SequenceError::Busy { waited });
+            match done {
+                Err(SequenceError::Busy { .. }) if waited < self.busy_for => {}
+                Err(SequenceError::Busy { .. }) => return Err(SequenceError::Busy { waited }),
+                done => return done,
             }
             thread::sleep(jitter(pause).min(self.busy_for - waited));
             pause = (pause * 2).min(LAST_PAUSE);
@@ -218,20 +224,18 @@ pub(super) fn fault(
             let path = conn.path().unwrap_or_default().into();
             SequenceError::NotADatabase { path, source: source(error) }
         }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            SequenceError::Busy { waited: Duration::ZERO }
-        }
+        // The last one: others kept changing the log while it was to be read.
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::FileLockingProtocolFailed,
+        ) => SequenceError::Busy { waited: Duration::ZERO },
         _ => SequenceError::Database { doing, source: source(error) },
     }
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
-    let busy =
-        [ErrorCode::DatabaseBusy, ErrorCode::DatabaseLocked, ErrorCode::FileLockingProtocolFailed];
-    error.sqlite_error_code().is_some_and(|code| busy.contains(&code))
-}
-
-fn is_constraint(error: &(dyn std::error::Error + 'static)) -> bool {
+/// Tells whether a rule of the database refused, such as a check or a trigger.
+pub(super) fn is_constraint(error: &(dyn std::error::Error + 'static)) -> bool {
     let error = error.downcast_ref::<rusqlite::Error>();
     error.and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::ConstraintViolation)
 }

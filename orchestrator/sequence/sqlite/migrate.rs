@@ -27,6 +27,9 @@ const NAME: Migration = migration!(4, "0004_id_sequences_name");
 const RESERVATIONS: Migration = migration!(5, "0005_orchestrator_reservations");
 const IDEMPOTENCY: Migration = migration!(6, "0006_orchestrator_idempotency");
 
+/// The migrations that make tables of sequences.
+const SEQUENCES: &[u32] = &[REGISTRY.0, PREFIX_TYPE.0, NAME.0];
+
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS orchestrator_migrations (
     number INTEGER NOT NULL,
     name TEXT NOT NULL,
@@ -46,17 +49,24 @@ fn migrations(layout: &Layout) -> &'static [Migration] {
 /// Makes the tables that are missing, and marks an empty file as ours.
 /// Returns whether it was such a file.
 pub(super) fn migrate(database: &Database, layout: &Layout) -> Result<bool, SequenceError> {
-    database.transaction(|conn| {
-        let failed = |error| fault(conn, "make the tables", error);
-        // The lock is ours, so that nobody else is filling it just now.
-        let is_new = database.is_empty()?;
-        if is_new {
-            conn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-        }
-        apply(conn, layout).map_err(failed)?;
-        schema::check(conn, layout)?;
-        Ok(is_new)
-    })
+    database.transaction(|conn| migrate_within(database, conn, layout))
+}
+
+/// The same within a transaction that is under way.
+pub(super) fn migrate_within(
+    database: &Database,
+    conn: &Connection,
+    layout: &Layout,
+) -> Result<bool, SequenceError> {
+    let failed = |error| fault(conn, "make the tables", error);
+    // The lock is ours, so that nobody else is filling it just now.
+    let is_new = database.is_empty()?;
+    if is_new {
+        conn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+    }
+    apply(conn, layout).map_err(failed)?;
+    schema::check(conn, layout)?;
+    Ok(is_new)
 }
 
 fn apply(conn: &Connection, layout: &Layout) -> rusqlite::Result<()> {
@@ -67,11 +77,26 @@ fn apply(conn: &Connection, layout: &Layout) -> rusqlite::Result<()> {
     for (number, name, sql) in migrations(layout) {
         let is_applied = "SELECT EXISTS (SELECT 1 FROM orchestrator_migrations AS m \
                           WHERE m.number = ?1 AND m.name = ?2)";
-        if !conn.query_row(is_applied, params![number, name], |row| row.get(0))? {
+        let is_applied = conn.query_row(is_applied, params![number, name], |row| row.get(0))?;
+        // A lost table of sequences must not come back empty; of the others only
+        // what they held is lost.
+        if !(is_applied && SEQUENCES.contains(number)) {
             conn.execute_batch(sql)?;
+        }
+        if !is_applied {
             let record = "INSERT INTO orchestrator_migrations (number, name) VALUES (?1, ?2)";
             conn.execute(record, params![number, name])?;
         }
+    }
+    Ok(())
+}
+
+/// Makes the table of sequences of a layout, also where it was made before and is
+/// lost, in a transaction that fills it, too.
+pub(super) fn revive(conn: &Connection, layout: &Layout) -> Result<(), SequenceError> {
+    let sequences = migrations(layout).iter().filter(|(number, ..)| SEQUENCES.contains(number));
+    for (_, _, sql) in sequences {
+        conn.execute_batch(sql).map_err(|error| fault(conn, "make the tables", error))?;
     }
     Ok(())
 }

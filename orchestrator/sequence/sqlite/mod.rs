@@ -9,6 +9,7 @@
 //! power failure. A file that is not there is an error, never made in silence. A
 //! database of another program keeps its journal mode and its rows.
 
+mod adopt;
 mod allocate;
 mod backend;
 mod connection;
@@ -17,5 +18,6 @@ mod rows;
 mod schema;
 mod statements;
 
+pub use adopt::{Raised, Raises, Rebuilt, column, make_and_raise, rebuild};
 pub use allocate::allocate;
 pub use backend::{Make, SqliteBackend, SqliteOptions};

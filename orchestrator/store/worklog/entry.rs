@@ -61,7 +61,7 @@ impl ArchiveEntry {
         };
         let mut text = format!(
             "## {} — {}\n\nArchived {:.0}, {ended}.\n",
-            self.id,
+            one_line(&self.id),
             one_line(&self.title),
             self.at
         );

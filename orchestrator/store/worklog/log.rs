@@ -136,6 +136,12 @@ impl Worklog {
         Ok(())
     }
 
+    /// Returns the IDs of archived items as their headings have them, some more than
+    /// once.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.blocks().map(|(_, block)| block.id.as_str())
+    }
+
     /// Returns how each archived item ended, by [`ItemId::key`].
     pub fn ended(&self) -> &Arc<BTreeMap<String, Ended>> {
         &self.ended
@@ -150,6 +156,11 @@ impl Worklog {
                 .find(|(_, block)| query.names(&block.id))
                 .map(|(_, block)| block.ended.into())
         })
+    }
+
+    /// Returns where the months lie, oldest first.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        self.months.keys().map(|name| self.dir.join(name)).collect()
     }
 
     /// Returns the highest number in any entry.
@@ -174,20 +185,33 @@ impl Worklog {
         Ok(Some(Archived { id: block.id.clone(), ended: block.ended.into(), text, path }))
     }
 
-    /// Appends the entry of an archived item, durably; not again where the last
-    /// entry of that ID holds the same text.
+    /// Appends the entries of items that are archived together, durably; none where
+    /// the last entry of that ID holds the same text.
     ///
     /// # Errors
-    /// Where it cannot be written: then the item must stay in the backlog.
-    pub fn append_archive(&mut self, entry: &ArchiveEntry) -> Result<(), StoreError> {
+    /// Where they cannot be written: then the items must stay in the backlog.
+    pub fn append_archived(&mut self, entries: &[ArchiveEntry]) -> Result<(), StoreError> {
         self.refresh()?;
-        if let Some(last) = self.find(&IdQuery::new(&entry.id))?
-            && last.text.trim_end() == entry.text.trim_end()
-            && last.ended == entry.ended
-        {
+        let Some(first) = entries.first() else {
             return Ok(());
+        };
+        let mut text = String::new();
+        for entry in entries {
+            if !self.has_archived(entry)? {
+                text.push_str(&entry.to_markdown());
+            }
         }
-        self.append(entry.at, &entry.to_markdown())
+        if text.is_empty() { Ok(()) } else { self.append(first.at, &text) }
+    }
+
+    fn has_archived(&self, entry: &ArchiveEntry) -> Result<bool, StoreError> {
+        if !self.ended.contains_key(&ItemId::key(&entry.id)) {
+            return Ok(false);
+        }
+        let last = self.find(&IdQuery::new(&entry.id))?;
+        Ok(last.is_some_and(|last| {
+            last.text.trim_end() == entry.text.trim_end() && last.ended == entry.ended
+        }))
     }
 
     /// Appends the entry of a finished phase, durably.

@@ -7,6 +7,7 @@
 //! passed over, but its numbers still count.
 
 mod entry;
+mod history;
 mod log;
 mod month;
 

@@ -135,6 +135,15 @@ mod tests {
     }
 
     #[test]
+    fn an_id_of_several_lines_opens_no_fence() {
+        let text = entry("A-1\n```", "- id: \"A-1\\n```\"\n").to_markdown();
+        let text = text + &entry("A-7", "- id: A-7\n").to_markdown();
+        let month = parse(&text);
+        let ids: Vec<&str> = month.blocks.iter().map(|block| block.id.as_str()).collect();
+        assert_eq!((ids, month.highest, month.closing.as_str()), (vec!["A-1 ```", "A-7"], 7, ""));
+    }
+
+    #[test]
     fn an_item_comes_back_byte_for_byte() {
         let item = "- id: A-1\n  description: |\n    ````yaml\n    ## A-99 — fake\n    ```\n";
         let text = entry("A-1", item).to_markdown()

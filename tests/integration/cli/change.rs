@@ -129,3 +129,33 @@ fn an_unknown_pipeline_is_told_with_a_near_one() {
     assert_eq!(error["code"], "unknown_pipeline");
     assert_eq!(error["hint"], "did you mean `feature`?");
 }
+
+#[test]
+fn a_refused_change_leaves_the_file_alone() {
+    // One by hand, for which the next save has an ID; and a mark that is behind.
+    let text = "schema_version: 2\nnext_item_id: 1\nitems:\n  - title: By hand\n  - id: WRK-005\n    title: Five\n";
+    let project = Project::with(text);
+    for (line, code) in [
+        ("update 99 --size small", 4),
+        ("advance 99", 4),
+        ("archive 5", 1),
+        ("add Six --depends-on 99", 4),
+        ("merge 5 5", 2),
+    ] {
+        let answer = project.sh(line);
+        assert_eq!(answer.code, code, "{line}: {}", answer.stderr);
+        assert!(!answer.stderr.contains("By hand\" is"), "{}", answer.stderr);
+        assert_eq!(project.text(), text, "{line}");
+    }
+    // A change to the very item gives it its ID first.
+    assert_eq!(project.sh("update 6 --size small").ok(), "WRK-006 new By hand\n");
+}
+
+#[test]
+fn entries_of_a_list_keep_their_comments() {
+    let text = "schema_version: 2\nnext_item_id: 1\nitems:\n  - id: WRK-001\n    title: One\n    tags:\n      - a # of a\n      - b # of b\n";
+    let project = Project::with(text);
+    project.sh("update 1 --tag=-a,+c").ok();
+    let tags = "    tags:\n      - b # of b\n      - c\n";
+    assert!(project.text().contains(tags), "{}", project.text());
+}

@@ -185,3 +185,75 @@ fn a_migration_is_shown_and_then_written_with_a_backup() {
     );
     assert_eq!(project.text(), text);
 }
+
+#[test]
+fn a_lost_item_can_be_given_up() {
+    let project = Project::with("schema_version: 2\nitems:\n\n# end\n");
+    project.run(&["add", "Stays", "Goes"]).ok();
+    let text = project.text();
+    let (stays, _) = text.split_once("  - id: WRK-002").unwrap();
+    let by_hand = format!("{stays}\n# end\n");
+    project.write(&by_hand);
+    let told = project.sh("check").ok();
+    assert!(told.contains("`orchestrator archive WRK-002 --reason …` gives it up"), "{told}");
+    // Without a reason it is no less than an item that was never there.
+    assert_eq!(project.sh("archive 2 --json").error(4)["code"], "no_such_item");
+    let answer = project.sh("archive 2 --reason unneeded --json");
+    assert_eq!(answer.stderr, "");
+    assert_eq!(answer.data("archive")["archived"][0]["id"], "WRK-002");
+    assert_eq!(project.text(), by_hand);
+    assert_eq!(project.sh("check").ok(), "no problems\n");
+    let audit = project.sh("id audit --json").data("audit");
+    assert_eq!((&audit["archived"], &audit["skipped"]), (&json!([[2, 2]]), &json!([])));
+    assert_eq!(project.sh("restore 2").ok(), "WRK-002 new Goes\n");
+}
+
+#[test]
+fn each_problem_names_its_item_and_a_way_out() {
+    let head = "schema_version: 2\nnext_item_id: 3\nitems:\n";
+    let first = |items: &str| {
+        let project = Project::with(&format!("{head}{items}"));
+        let data = project.sh("check --json").data("check");
+        (data["errors"][0].clone(), data)
+    };
+    let (error, _) = first("  - id: WRK-001\n    title: a\n    note: 1\n    note: 2\n");
+    assert_eq!((&error["code"], &error["item"]), (&json!("duplicate_key"), &json!("WRK-001")));
+    let (error, _) = first("  - {id: WRK-001, title: a, size: 5}\n");
+    assert_eq!(error["hint"], "one of small, medium, large");
+    let (error, _) = first("  - title: @home\n");
+    assert_eq!((&error["column"], &error["hint"]), (&json!(12), &json!("quote the text")));
+    let (error, _) = first("<<<<<<< HEAD\n  - title: a\n=======\n  - title: b\n>>>>>>> theirs\n");
+    assert_eq!(
+        (&error["message"], &error["line"]),
+        (&json!("git left a conflict here"), &json!(4))
+    );
+    // What follows from an error is not told as a second one.
+    let (error, data) =
+        first("  - &a\n    id: WRK-001\n    title: a\n  - <<: *a\n    id: WRK-002\n");
+    assert_eq!((&error["code"], &error["item"]), (&json!("merge_key"), &json!("WRK-002")));
+    assert_eq!(data["errors"].as_array().unwrap().len(), 1, "{data}");
+    let (_, data) = first("  - title: 5\n  - title: \"\"\n  - {id: 7, title: a}\n");
+    assert_eq!(data["errors"].as_array().unwrap().len(), 3, "{data}");
+    assert_eq!(data["warnings"], json!([]));
+    // An item without an ID goes by its title.
+    let (_, data) = first("  - title: By hand\n    dependencies: [WRK-099]\n");
+    assert_eq!(data["warnings"][1]["message"], "By hand depends on WRK-099, which exists nowhere");
+    assert_eq!(data["warnings"][1]["item"], "By hand");
+    let list = Project::with("- a\n- b\n").sh("check --json").data("check");
+    assert_eq!(
+        (&list["errors"][0]["code"], &list["warnings"]),
+        (&json!("wrong_shape"), &json!([]))
+    );
+}
+
+#[test]
+fn a_phase_that_a_migration_clears_is_told_with_its_place() {
+    let text = OLD.replace("status: researching", "status: researching\n    phase: odd");
+    let data = Project::with(&text).sh("check --json").data("check");
+    let told = &data["warnings"][0];
+    assert_eq!(
+        (&told["code"], &told["line"], &told["column"], &told["item"]),
+        (&json!("unknown_phase"), &json!(7), &json!(12), &json!("WRK-001")),
+        "{data}"
+    );
+}

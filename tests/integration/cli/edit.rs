@@ -100,3 +100,25 @@ fn an_editor_that_fails_changes_nothing() {
     assert_eq!(edit(&project, "no-such-editor-anywhere", true).error(8)["code"], "io");
     assert_eq!(project.text(), BACKLOG);
 }
+
+#[test]
+fn without_an_editor_and_a_terminal_nothing_waits_for_a_person() {
+    let project = Project::with(BACKLOG);
+    let error = edit(&project, " ", true).error(2);
+    assert_eq!(error["code"], "usage");
+    assert!(error["hint"].as_str().unwrap().contains("$EDITOR"), "{error}");
+    assert_eq!(left(&project), Vec::<String>::new());
+}
+
+#[test]
+fn an_edit_that_changes_nothing_has_its_document_too() {
+    let project = Project::with(BACKLOG);
+    assert_eq!(edit(&project, "true", true).data("item")["id"], "WRK-001");
+}
+
+#[test]
+fn a_wrong_value_is_told_with_its_place() {
+    let project = Project::with(BACKLOG);
+    let text = edit(&project, "sed -i -e 's/title: One/title: 5/'", false).fails(1);
+    assert!(text.contains("wrk-1.yaml:2:10\n") && text.contains("title: 5\n"), "{text}");
+}

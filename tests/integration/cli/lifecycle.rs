@@ -130,3 +130,25 @@ fn the_end_of_the_numbers_is_an_error() {
     assert_eq!(project.sh("id next --json").error(1)["code"], "id_space_exhausted");
     assert_eq!(project.sh("id status --json").data("id_status")["next"], json!(null));
 }
+
+#[test]
+fn open_work_that_is_merged_into_what_is_done_is_told() {
+    let project = Project::with(BACKLOG);
+    let answer = project.sh("merge 3 1");
+    let told = "note: WRK-001 is done: WRK-003 counts as done, too, for what waits for it\n";
+    assert_eq!(answer.stderr, told);
+    assert_eq!(answer.ok(), "WRK-003 → WRK-001 done One\n");
+    // Which waited for it, and no longer does.
+    let status = project.sh("status --json").data("status");
+    assert_eq!(status["next"][0]["id"], "WRK-004", "{status}");
+    assert_eq!(status["waiting"][0]["reason"], "waits for room", "{status}");
+}
+
+#[test]
+fn a_refused_transition_names_its_item() {
+    let project = Project::with(BACKLOG);
+    let error = project.sh("block 1 --reason why --json").error(1);
+    assert_eq!(error["message"], "WRK-001 is done, and cannot become blocked");
+    let error = project.sh("done 1 --json").error(1);
+    assert_eq!((&error["code"], &error["hint"]), (&json!("illegal_transition"), &json!(null)));
+}

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 
 use super::workshop::{Workshop, ids};
 
@@ -93,18 +94,36 @@ fn an_interrupted_run_uses_the_result_and_ends_with_130() {
     assert!(shop.worklog().contains("Just in time."), "{}", shop.worklog());
 }
 
+/// A terminal that goes says so twice: by itself, and by its shell.
+#[test]
+fn a_closed_terminal_is_no_impatience() {
+    let script = "*/triage/*: write started x; await go; result phase_complete Just in time.\n";
+    let shop = Workshop::new(THREE, script);
+    let mut run = shop.start_told("run");
+    shop.until("started");
+    run.signal(Signal::HUP);
+    shop.until_that("the remark", || run.told().contains("letting 1 phase end"));
+    run.signal(Signal::HUP);
+    // A signal that was taken for a second one would end the agent before this.
+    std::thread::sleep(Duration::from_millis(300));
+    shop.release("go");
+    let told = run.wait();
+    assert_eq!(run.code(), Some(130), "{told}");
+    assert!(shop.worklog().contains("Just in time."), "{told}");
+}
+
 #[test]
 fn a_second_signal_ends_an_agent_that_hangs() {
     let shop = Workshop::new(THREE, "*/*/*: write started x; hang\n");
-    let mut run = shop.start("run");
-    while !shop.exists("started") {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut run = shop.start_told("run");
+    shop.until("started");
+    run.signal(Signal::TERM);
+    shop.until_that("the remark", || run.told().contains("letting 1 phase end"));
     let begin = Instant::now();
-    kill_process(pid(&run), Signal::TERM).unwrap();
-    std::thread::sleep(Duration::from_millis(200));
-    kill_process(pid(&run), Signal::TERM).unwrap();
-    assert_eq!(run.wait().unwrap().code(), Some(130));
+    run.signal(Signal::TERM);
+    let told = run.wait();
+    assert_eq!(run.code(), Some(130), "{told}");
+    // Without the second one it would have been 22 s.
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     assert!(shop.text().contains("WRK-001, title: One, status: new"), "{}", shop.text());
 }
@@ -136,4 +155,32 @@ WRK-001/*/*: result phase_complete Fine.
         assert!(worklog.contains("title: One # mine"), "{worklog}");
         assert!(text.contains("status: blocked"), "after {millis} ms:\n{text}");
     }
+}
+
+#[test]
+fn another_process_sees_what_runs_and_what_waits() {
+    let script =
+        "*/*/*: say half way; write started/{item} x; await go; result phase_complete ok\n";
+    let backlog = THREE.replace("Two, status: new", "Two, status: blocked, blocked_reason: Which?");
+    let shop = Workshop::configured(&backlog, script, "max_concurrent = 2");
+    let mut run = shop.start("run --cap 2");
+    for id in ["WRK-001", "WRK-003"] {
+        shop.until(&format!("started/{id}"));
+    }
+    let status = shop.run("status --json").data("status");
+    assert_eq!(status["run"]["pid"], run.id());
+    assert_eq!(ids(&status["running"]), ["WRK-001", "WRK-003"]);
+    let first = &status["running"][0];
+    let told = ["title", "phase", "last_line"].map(|key| first[key].as_str().unwrap());
+    assert_eq!(told, ["One", "triage", "half way"]);
+    assert!(first["seconds"].as_f64().unwrap() < 3600.0, "{first}");
+    assert_eq!((ids(&status["next"]), ids(&status["waiting"])), (vec![], vec!["WRK-002".into()]));
+    assert_eq!(status["blocked"][0]["reason"], "Which?");
+    let text = shop.run("status").ok();
+    assert!(text.contains("a run is under way") && text.contains("half way"), "{text}");
+    assert!(text.contains("FOR YOU"), "{text}");
+    shop.release("go");
+    assert!(run.wait().unwrap().success());
+    let status = shop.run("status --json").data("status");
+    assert_eq!((&status["run"], &status["running"]), (&Value::Null, &json!([])));
 }

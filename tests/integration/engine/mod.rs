@@ -1,8 +1,11 @@
 //! Runs through the program itself, with an agent that follows a script.
 
+mod agents;
 mod by_hand;
 mod concurrency;
 mod effects;
 mod ends;
+mod git;
+mod log;
 mod storm;
 mod workshop;

@@ -29,6 +29,19 @@
 //! - a failed save goes out with the next: `what_a_failed_save_held_…` below
 //! - reading rewrites an old file: `reading_writes_nothing` below
 //! - descriptions split at prose: `a_description_stays_as_written` below
+//!
+//! Flow:
+//! - items of version 1 stuck: `engine::agents::items_of_version_1_go_on`
+//! - a filter hides dependencies: `scheduler::plan`; it strands what it promoted:
+//!   `engine::concurrency::what_a_filter_let_in_…`
+//! - a triage that fails is repeated: `engine::agents::a_triage_that_fails_…`; SIGTERM
+//!   throws its result away: `engine::ends::an_interrupted_run_…`
+//! - merged while its phase runs: `engine::by_hand::merged_away`; a left-over file:
+//!   `engine::agents::files_that_were_left_over_…`
+//! - blocked by hand for ever: `engine::by_hand::blocked`
+//! - type errors without a line: `cli::errors`; nulls and capitals void a result:
+//!   `engine::effects::half_a_result_and_nulls_…`
+//! - repeated follow-ups: `engine::effects::follow_ups_become_items_once`
 
 use std::fs;
 use std::io;

@@ -45,7 +45,7 @@ fn expire(grace: Duration) -> Request {
     Action::Expire { grace }.into()
 }
 
-fn once(mut request: Request, scope: &str, key: &str) -> Request {
+pub(crate) fn once(mut request: Request, scope: &str, key: &str) -> Request {
     let (scope, key) = (scope.to_owned(), key.to_owned());
     request.idempotency = Some(Idempotency { scope, key, keep: HOUR });
     request
@@ -176,6 +176,18 @@ pub(crate) fn a_name_without_a_row_is_an_error_that_says_sync<S: Store>() {
     assert_eq!(raised, Reply::Raised { before: None, now: 8 });
     assert_eq!(range(ask(&mut backend, next(&key, 1))), (9, 9));
     assert_eq!(layout.id(&key, 9), "CL009");
+}
+
+pub(crate) fn a_sequence_raised_to_nothing_starts_at_one<S: Store>() {
+    let layout = Layout::name();
+    let key = layout.key(&[("name", "fixed_advances")]).unwrap();
+    let store = S::new(layout.clone());
+    let mut backend = store.open();
+    // As where the table that the IDs were counted in is empty.
+    let raised = ask(&mut backend, raise(&key, 0)).unwrap();
+    assert_eq!(raised, Reply::Raised { before: None, now: 0 });
+    let Ok(Reply::Issued(issued)) = ask(&mut backend, next(&key, 1)) else { panic!() };
+    assert_eq!((issued.ids(&layout), issued.previous(&layout)), (vec!["FV0001".to_owned()], None));
 }
 
 pub(crate) fn a_raise_never_lowers<S: Store>() {
@@ -364,6 +376,28 @@ pub(crate) fn several_programs_at_once_get_no_number_twice<S: Store + Sync>() {
     assert_eq!(counter(&mut backend, &other), Some(PROGRAMS * EACH));
 }
 
+pub(crate) fn the_same_request_sent_to_several_programs_gets_one_answer<S: Store + Sync>() {
+    let store = S::new(Layout::registry());
+    for round in 1..=3 {
+        let program = || {
+            let mut backend = store.open();
+            let same = once(reserve(&us(), 2, HOUR), "token", &format!("key {round}"));
+            loop {
+                match ask(&mut backend, same.clone()) {
+                    Err(SequenceError::Busy { .. }) => {}
+                    answer => return held(answer),
+                }
+            }
+        };
+        let answers = std::thread::scope(|scope| {
+            let programs = [(); 4].map(|()| scope.spawn(program));
+            programs.map(|program| program.join().unwrap())
+        });
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+        assert_eq!(counter(&mut store.open(), &us()), Some(2 * round));
+    }
+}
+
 /// Makes a test of each rule, for one store.
 macro_rules! conformance {
     ($store:ty: $($rule:ident)*) => {
@@ -379,7 +413,9 @@ macro_rules! conformance {
             a_bad_request_costs_the_others_nothing
             numbers_end_at_u32_and_issue_nothing_beyond
             a_name_without_a_row_is_an_error_that_says_sync
+            a_sequence_raised_to_nothing_starts_at_one
             a_raise_never_lowers
+            the_same_request_sent_to_several_programs_gets_one_answer
             a_reservation_is_held_confirmed_and_repeated
             an_expired_reservation_leaves_a_gap
             a_repeated_request_gets_the_same_answer

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "runtime")]
 mod authority;
+#[cfg(all(unix, feature = "cli"))]
+mod cli;
 mod conformance;
 #[cfg(all(unix, feature = "postgres"))]
 mod postgres;

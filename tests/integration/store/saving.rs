@@ -1,8 +1,10 @@
 //! What a save changes, and what it must leave alone.
 
+use orchestrator::fs::fault;
 use orchestrator::model::change::{ItemPatch, NewItem};
-use orchestrator::model::{Change, IdQuery};
+use orchestrator::model::{BacklogItem, Change, Description, IdQuery};
 use orchestrator::store::StoreError;
+use orchestrator::yaml;
 
 use crate::support::{Project, titles};
 
@@ -77,7 +79,7 @@ fn an_archived_item_is_in_the_worklog_as_it_stood_and_comes_back() {
     let archived = store.find_archived(&IdQuery::new("wrk-2")).unwrap();
     assert_eq!(archived.text, "- id: WRK-002\n  title: Second\n  status: done\n");
     let item = orchestrator::yaml::parse_record(&archived.text).unwrap();
-    let item = std::sync::Arc::new(orchestrator::model::BacklogItem::from_mapping(item).0);
+    let item = std::sync::Arc::new(BacklogItem::from_mapping(item).0);
     project.change(Change::Restore { item, text: archived.text }).unwrap();
     assert!(
         project.text().contains("  - id: WRK-002\n    title: Second\n    status: done\n"),
@@ -124,4 +126,44 @@ fn files_that_cannot_be_read_are_never_written() {
         }
         assert_eq!(project.text(), text);
     }
+}
+
+#[test]
+fn an_item_that_ends_in_kept_line_breaks_comes_back() {
+    // Behind the last item stands a blank line that its text must not take in.
+    let item = "  - id: WRK-001\n    title: One\n    description: |+\n      text\n\n";
+    let other = "  - id: WRK-002\n    title: Two\n";
+    for tail in ["\n# end\n", "\n\nother: 1\n", "\n", ""] {
+        let text = format!("schema_version: 2\nnext_item_id: 2\nitems:\n{item}{other}{tail}");
+        let project = Project::with(&text);
+        let change =
+            Change::Archive { items: vec![IdQuery::new("1")], reason: Some("for a while".into()) };
+        project.change(change).unwrap();
+        let archived = project.store().find_archived(&IdQuery::new("1")).unwrap();
+        let mapping = yaml::parse_record(&archived.text).unwrap();
+        let (read, _) = BacklogItem::from_mapping(mapping);
+        assert_eq!(read.description, Some(Description::Text("text\n\n".into())));
+        project.change(Change::Restore { item: read.clone().into(), text: archived.text }).unwrap();
+        let store = &mut project.store();
+        assert_eq!(*store.file().unwrap().items[1], read, "{tail:?}: {}", project.text());
+        let lines = |text: &str| {
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(lines(&project.text()), lines(&text), "{tail:?}");
+    }
+}
+
+#[test]
+fn items_archived_together_are_one_append() {
+    let items: String =
+        (1..=300).map(|n| format!("  - {{id: WRK-{n:03}, title: t, status: done}}\n")).collect();
+    let project = Project::with(&format!("schema_version: 2\nnext_item_id: 300\nitems:\n{items}"));
+    let (applied, points) = fault::count(|| project.change(Change::ArchiveDone));
+    assert_eq!(applied.unwrap().removed.len(), 300);
+    assert!(points.len() < 60, "{points:?}");
+    let store = &mut project.store();
+    assert!(store.file().unwrap().items.is_empty());
+    assert!(store.find_archived(&IdQuery::new("300")).is_ok());
 }

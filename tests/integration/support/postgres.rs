@@ -29,16 +29,15 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Returns the server that the tests of this run share, and starts it where
     /// this is the first to ask.
-    #[expect(clippy::zombie_processes, reason = "the script ends after this process")]
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
         SHARED.get_or_init(|| {
             let Ok(run) = std::env::var("NEXTEST_RUN_ID") else {
-                return Self::start(new_folder(), std::process::id(), &[]);
+                return Self::start(new_folder(), std::process::id());
             };
             let folder = std::env::temp_dir().join(format!("orchestrator-postgres-{run}"));
             match fs::create_dir(&folder) {
-                Ok(()) => Self::start(folder, std::os::unix::process::parent_id(), &[]),
+                Ok(()) => Self::start(folder, std::os::unix::process::parent_id()),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     let cluster = Self { folder, script: None };
                     cluster.wait_until_ready();
@@ -49,17 +48,15 @@ impl Cluster {
         })
     }
 
-    /// Starts a server for the caller alone, with settings such as
-    /// `log_statement=all`; it ends when the value is dropped.
-    pub(crate) fn private(settings: &[&str]) -> Private {
-        Private(Self::start(new_folder(), std::process::id(), settings))
+    /// Starts a server for the caller alone; it ends when the value is dropped.
+    pub(crate) fn private() -> Private {
+        Private(Self::start(new_folder(), std::process::id()))
     }
 
-    fn start(folder: PathBuf, owner: u32, settings: &[&str]) -> Self {
+    fn start(folder: PathBuf, owner: u32) -> Self {
         let mut command =
             Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres"));
         command.arg(&folder).arg(owner.to_string());
-        command.args(settings.iter().flat_map(|setting| ["-c", setting]));
         // A signal to the group of a test that hangs must not reach it.
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let script = Some(command.spawn().expect("tests/postgres does not start"));
@@ -95,11 +92,6 @@ impl Cluster {
     /// Returns the path of the socket on which the server listens.
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.join(".s.PGSQL.5432")
-    }
-
-    /// Returns what the server has logged.
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     /// Executes statements that return nothing.

@@ -23,7 +23,9 @@ pub(crate) fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
     command.current_dir(folder);
     let names = ["FILE", "CONFIG", "JSON", "LOG"].map(|name| format!("ORCHESTRATOR_{name}"));
-    for name in names.iter().map(String::as_str).chain(["NO_COLOR", "EDITOR", "VISUAL"]) {
+    for name in
+        names.iter().map(String::as_str).chain(["NO_COLOR", "EDITOR", "VISUAL", "DATABASE_URL"])
+    {
         command.env_remove(name);
     }
     command

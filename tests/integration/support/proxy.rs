@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -30,6 +31,7 @@ struct State {
     /// New connections are cut at once.
     refuses: AtomicBool,
     accepted: AtomicUsize,
+    open: AtomicUsize,
 }
 
 impl Proxy {
@@ -47,6 +49,7 @@ impl Proxy {
             swallows: AtomicBool::new(false),
             refuses: AtomicBool::new(false),
             accepted: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
         });
         runtime.spawn(accept(listener, socket, Arc::clone(&state)));
         Self { address, state, runtime: Some(runtime) }
@@ -60,6 +63,16 @@ impl Proxy {
     /// Resets all connections.
     pub(crate) fn cut(&self) {
         self.state.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Resets all connections, and waits until each end knows.
+    pub(crate) fn cut_all(&self) {
+        let begin = Instant::now();
+        while self.state.open.load(Ordering::SeqCst) > 0 {
+            assert!(begin.elapsed() < Duration::from_secs(60), "a connection stays");
+            self.cut();
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Swallows the next answer of the server, and resets its connection.
@@ -89,6 +102,7 @@ impl Drop for Proxy {
 async fn accept(listener: TcpListener, socket: PathBuf, state: Arc<State>) {
     while let Ok((mut client, _)) = listener.accept().await {
         state.accepted.fetch_add(1, Ordering::SeqCst);
+        state.open.fetch_add(1, Ordering::SeqCst);
         let (socket, state) = (socket.clone(), Arc::clone(&state));
         tokio::spawn(async move {
             let cut = state.cuts.subscribe();
@@ -99,6 +113,8 @@ async fn accept(listener: TcpListener, socket: PathBuf, state: Arc<State>) {
             }
             // A close would be a farewell; a network says nothing.
             client.set_zero_linger().expect("it is a socket");
+            drop(client);
+            state.open.fetch_sub(1, Ordering::SeqCst);
         });
     }
 }

@@ -86,7 +86,7 @@ fn to_line(event: &RunEvent) -> Option<(bool, String)> {
         }
         RunEvent::PhaseStarted { item, phase, attempt } => {
             let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-            (false, format!("{} {phase}: started{again}", item.id))
+            (false, format!("{} {phase}: started{again}: {}", item.id, item.title))
         }
         RunEvent::Retrying { item, phase, reason } => {
             (true, format!("{} {phase} failed and is tried again: {reason}", item.id))
@@ -103,6 +103,7 @@ fn to_line(event: &RunEvent) -> Option<(bool, String)> {
             let seconds = duration.as_secs_f64();
             (false, format!("{} {phase}: {outcome} after {seconds:.1} s: {summary}", item.id))
         }
+        RunEvent::Committed { commit } => (false, format!("committed {commit}")),
         RunEvent::Completed(item) => (false, format!("{} done: {}", item.id, item.title)),
         RunEvent::Blocked { item, reason } => (true, format!("{} is blocked: {reason}", item.id)),
         RunEvent::Added { item, origin } => {
@@ -159,6 +160,7 @@ fn to_wire(event: &RunEvent) -> Option<wire::Event<Detail>> {
                 Detail { outcome, seconds, ..said(summary) },
             )
         }
+        RunEvent::Committed { commit } => named("committed", None, None, said(commit)),
         RunEvent::Completed(item) => named("item_completed", Some(item), None, Detail::default()),
         RunEvent::Blocked { item, reason } => named("item_blocked", Some(item), None, said(reason)),
         RunEvent::Added { item, origin } => {

@@ -24,6 +24,7 @@ pub(super) fn show(summary: &Summary, output: &Output) -> Result<(), CliError> {
             .iter()
             .map(|(source, target)| MergedPair { source: source.clone(), target: target.clone() })
             .collect(),
+        uncommitted: summary.uncommitted.clone(),
     };
     if output.is_json() {
         return output.document("run", report);
@@ -37,6 +38,9 @@ pub(super) fn show(summary: &Summary, output: &Output) -> Result<(), CliError> {
     }
     for pair in &report.merged {
         output.line(&format!("merged   {} into {}", pair.source, pair.target))?;
+    }
+    for path in &report.uncommitted {
+        output.line(&format!("not committed, since somebody else had changed it too: {path}"))?;
     }
     let phases = if report.phases_executed == 1 { "phase" } else { "phases" };
     output.line(&format!("{} {phases} executed; {}", report.phases_executed, reason(summary.halt)))

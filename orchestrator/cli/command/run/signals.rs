@@ -1,5 +1,5 @@
-//! Ctrl-C, SIGTERM and a closed terminal: the first lets agents end, the second ends
-//! them.
+//! Ctrl-C, SIGTERM and a closed terminal: the first signal lets agents end, a second
+//! Ctrl-C or SIGTERM ends them.
 //!
 //! They are listened to before anything is opened, so that one that comes early ends
 //! the run as a later one would.
@@ -35,13 +35,24 @@ impl Signals {
 
     /// Says what each signal means, for as long as it is asked to.
     pub(super) async fn tell(mut self, stop: watch::Sender<Stop>) {
-        for next in [Stop::After(GRACE), Stop::Now] {
-            tokio::select! {
-                _ = self.interrupt.recv() => {}
-                _ = self.terminate.recv() => {}
-                _ = self.hangup.recv() => {}
-            }
-            stop.send_replace(next);
+        loop {
+            let is_hangup = tokio::select! {
+                _ = self.interrupt.recv() => false,
+                _ = self.terminate.recv() => false,
+                // A terminal that is closed says so more than once: by itself, and
+                // by the shell in it. That is nobody's impatience.
+                _ = self.hangup.recv() => true,
+            };
+            stop.send_if_modified(|stop| {
+                let next = match *stop {
+                    Stop::Run => Stop::After(GRACE),
+                    Stop::After(_) if is_hangup => return false,
+                    Stop::After(_) | Stop::Now => Stop::Now,
+                };
+                let is_news = *stop != next;
+                *stop = next;
+                is_news
+            });
         }
     }
 }

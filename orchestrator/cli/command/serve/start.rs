@@ -118,7 +118,8 @@ fn open(args: &Serve, metrics: &Arc<Metrics>) -> Result<(Authority, Running), Cl
                 IsolationLevel::Serializable => Isolation::Serializable,
                 IsolationLevel::ReadCommitted => Isolation::ReadCommitted,
             };
-            let store = PostgresOptions { isolation, make_tables: true };
+            let store =
+                PostgresOptions { isolation, make_tables: true, ..PostgresOptions::default() };
             measured(PostgresBackend::open(url, Layout::registry(), store)?, options, metrics)
         }
         Some(DatabaseUrl::Sqlite(path)) => measured(sqlite(path, Make::Tables)?, options, metrics),

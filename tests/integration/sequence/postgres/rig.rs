@@ -6,22 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::NoTls;
 
+use super::{block_on, connect, text};
 use crate::support::{Cluster, Proxy};
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.unwrap().block_on(future)
-}
-
-async fn connect(url: &str) -> tokio_postgres::Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-    tokio::spawn(async move { connection.await.is_ok() });
-    client
-}
-
-async fn text(client: &tokio_postgres::Client, query: &str) -> String {
-    client.query_one(query, &[]).await.unwrap().get(0)
-}
 
 #[test]
 fn each_database_is_new_and_the_server_syncs() {
@@ -36,21 +22,6 @@ fn each_database_is_new_and_the_server_syncs() {
         let version = text(&client, "SHOW server_version_num").await;
         assert!(version.parse::<u32>().unwrap() >= 150_000, "{version}");
     });
-}
-
-#[test]
-fn a_server_that_is_stopped_at_once_has_what_it_committed() {
-    let cluster = Cluster::private(&["log_statement=all"]);
-    cluster.execute("postgres", "CREATE TABLE t (n int); INSERT INTO t VALUES (7)");
-    cluster.stop_immediately();
-    assert!(block_on(tokio_postgres::connect(&cluster.url("postgres"), NoTls)).is_err());
-    cluster.start();
-    let n = block_on(async {
-        let client = connect(&cluster.url("postgres")).await;
-        text(&client, "SELECT n::text FROM t").await
-    });
-    assert_eq!(n, "7");
-    assert!(cluster.log().contains("INSERT INTO t VALUES (7)"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ impl<const SERIALIZABLE: bool> Database<SERIALIZABLE> {
     fn open_with(&self, make_tables: bool) -> PostgresBackend {
         let isolation =
             if SERIALIZABLE { Isolation::Serializable } else { Isolation::ReadCommitted };
-        let options = PostgresOptions { isolation, make_tables };
+        let options = PostgresOptions { isolation, make_tables, ..PostgresOptions::default() };
         let url = Cluster::shared().url(&self.name);
         PostgresBackend::open(&url, self.layout.clone(), options).unwrap()
     }
@@ -45,6 +45,13 @@ mod serializable {
     use crate::sequence::conformance::conformance;
 
     conformance!(super::Database<true>);
+
+    #[cfg(feature = "runtime")]
+    mod authority {
+        use crate::sequence::authority::authority;
+
+        authority!(super::super::Database<true>);
+    }
 }
 
 mod read_committed {

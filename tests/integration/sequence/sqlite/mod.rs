@@ -1,6 +1,11 @@
 //! Sequences in SQLite files.
 
+mod callers;
+mod files;
+mod integrity;
+#[cfg(unix)]
+mod kills;
+mod others;
 mod suite;
 
-#[cfg(feature = "runtime")]
 pub(crate) use suite::Ours;

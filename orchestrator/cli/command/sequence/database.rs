@@ -1,0 +1,121 @@
+//! The database of a command: opened, asked, and made where that was asked for.
+
+use std::time::Duration;
+
+use super::target::Target;
+use crate::cli::error::CliError;
+use crate::cli::session::Context;
+use crate::sequence::adopt::Column;
+use crate::sequence::postgres::{PostgresBackend, PostgresOptions};
+use crate::sequence::sqlite::{Make, Raised, Raises, SqliteBackend, SqliteOptions};
+use crate::sequence::{
+    Action, Backend, DatabaseUrl, Layout, Reply, SequenceError, postgres, sqlite,
+};
+use crate::store::LOCK_TIMEOUT;
+
+/// An open database.
+pub(super) struct Database(Box<dyn Backend>);
+
+impl Database {
+    /// Opens the database of a target; `make` makes what is missing of it.
+    pub(super) fn open(
+        target: &Target,
+        make: bool,
+        context: &Context<'_>,
+    ) -> Result<Self, CliError> {
+        Self::open_as(target, target.layout.clone(), make, context)
+    }
+
+    /// Opens the database of a target in another layout.
+    pub(super) fn open_as(
+        target: &Target,
+        layout: Layout,
+        make: bool,
+        context: &Context<'_>,
+    ) -> Result<Self, CliError> {
+        let backend: Box<dyn Backend> = match target.url()? {
+            DatabaseUrl::Sqlite(path) => {
+                let make = if make { Make::File } else { Make::Nothing };
+                let busy_for = patience(context);
+                let options = SqliteOptions { make, busy_for, ..SqliteOptions::default() };
+                let backend = SqliteBackend::open(path, layout, options)?;
+                if backend.was_made() {
+                    context.output.note(&format!("{} was made", path.display()));
+                }
+                Box::new(backend)
+            }
+            DatabaseUrl::Postgres(url) => {
+                let options = PostgresOptions {
+                    make_tables: make,
+                    busy_for: patience(context),
+                    ..PostgresOptions::default()
+                };
+                Box::new(PostgresBackend::open(url, layout, options)?)
+            }
+        };
+        Ok(Self(backend))
+    }
+
+    /// Returns the database itself.
+    pub(super) fn backend(&mut self) -> &mut dyn Backend {
+        &mut *self.0
+    }
+
+    /// Asks one thing, and returns its answer, durable.
+    pub(super) fn ask(&mut self, action: Action) -> Result<Reply, SequenceError> {
+        let mut answers = self.0.commit(&[action.into()])?;
+        // A batch of one has one answer.
+        answers.pop().unwrap_or(Err(SequenceError::Closed))
+    }
+
+    /// Raises sequences in one transaction.
+    pub(super) fn raise(&mut self, raises: &Raises) -> Result<Raised, SequenceError> {
+        let raise =
+            |(key, to): (&_, &u32)| Action::Raise { key: Clone::clone(key), to: *to }.into();
+        let requests: Vec<_> = raises.iter().map(raise).collect();
+        let before = |reply| match reply {
+            Reply::Raised { before, .. } => Ok(before),
+            _ => Err(SequenceError::Closed),
+        };
+        if requests.is_empty() {
+            return Ok(Raised::new());
+        }
+        let answers = self.0.commit(&requests)?;
+        Ok(answers.into_iter().map(|answer| answer.and_then(before)).collect())
+    }
+}
+
+/// Makes what is missing of a database and raises sequences, in one transaction; on a
+/// server, `revives` makes tables too that were made before.
+pub(super) fn make_and_raise(
+    target: &Target,
+    raises: &Raises,
+    revives: bool,
+    context: &Context<'_>,
+) -> Result<Raised, CliError> {
+    Ok(match target.url()? {
+        DatabaseUrl::Sqlite(path) => {
+            sqlite::make_and_raise(path, &target.layout, raises, patience(context))?
+        }
+        DatabaseUrl::Postgres(url) => {
+            postgres::make_and_raise(url, &target.layout, raises, revives, patience(context))?
+        }
+    })
+}
+
+/// Reads all values of a column.
+pub(super) fn column(
+    target: &Target,
+    column: &Column,
+    context: &Context<'_>,
+) -> Result<Vec<String>, CliError> {
+    Ok(match target.url()? {
+        DatabaseUrl::Sqlite(path) => sqlite::column(path, column, patience(context))?,
+        DatabaseUrl::Postgres(url) => postgres::column(url, column, patience(context))?,
+    })
+}
+
+/// Returns how long locks of others are waited for.
+pub(super) fn patience(context: &Context<'_>) -> Duration {
+    context.global.lock_timeout.unwrap_or(LOCK_TIMEOUT)
+}

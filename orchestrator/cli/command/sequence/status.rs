@@ -1,0 +1,117 @@
+//! `id status` on a database: where each sequence stands, and against which files.
+
+use std::collections::BTreeMap;
+
+use super::database::Database;
+use super::sources;
+use super::target::Target;
+use crate::cli::args::IdStatus;
+use crate::cli::error::{CliError, chain};
+use crate::cli::exit::Exit;
+use crate::cli::output::Table;
+use crate::cli::session::Context;
+use crate::sequence::adopt::{Findings, KeyFilter};
+use crate::sequence::{Key, Layout, MissingRow, SequenceError};
+use crate::wire::{SequenceState, SequenceStatus, SequencesReport, key_parts};
+
+type Counters = BTreeMap<Key, Option<Result<u32, SequenceError>>>;
+
+/// Shows where sequences stand.
+pub(crate) fn status(args: &IdStatus, context: &Context<'_>) -> Result<Exit, CliError> {
+    let target = Target::of(&args.sequence, context)?;
+    let filter = KeyFilter::new(&target.layout, &target.named())?;
+    let mut database = Database::open(&target, false, context)?;
+    let counters = database.backend().counters()?.into_iter();
+    let mut counters: Counters = counters
+        .filter(|(key, _)| filter.covers(key))
+        .map(|(key, last)| (key, Some(last)))
+        .collect();
+    let findings = match args.from_files.as_slice() {
+        [] => Findings::default(),
+        globs => sources::files(&target, globs, counters.keys().cloned(), context)?,
+    };
+    for key in findings.highest.keys().cloned().chain(filter.key()) {
+        counters.entry(key).or_insert(None);
+    }
+    let sequences: Vec<SequenceStatus> = counters
+        .iter()
+        .map(|(key, last)| stand(&target.layout, key, last.as_ref(), &findings))
+        .collect();
+    let report = SequencesReport { sequences, files: (&findings).into() };
+    let exit = exit(&report);
+    show(&target.layout, &counters, report, context)?;
+    Ok(exit)
+}
+
+fn stand(
+    layout: &Layout,
+    key: &Key,
+    last: Option<&Result<u32, SequenceError>>,
+    findings: &Findings,
+) -> SequenceStatus {
+    let found = findings.highest.get(key).copied();
+    let (last, problem) = match last {
+        None => (None, None),
+        Some(Ok(last)) => (Some(*last), None),
+        Some(Err(SequenceError::Exhausted { .. })) => (Some(u32::MAX), None),
+        Some(Err(error)) => (None, Some(chain(error))),
+    };
+    let starts = layout.missing_row() == MissingRow::Starts;
+    let state = match last {
+        _ if problem.is_some() => SequenceState::Invalid,
+        None if found.is_some() || !starts => SequenceState::Missing,
+        Some(last) if found.is_some_and(|found| found > last) => SequenceState::Stale,
+        _ => SequenceState::Ok,
+    };
+    let next = match last {
+        _ if problem.is_some() => None,
+        None if !starts => None,
+        last => last.unwrap_or(0).checked_add(1).map(|number| layout.id(key, number)),
+    };
+    SequenceStatus { key: key_parts(layout, key), last, found, next, state, problem }
+}
+
+fn exit(report: &SequencesReport) -> Exit {
+    let has = |state| report.sequences.iter().any(|sequence| sequence.state == state);
+    if has(SequenceState::Invalid) {
+        Exit::Io
+    } else if !report.files.duplicates.is_empty() {
+        Exit::Conflict
+    } else if has(SequenceState::Missing) || has(SequenceState::Stale) {
+        Exit::Refused
+    } else {
+        Exit::Done
+    }
+}
+
+fn show(
+    layout: &Layout,
+    counters: &Counters,
+    report: SequencesReport,
+    context: &Context<'_>,
+) -> Result<(), CliError> {
+    let output = context.output;
+    if output.is_json() {
+        return output.document("id_status", report);
+    }
+    let mut table = Table::new(&["SEQUENCE", "STATE", "LAST", "FOUND", "NEXT"]);
+    let number = |number: Option<u32>| number.map_or("-".to_owned(), |number| number.to_string());
+    for (key, sequence) in counters.keys().zip(&report.sequences) {
+        let state = match sequence.state {
+            SequenceState::Ok => "OK",
+            SequenceState::Missing => "MISSING",
+            SequenceState::Stale => "STALE",
+            SequenceState::Invalid => "INVALID",
+        };
+        let next = sequence.next.as_deref().unwrap_or("-");
+        table.row([&key.to_string(), state, &number(sequence.last), &number(sequence.found), next]);
+        if let Some(problem) = &sequence.problem {
+            output.warn(problem);
+        }
+    }
+    if table.is_empty() {
+        output.note(&format!("{} has no sequences yet", layout.table()));
+        return Ok(());
+    }
+    output.table(&table)
+}

@@ -1,0 +1,179 @@
+//! `id sync`: sequences are raised to the IDs that exist, and never lowered.
+
+use std::path::Path;
+
+use super::database::{Database, make_and_raise, patience};
+use super::sources;
+use super::target::Target;
+use crate::cli::args::IdSync;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::output::Table;
+use crate::cli::session::Context;
+use crate::fs::Holder;
+use crate::sequence::adopt::{Findings, KeyFilter};
+use crate::sequence::sqlite::{self, Raised, Raises};
+use crate::sequence::{Counter, DatabaseUrl, SequenceError};
+use crate::store::Clock;
+use crate::wire::{SyncReport, SyncedSequence, key_parts};
+
+/// What was done.
+struct Done {
+    raises: Raises,
+    raised: Raised,
+    was_made: bool,
+    kept: Option<String>,
+}
+
+/// Raises sequences, or shows what would be raised.
+pub(crate) fn sync(args: &IdSync, context: &Context<'_>) -> Result<Exit, CliError> {
+    let target = Target::of(&args.sequence, context)?;
+    let filter = KeyFilter::new(&target.layout, &target.named())?;
+    let counters = counters(&target, args, context)?;
+    let known = counters.iter().flatten().map(|(key, _)| key.clone());
+    let findings = sources::all(&target, &args.sources, known, context)?;
+    let mut raises: Raises = findings.highest.clone();
+    if let Some(key) = filter.key() {
+        // A sequence without any ID yet gets its row, too.
+        raises.entry(key).or_default();
+    }
+    if raises.is_empty() {
+        context.output.warn("the sources have no ID of these sequences");
+    }
+    let is_lost = counters.is_none();
+    if is_lost && args.rebuild && raises.values().all(|number| *number == 0) {
+        return Err(CliError::NothingFound);
+    }
+    let done = match args.dry_run {
+        true => plan(raises, counters.unwrap_or_default()),
+        false => raise(&target, args, raises, context)?,
+    };
+    show(&target, args, &findings, &done, context)?;
+    // What could be raised stays so; what could not is the command's failure.
+    match done.raised.into_iter().find_map(Result::err) {
+        Some(error) => Err(error.into()),
+        None => Ok(Exit::Done),
+    }
+}
+
+/// Reads where sequences stand; `None` where there is nothing to read, and the command
+/// was told to make it.
+fn counters(
+    target: &Target,
+    args: &IdSync,
+    context: &Context<'_>,
+) -> Result<Option<Vec<Counter>>, CliError> {
+    let read = Database::open(target, false, context).and_then(|mut database| {
+        let counters = database.backend().counters();
+        counters.map_err(CliError::from)
+    });
+    match read {
+        Ok(counters) => Ok(Some(counters)),
+        Err(CliError::Sequence(SequenceError::Missing { .. } | SequenceError::NoTable { .. }))
+            if args.create || args.rebuild =>
+        {
+            Ok(None)
+        }
+        Err(CliError::Sequence(SequenceError::NotADatabase { .. })) if args.rebuild => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Says what would be done.
+fn plan(raises: Raises, counters: Vec<Counter>) -> Done {
+    let of = |key| counters.iter().find(|(other, _)| other == key);
+    let before = |key| of(key).map(|(_, last)| last.clone()).transpose();
+    let raised = raises.keys().map(before).collect();
+    Done { raises, raised, was_made: false, kept: None }
+}
+
+fn raise(
+    target: &Target,
+    args: &IdSync,
+    raises: Raises,
+    context: &Context<'_>,
+) -> Result<Done, CliError> {
+    if let (true, DatabaseUrl::Sqlite(path)) = (args.rebuild, target.url()?) {
+        return rebuild(path, target, &raises, context);
+    }
+    let raised = if args.rebuild || args.create {
+        make_and_raise(target, &raises, args.rebuild, context)?
+    } else {
+        Database::open(target, false, context)?.raise(&raises)?
+    };
+    Ok(Done { raises, raised, was_made: false, kept: None })
+}
+
+fn rebuild(
+    path: &Path,
+    target: &Target,
+    raises: &Raises,
+    context: &Context<'_>,
+) -> Result<Done, CliError> {
+    let now = Clock::system().now();
+    let kept = now.strftime("damaged-%Y%m%dT%H%M%S%3fZ").to_string();
+    let holder = Holder::this_process(None, "orchestrator id sync --rebuild", now.to_string());
+    let patience = patience(context);
+    let done = sqlite::rebuild(path, &target.layout, raises, &kept, &holder, patience)?;
+    let output = context.output;
+    if let Some(kept) = &done.kept {
+        output.warn(&format!(
+            "the damaged database, with all that was in it, is {} now",
+            kept.display()
+        ));
+    }
+    match done.was_made {
+        true => output.note(&format!("{} was made anew", path.display())),
+        false => output.note("the database is sound; it was raised, not made anew"),
+    }
+    let kept = done.kept.map(|path| path.display().to_string());
+    Ok(Done { raises: done.raises, raised: done.raised, was_made: done.was_made, kept })
+}
+
+fn show(
+    target: &Target,
+    args: &IdSync,
+    findings: &Findings,
+    done: &Done,
+    context: &Context<'_>,
+) -> Result<(), CliError> {
+    let mut table = Table::new(&["SEQUENCE", "BEFORE", "NOW", "DONE"]);
+    let mut sequences = Vec::new();
+    for ((key, to), before) in done.raises.iter().zip(&done.raised) {
+        let Ok(before) = before else { continue };
+        let now = before.unwrap_or(0).max(*to);
+        let what = match before {
+            None => "new",
+            Some(before) if *before < now => "raised",
+            Some(_) => "unchanged",
+        };
+        let shown = before.map_or("-".to_owned(), |before| before.to_string());
+        table.row([&key.to_string(), &shown, &now.to_string(), what]);
+        sequences.push(SyncedSequence {
+            key: key_parts(&target.layout, key),
+            found: findings.highest.get(key).copied(),
+            before: *before,
+            now,
+        });
+    }
+    let output = context.output;
+    let failed = done.raised.iter().any(Result::is_err);
+    if output.is_json() {
+        if failed {
+            // An error is one document alone.
+            return Ok(());
+        }
+        let report = SyncReport {
+            dry_run: args.dry_run,
+            rebuilt: done.was_made,
+            kept: done.kept.clone(),
+            sequences,
+            files: findings.into(),
+        };
+        return output.document("id_sync", report);
+    }
+    if args.dry_run {
+        output.note("a dry run: nothing was changed");
+    }
+    if table.is_empty() || failed { Ok(()) } else { output.table(&table) }
+}

@@ -1,0 +1,223 @@
+//! The committer as tasks use it: shared, off the runtime's threads, and silent where
+//! there is no repository.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::committer::{CommitError, Committer, Done, Ended};
+use crate::config::GitMode;
+use crate::engine::environment::Environment;
+use crate::engine::error::EngineError;
+use crate::engine::event::RunEvent;
+use crate::git::GitError;
+use crate::model::ItemId;
+use crate::runner::Attempt;
+
+/// What came of a call of git; nothing where nothing is to be committed.
+type Asked<T> = Result<Result<Option<T>, GitError>, EngineError>;
+
+/// Commits of a run.
+#[derive(Clone, Default)]
+pub(in crate::engine) struct Commits {
+    committer: Option<Arc<Mutex<Committer>>>,
+}
+
+impl Commits {
+    /// Opens the repository, where there is one and commits are wanted. One that
+    /// cannot be used is told, and the run goes on without commits.
+    pub(in crate::engine) async fn open(environment: &Environment) -> Result<Self, EngineError> {
+        if environment.config.git == GitMode::Off {
+            return Ok(Self::default());
+        }
+        let (paths, inbox) = (environment.paths.clone(), environment.inbox.clone());
+        let open = move || Committer::open(&paths, &inbox);
+        match tokio::task::spawn_blocking(open).await.map_err(EngineError::Died)? {
+            Ok(committer) => Ok(Self { committer: committer.map(|own| Arc::new(Mutex::new(own))) }),
+            Err(CommitError::Store(error)) => Err(error.into()),
+            Err(CommitError::Git(error)) => {
+                let error = describe(&error);
+                environment.observer.warn(format!("nothing is committed in this run: {error}"));
+                Ok(Self::default())
+            }
+        }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Committer) -> Result<T, CommitError> + Send + 'static,
+    ) -> Asked<T> {
+        let Some(committer) = self.committer.clone() else { return Ok(Ok(None)) };
+        let act = move || act(&mut committer.lock().unwrap_or_else(PoisonError::into_inner));
+        match tokio::task::spawn_blocking(act).await.map_err(EngineError::Died)? {
+            Ok(value) => Ok(Ok(Some(value))),
+            Err(CommitError::Git(error)) => Ok(Err(error)),
+            Err(CommitError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Notes that a phase begins; before a destructive one, commits what the others
+    /// have changed.
+    pub(in crate::engine) async fn starts(
+        &self,
+        environment: &Environment,
+        id: &str,
+        destructive: bool,
+    ) -> Result<Result<Ended, GitError>, EngineError> {
+        let mut flushed = Ended::default();
+        if destructive {
+            match self.ask(|own| own.flush(false)).await? {
+                Ok(done) => flushed = done.unwrap_or_default(),
+                // They are still there the next time.
+                Err(error) => {
+                    let error = describe(&error);
+                    let text = format!("changes of earlier phases are not committed yet: {error}");
+                    environment.observer.warn(text);
+                }
+            }
+            committed(environment, &flushed);
+        }
+        let key = ItemId::key(id);
+        Ok(self.ask(move |own| own.starts(&key, destructive)).await?.map(|_| flushed))
+    }
+
+    /// Notes that a phase ended without a result that is used.
+    pub(in crate::engine) async fn fails(
+        &self,
+        environment: &Environment,
+        id: &str,
+    ) -> Result<(), EngineError> {
+        let key = ItemId::key(id);
+        if let Err(error) = self.ask(move |own| own.fails(&key)).await? {
+            let error = describe(&error);
+            environment.observer.warn(format!("{id}: what it left is not known: {error}"));
+        }
+        Ok(())
+    }
+
+    /// Commits what a phase changed.
+    pub(in crate::engine) async fn ends(
+        &self,
+        environment: &Environment,
+        done: Done,
+    ) -> Result<Result<Ended, GitError>, EngineError> {
+        let ended = self.ask(move |own| own.ends(&done)).await?.map(Option::unwrap_or_default);
+        if let Ok(ended) = &ended {
+            committed(environment, ended);
+        }
+        Ok(ended)
+    }
+
+    /// Settles what killed phases left.
+    pub(in crate::engine) async fn settle(
+        &self,
+        environment: &Environment,
+    ) -> Result<(), EngineError> {
+        if let Err(error) = self.ask(Committer::settle).await? {
+            let error = describe(&error);
+            let text = format!("what killed phases left is not known: {error}");
+            environment.observer.warn(text);
+        }
+        Ok(())
+    }
+
+    /// Commits what is left at the end of a run; returns the paths that are not.
+    pub(in crate::engine) async fn end(
+        &self,
+        environment: &Environment,
+    ) -> Result<Vec<String>, EngineError> {
+        match self.ask(Committer::end).await? {
+            Ok(ended) => {
+                let ended = ended.unwrap_or_default();
+                committed(environment, &ended);
+                Ok(ended.uncommitted)
+            }
+            Err(error) => {
+                let error = describe(&error);
+                environment.observer.warn(format!("the last changes are not committed: {error}"));
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Returns the attempt of a phase whose result waits for its commit.
+    pub(in crate::engine) async fn held(
+        &self,
+        environment: &Environment,
+        id: &str,
+        phase: &str,
+    ) -> Result<Option<Attempt>, EngineError> {
+        let key = ItemId::key(id);
+        let held = self.ask(move |own| Ok(own.held(&key).cloned())).await?;
+        let Ok(Some(Some(held))) = held else { return Ok(None) };
+        let left = Attempt::unfinished(&environment.runs())?.into_iter().find(|attempt| {
+            ItemId::same(attempt.item(), id)
+                && (attempt.phase(), attempt.number()) == (phase, held.number)
+        });
+        if left.is_none() {
+            self.let_go(id).await?;
+        }
+        Ok(left)
+    }
+
+    /// Tells whether an attempt's result waits for its commit.
+    pub(in crate::engine) async fn holds(&self, attempt: &Attempt) -> Result<bool, EngineError> {
+        let key = ItemId::key(attempt.item());
+        let held = self.ask(move |own| Ok(own.held(&key).cloned())).await?;
+        let is_own = |phase: &str, number| (phase, number) == (attempt.phase(), attempt.number());
+        Ok(matches!(held, Ok(Some(Some(held))) if is_own(&held.phase, held.number)))
+    }
+
+    /// Forgets that an item's result waits.
+    pub(in crate::engine) async fn let_go(&self, id: &str) -> Result<(), EngineError> {
+        let key = ItemId::key(id);
+        // It asks nothing of git.
+        drop(self.ask(move |own| own.let_go(&key)).await?);
+        Ok(())
+    }
+
+    /// Tells whether the last commit of an item is gone from HEAD's history.
+    pub(in crate::engine) async fn is_stale(
+        &self,
+        commit: &str,
+    ) -> Result<Result<bool, GitError>, EngineError> {
+        let commit = commit.to_owned();
+        let stale = self.ask(move |own| own.is_stale(&commit)).await?;
+        Ok(stale.map(|stale| stale == Some(true)))
+    }
+
+    /// Tells whether a person was asked about that, and let the item go on.
+    pub(in crate::engine) async fn was_asked(
+        &self,
+        id: &str,
+        commit: &str,
+    ) -> Result<bool, EngineError> {
+        let (key, commit) = (ItemId::key(id), commit.to_owned());
+        let asked = self.ask(move |own| Ok(own.was_asked(&key, &commit))).await?;
+        Ok(matches!(asked, Ok(Some(true))))
+    }
+
+    /// Notes that a person is asked about it.
+    pub(in crate::engine) async fn asks(&self, id: &str, commit: &str) -> Result<(), EngineError> {
+        let (key, commit) = (ItemId::key(id), commit.to_owned());
+        // It asks nothing of git.
+        drop(self.ask(move |own| own.asks(&key, &commit)).await?);
+        Ok(())
+    }
+}
+
+fn committed(environment: &Environment, ended: &Ended) {
+    if let Some(commit) = &ended.commit {
+        environment.observer.tell(RunEvent::Committed { commit: commit.clone() });
+    }
+    for path in &ended.uncommitted {
+        let text = format!("{path} is not committed: somebody else had changed it too");
+        environment.observer.warn(text);
+    }
+}
+
+/// Returns an error of git with its cause.
+pub(in crate::engine) fn describe(error: &GitError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,110 @@
+//! Taking over IDs that exist: reading them from a column, and making tables in which
+//! they are counted from the first moment on.
+//!
+//! Tables are made and sequences raised in one transaction, so that nobody ever finds a
+//! sequence that starts at 1 though its IDs exist.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio_postgres::Client;
+
+use super::connection::{Isolation, configuration, connect};
+use super::failure::refused;
+use super::migrate::{apply_within, revive};
+use super::rows::Rows;
+use super::table::Table;
+use crate::sequence::adopt::Column;
+use crate::sequence::{Key, Layout, SequenceError};
+
+/// How long reading a column, or waiting for somebody else's migration, may take.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Reads all values of a column, but for NULLs; locks of others are waited for that
+/// long. Blocks.
+///
+/// # Errors
+/// [`SequenceError::Unreachable`]; [`SequenceError::Database`] where there is no such
+/// column.
+pub fn column(
+    url: &str,
+    column: &Column,
+    busy_for: Duration,
+) -> Result<Vec<String>, SequenceError> {
+    let config = configuration(url)?;
+    blocking(async {
+        let client = connect(&config, Isolation::ReadCommitted, busy_for).await?;
+        let rows = client.query(&column.select(), &[]).await;
+        let rows = rows.map_err(|error| refused("read the column", error))?;
+        let value = |row: &tokio_postgres::Row| row.try_get(0);
+        let values: Result<Vec<String>, _> = rows.iter().map(value).collect();
+        values.map_err(|error| refused("read the column", error))
+    })
+}
+
+/// Makes the tables that are missing and raises sequences, in one transaction; returns
+/// where each stood before, `None` where it had no row. With `revives` a table that was
+/// made before and is lost is made too. Blocks.
+///
+/// # Errors
+/// [`SequenceError::Unreachable`], and those of a table that is not of this layout.
+/// What is wrong with a single sequence is in the answer.
+pub fn make_and_raise(
+    url: &str,
+    layout: &Layout,
+    raises: &BTreeMap<Key, u32>,
+    revives: bool,
+    busy_for: Duration,
+) -> Result<Vec<Result<Option<u32>, SequenceError>>, SequenceError> {
+    let config = configuration(url)?;
+    let raises: Vec<(Key, u32)> = raises.iter().map(|(key, to)| (key.clone(), *to)).collect();
+    blocking(async {
+        let client = connect(&config, Isolation::ReadCommitted, busy_for).await?;
+        let done = raise_all(&client, layout, &raises, revives).await;
+        // A connection that ends takes what was not committed with it.
+        drop(client);
+        done
+    })
+}
+
+async fn raise_all(
+    client: &Client,
+    layout: &Layout,
+    raises: &[(Key, u32)],
+    revives: bool,
+) -> Result<Vec<Result<Option<u32>, SequenceError>>, SequenceError> {
+    let doing = |error| refused("make the tables", error);
+    client.batch_execute("BEGIN").await.map_err(doing)?;
+    apply_within(client, layout).await.map_err(doing)?;
+    if revives {
+        revive(client, layout).await.map_err(doing)?;
+    }
+    let table = Table::describe(client, layout).await?;
+    let rows = Rows::prepare(client, &table).await.map_err(doing)?;
+    let raised = match raises {
+        [] => Vec::new(),
+        raises => rows.raise(client, raises).await.map_err(doing)?,
+    };
+    let committed = client.batch_execute("COMMIT").await;
+    committed
+        .map_err(|source| SequenceError::OutcomeUnknown { source: std::sync::Arc::new(source) })?;
+    Ok(raised)
+}
+
+/// Waits for a future on a runtime of its own, also on a thread of another one.
+fn blocking<T: Send>(
+    future: impl Future<Output = Result<T, SequenceError>> + Send,
+) -> Result<T, SequenceError> {
+    let run = || {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|_| SequenceError::Closed)?;
+        let bounded = async { tokio::time::timeout(LIMIT, future).await };
+        runtime.block_on(bounded).unwrap_or(Err(SequenceError::TimedOut { waited: LIMIT }))
+    };
+    if Handle::try_current().is_err() {
+        return run();
+    }
+    thread::scope(|scope| scope.spawn(run).join().unwrap_or(Err(SequenceError::Closed)))
+}

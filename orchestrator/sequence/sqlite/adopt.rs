@@ -1,0 +1,278 @@
+//! Taking over IDs that exist: reading them from a column, and making tables or a
+//! whole file in which they are counted from the first moment on.
+//!
+//! Tables are made and sequences raised in one transaction, and a file is made beside
+//! its place and then renamed, so that nobody ever finds a sequence that starts at 1
+//! though its IDs exist. A damaged file is kept under another name.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::backend::list;
+use super::connection::Database;
+use super::migrate::{migrate_within, revive};
+use super::rows;
+use super::statements::Statements;
+use crate::fs::{self, FileLock, FsError, Holder, LockError};
+use crate::sequence::adopt::Column;
+use crate::sequence::{Counter, Key, Layout, SequenceError};
+
+/// What SQLite keeps beside a database, by the end of the name.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Sequences and the numbers that they are raised to.
+pub type Raises = BTreeMap<Key, u32>;
+
+/// Where each sequence stood before, `None` where it had no row, or why it could not
+/// be raised; in the order of their keys.
+pub type Raised = Vec<Result<Option<u32>, SequenceError>>;
+
+/// What a rebuild did.
+#[derive(Debug)]
+pub struct Rebuilt {
+    /// What the sequences were raised to: at least to what was asked for, and to what
+    /// a damaged file still said.
+    pub raises: Raises,
+    /// What became of them.
+    pub raised: Raised,
+    /// Whether the file was made; else it was sound, and only raised.
+    pub was_made: bool,
+    /// Where the damaged file is now.
+    pub kept: Option<PathBuf>,
+}
+
+/// Reads all values of a column, but for NULLs.
+///
+/// # Errors
+/// [`SequenceError::Missing`], [`SequenceError::NotADatabase`],
+/// [`SequenceError::Busy`]; [`SequenceError::Database`] where there is no such column.
+pub fn column(
+    path: &Path,
+    column: &Column,
+    busy_for: Duration,
+) -> Result<Vec<String>, SequenceError> {
+    let database = Database::open(path, false, busy_for)?;
+    let select = column.select();
+    let read = || {
+        let mut statement = database.conn.prepare(&select)?;
+        let mut rows = statement.query([])?;
+        let mut values = Vec::new();
+        while let Some(row) = rows.next()? {
+            // Bytes that are no UTF-8 are none of an ID.
+            values.push(String::from_utf8_lossy(row.get_ref(0)?.as_bytes()?).into_owned());
+        }
+        Ok(values)
+    };
+    database.retry("read the column", read)
+}
+
+/// Makes the tables that are missing and raises sequences, in one transaction; the
+/// file is made where it is missing.
+///
+/// # Errors
+/// Those of opening the file. What is wrong with a single sequence is in the answer.
+pub fn make_and_raise(
+    path: &Path,
+    layout: &Layout,
+    raises: &Raises,
+    busy_for: Duration,
+) -> Result<Raised, SequenceError> {
+    match Database::open(path, false, busy_for) {
+        Ok(database) => raise_all(&database, layout, raises, false),
+        Err(SequenceError::Missing { path }) => {
+            let (new, raised) = build_beside(&path, layout, raises, busy_for)?;
+            match put(&new, &path)? {
+                true => Ok(raised),
+                // Somebody made it just now.
+                false => raise_all(&Database::open(&path, false, busy_for)?, layout, raises, false),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a lost or damaged file anew, with these sequences in it. A sound file is only
+/// raised; a damaged one is renamed, with `kept` at the end of its name, and what can
+/// still be read of its sequences counts too.
+///
+/// # Errors
+/// [`SequenceError::Busy`] where another rebuild is under way; those of the files.
+pub fn rebuild(
+    path: &Path,
+    layout: &Layout,
+    raises: &Raises,
+    kept: &str,
+    holder: &Holder,
+    busy_for: Duration,
+) -> Result<Rebuilt, SequenceError> {
+    let path = std::path::absolute(path).map_err(|error| SequenceError::Database {
+        doing: "find the database",
+        source: Arc::new(error),
+    })?;
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).map_err(failed("make the folder"))?;
+    }
+    let lock = FileLock::acquire(&with_end(&path, ".rebuild"), busy_for, holder);
+    let lock = lock.map_err(|error| match error {
+        LockError::Busy { waited, .. } => SequenceError::Busy { waited },
+        LockError::File(error) => failed("lock the rebuild")(error),
+    })?;
+    let done = rebuild_locked(&path, layout, raises, kept, busy_for);
+    fs::remove_if_exists(lock.path()).map_err(failed("end the rebuild"))?;
+    done
+}
+
+fn rebuild_locked(
+    path: &Path,
+    layout: &Layout,
+    raises: &Raises,
+    kept: &str,
+    busy_for: Duration,
+) -> Result<Rebuilt, SequenceError> {
+    let mut raises = raises.clone();
+    let is_damaged = match check(path, busy_for) {
+        Ok(database) => {
+            let raised = raise_all(&database, layout, &raises, true)?;
+            return Ok(Rebuilt { raises, raised, was_made: false, kept: None });
+        }
+        Err(SequenceError::Missing { .. }) => false,
+        Err(SequenceError::NotADatabase { .. }) => true,
+        Err(error) => return Err(error),
+    };
+    if is_damaged {
+        // What no source knows of would else begin anew.
+        for (key, last) in remains(path, layout, busy_for) {
+            if let Ok(last) = last {
+                let to = raises.entry(key).or_default();
+                *to = last.max(*to);
+            }
+        }
+    }
+    let (new, raised) = build_beside(path, layout, &raises, busy_for)?;
+    let kept = if is_damaged { Some(set_aside(path, kept)?) } else { None };
+    if !put(&new, path)? {
+        return Err(SequenceError::Replaced { path: path.to_owned() });
+    }
+    Ok(Rebuilt { raises, raised, was_made: true, kept })
+}
+
+/// Opens a file and looks at all of it.
+fn check(path: &Path, busy_for: Duration) -> Result<Database, SequenceError> {
+    let database = Database::open(path, false, busy_for)?;
+    let look = || {
+        let sql = "PRAGMA integrity_check(1)";
+        database.conn.query_row(sql, [], |row| row.get::<_, String>(0))
+    };
+    match database.retry("check the database", look)?.as_str() {
+        "ok" => Ok(database),
+        found => Err(SequenceError::NotADatabase {
+            path: path.to_owned(),
+            source: Arc::new(Damage(found.to_owned())),
+        }),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Damage(String);
+
+/// Returns what can still be read of the sequences in a damaged file.
+fn remains(path: &Path, layout: &Layout, busy_for: Duration) -> Vec<Counter> {
+    let read = || {
+        let database = Database::open(path, false, busy_for)?;
+        let statements = Statements::new(layout);
+        database.retry("read the counters", || list(&database.conn, layout, &statements))
+    };
+    read().unwrap_or_else(|error: SequenceError| {
+        tracing::info!(%error, "no sequence of the damaged database can be read");
+        Vec::new()
+    })
+}
+
+/// Makes a file of another name with all sequences in it, closed and durable.
+fn build_beside(
+    path: &Path,
+    layout: &Layout,
+    raises: &Raises,
+    busy_for: Duration,
+) -> Result<(PathBuf, Raised), SequenceError> {
+    let new = with_end(path, &format!(".new-{}", Uuid::new_v4().simple()));
+    let made = Database::open(&new, true, busy_for)
+        .and_then(|database| raise_all(&database, layout, raises, false));
+    match made {
+        Ok(raised) => Ok((new, raised)),
+        Err(error) => {
+            for end in COMPANIONS.iter().chain([&""]) {
+                fs::remove_if_exists(&with_end(&new, end)).map_err(failed("remove"))?;
+            }
+            Err(error)
+        }
+    }
+}
+
+fn raise_all(
+    database: &Database,
+    layout: &Layout,
+    raises: &Raises,
+    revives: bool,
+) -> Result<Raised, SequenceError> {
+    let statements = Statements::new(layout);
+    database.transaction(|conn| {
+        if revives {
+            revive(conn, layout)?;
+        }
+        migrate_within(database, conn, layout)?;
+        let raise = |(key, to): (&Key, &u32)| rows::raise(conn, layout, &statements, key, *to);
+        raises.iter().map(raise).collect()
+    })
+}
+
+/// Puts a new file in its place; returns whether nothing was there.
+fn put(new: &Path, path: &Path) -> Result<bool, SequenceError> {
+    let error = match fs::rename_noreplace(new, path) {
+        Ok(()) => return sync(path).map(|()| true),
+        Err(error) => error,
+    };
+    fs::remove_if_exists(new).map_err(failed("remove"))?;
+    if error.is_already_exists() {
+        return Ok(false);
+    }
+    Err(failed("put the new database in its place")(error))
+}
+
+/// Renames a damaged file and its companions, and returns the new name.
+fn set_aside(path: &Path, end: &str) -> Result<PathBuf, SequenceError> {
+    let kept = with_end(path, &format!(".{end}"));
+    fs::rename_noreplace(path, &kept).map_err(failed("keep the damaged database"))?;
+    for companion in COMPANIONS {
+        let renamed = fs::rename_noreplace(&with_end(path, companion), &with_end(&kept, companion));
+        match renamed {
+            Err(error) if !error.is_not_found() => {
+                return Err(failed("keep the damaged database")(error));
+            }
+            _ => {}
+        }
+    }
+    sync(path)?;
+    Ok(kept)
+}
+
+fn with_end(path: &Path, end: &str) -> PathBuf {
+    let mut name: OsString = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+fn sync(path: &Path) -> Result<(), SequenceError> {
+    let dir = path.parent().unwrap_or(path);
+    fs::sync_dir(dir).map_err(failed("sync the folder"))
+}
+
+fn failed(doing: &'static str) -> impl FnOnce(FsError) -> SequenceError {
+    move |error| SequenceError::Database { doing, source: Arc::new(error) }
+}

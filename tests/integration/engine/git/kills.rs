@@ -1,0 +1,166 @@
+//! Killed at any moment: one commit for each attempt, and nothing of anybody is lost.
+
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::super::workshop::ids;
+use super::*;
+use crate::support::Random;
+
+/// Kills the run that goes on, once, as a hook can: at a moment of our choice.
+const KILL: &str = "test -e .git/killed && exit 0\ntouch .git/killed\n\
+    kill -9 $(sed -n 's/.*\"pid\": *\\([0-9]*\\).*/\\1/p' .orchestrator/run.lock)";
+
+const SCRIPT: &str = "\
+*/build/*: write src/{item} x; follow-up More; result phase_complete Built
+WRK-001/*/*: result phase_complete x
+*/*/*: result blocked Later
+";
+
+fn killed_in(hook: &str) {
+    let shop = Shop::new(READY, SCRIPT);
+    shop.write("mine", "one\n");
+    shop.commit_all();
+    shop.write("mine", "staged\n");
+    shop.git("add mine");
+    shop.write("loose", "x\n");
+    shop.hook(hook, KILL);
+    let answer = shop.shop.run("run");
+    assert!(answer.code != 0 && shop.shop.exists(".git/killed"), "{answer:?}");
+    // A person goes on with their own.
+    shop.write("loose", "more\n");
+    let report = shop.run();
+    assert_eq!(ids(&report["completed"]), ["WRK-001"], "{hook}");
+    assert!(!shop.shop.exists(".orchestrator/runs/WRK-001/build/2"), "{hook}");
+    assert_eq!(shop.shop.text().matches("title: More").count(), 1);
+    let commit = shop.git("log --format=%H --grep=WRK-001/build/1");
+    assert_eq!(commit.lines().count(), 1, "{hook}");
+    assert_eq!(shop.changed(commit.trim()), ["src/WRK-001"]);
+    let worklog = shop.shop.worklog();
+    assert!(has_last_commit(&worklog, &commit), "{worklog}");
+    assert_eq!(shop.status(), "M  mine\n?? loose\n", "{hook}");
+}
+
+#[test]
+fn between_the_commit_and_the_save() {
+    killed_in("post-commit");
+}
+
+#[test]
+fn while_the_commit_is_made() {
+    killed_in("pre-commit");
+    killed_in("commit-msg");
+}
+
+#[test]
+fn what_a_killed_attempt_left_is_its_items() {
+    let script = "\
+*/build/1: write src/first x; write started x; hang
+*/build/*: write src/second x; result phase_complete Built
+*/*/*: result phase_complete x
+";
+    let shop = Shop::new(READY, script);
+    shop.write("loose", "x\n");
+    let mut run = shop.shop.start("run");
+    shop.shop.until("started");
+    kill_process(Pid::from_child(&run), Signal::KILL).unwrap();
+    run.wait().unwrap();
+    let report = shop.run();
+    assert_eq!(ids(&report["completed"]), ["WRK-001"]);
+    let commit = shop.git("log --format=%H --grep=WRK-001/build/");
+    assert_eq!(shop.changed(commit.trim()), ["src/first", "src/second", "started"]);
+    assert_eq!(shop.status(), "?? loose\n");
+}
+
+#[test]
+fn what_an_interrupted_attempt_left_is_its_items() {
+    let script = "\
+*/build/1: write src/first x; write started x; hang
+*/build/*: write src/second x; result phase_complete Built
+*/*/*: result phase_complete x
+";
+    let shop = Shop::new(READY, script);
+    let mut run = shop.shop.start("run");
+    shop.shop.until("started");
+    for _ in 0..2 {
+        kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    assert_eq!(shop.status(), "?? src/first\n?? started\n");
+    shop.run();
+    let commit = shop.git("log --format=%H --grep=WRK-001/build/");
+    assert_eq!(shop.changed(commit.trim()), ["src/first", "src/second", "started"]);
+    assert_eq!(shop.status(), "");
+}
+
+#[test]
+fn what_waits_to_be_committed_together_outlives_a_kill() {
+    let backlog = "\
+schema_version: 2
+next_item_id: 2
+items:
+  - {id: WRK-001, title: One, status: scoping, phase: research, phase_pool: pre}
+  - {id: WRK-002, title: Two, status: scoping, phase: research, phase_pool: pre}
+";
+    let script = "\
+WRK-002/research/1: write notes/two x; write started x; hang
+*/research/*: write notes/{item} x; result phase_complete Read
+*/*/*: result blocked Later
+";
+    let shop = Shop::new(backlog, script);
+    let mut run = shop.shop.start("run --only status=scoping");
+    shop.shop.until("started");
+    kill_process(Pid::from_child(&run), Signal::KILL).unwrap();
+    run.wait().unwrap();
+    shop.run();
+    let subjects = shop.subjects();
+    assert!(subjects[0].contains("[WRK-001][research] Read"), "{subjects:?}");
+    assert_eq!(shop.repeated(), [""; 0]);
+    assert!(shop.git("log --format=%H -- notes/WRK-001").lines().count() == 1);
+    assert_eq!(shop.status(), "");
+}
+
+/// Kills the run at random moments until it is through.
+#[test]
+fn at_random_moments() {
+    let backlog = "\
+schema_version: 2
+next_item_id: 3
+items:
+  - {id: WRK-001, title: One, status: ready}
+  - {id: WRK-002, title: Two, status: ready}
+  - {id: WRK-003, title: Three, status: ready}
+";
+    let script = "\
+*/build/*: append src/{item} built; result phase_complete Built
+*/polish/*: append src/{item} polished; write docs/{item} x; result phase_complete Polished
+*/*/*: write notes/{item} x; result phase_complete Fine
+";
+    let mut random = Random::from_env("ORCHESTRATOR_TEST_SEED");
+    let shop = Shop::configured(backlog, script, "max_wip = 3\nmax_concurrent = 2");
+    shop.write("src/keep", "x\n");
+    shop.write("mine", "one\n");
+    shop.commit_all();
+    shop.write("mine", "half done\n");
+    for _ in 0..12 {
+        let mut run = shop.shop.start("run");
+        std::thread::sleep(Duration::from_millis(random.next() % 900));
+        kill_process(Pid::from_child(&run), Signal::KILL).unwrap();
+        run.wait().unwrap();
+    }
+    let report = shop.run();
+    assert!(report["halt"] != "circuit_breaker", "{report}");
+    let worklog = shop.shop.worklog();
+    for id in ["WRK-001", "WRK-002", "WRK-003"] {
+        assert_eq!(worklog.matches(&format!("## {id} — ")).count(), 1, "{worklog}");
+        for phase in ["build", "polish"] {
+            let commits = shop.git(&format!("log --format=%H --grep={id}/{phase}/"));
+            assert_eq!(commits.lines().count(), 1, "{id} {phase}: {commits}");
+        }
+    }
+    assert_eq!(shop.repeated(), [""; 0]);
+    assert_eq!(shop.status(), " M mine\n");
+    shop.git("fsck --strict");
+}

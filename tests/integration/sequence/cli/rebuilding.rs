@@ -1,0 +1,120 @@
+//! `id sync --rebuild`: a database that was lost or damaged.
+
+use std::fs;
+use std::thread;
+
+use serde_json::json;
+
+use super::workshop::{TASKS, Workshop};
+
+const REBUILD: &str =
+    "sync --db sqlite:chunks.sqlite3 --layout prefix-type --rebuild --from-files items/**/*.md";
+
+#[test]
+fn a_lost_database_is_made_with_the_ids_that_exist() {
+    let workshop = Workshop::empty();
+    (1..=5).for_each(|n| workshop.item(n));
+    assert_eq!(workshop.id(&format!("{REBUILD} --dry-run")).ok(), "KABSD/TSK\t-\t5\tnew\n");
+    assert_eq!(workshop.names(), ["items"]);
+    let report = workshop.id(&format!("{REBUILD} --json")).data("id_sync");
+    assert_eq!((&report["rebuilt"], &report["kept"]), (&json!(true), &json!(null)));
+    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0006\n");
+    // Nothing is left of the making.
+    let names: Vec<String> =
+        workshop.names().into_iter().filter(|name| !name.starts_with("chunks.sqlite3")).collect();
+    assert_eq!(names, ["items"]);
+    assert!(
+        !workshop.names().iter().any(|name| name.contains(".new-") || name.contains("rebuild"))
+    );
+}
+
+#[test]
+fn a_damaged_database_is_kept_under_another_name() {
+    let workshop = Workshop::empty();
+    workshop.item(5);
+    let damaged = "not a database ".repeat(1000);
+    workshop.file("chunks.sqlite3", &damaged);
+    workshop.id(&format!("sync {TASKS} --from-files items --create")).fails(8);
+    assert_eq!(fs::read_to_string(workshop.path("chunks.sqlite3")).unwrap(), damaged);
+    let report = workshop.id(&format!("{REBUILD} --json")).data("id_sync");
+    let kept = report["kept"].as_str().unwrap();
+    assert!(kept.contains("chunks.sqlite3.damaged-2"), "{kept}");
+    assert_eq!(fs::read_to_string(kept).unwrap(), damaged);
+    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0006\n");
+}
+
+#[test]
+fn what_a_damaged_database_still_says_counts() {
+    let workshop = Workshop::with_chunks();
+    workshop.id(&format!("next {TASKS} --create --count 40")).ok();
+    workshop.id("next --db sqlite:chunks.sqlite3 --prefix OLD --type X --count 3").ok();
+    // Many rows of theirs on pages behind, one of which is then overwritten.
+    workshop.sql(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
+         INSERT INTO chunks SELECT printf('%0200d', i) FROM n",
+    );
+    let path = workshop.path("chunks.sqlite3");
+    let mut bytes = fs::read(&path).unwrap();
+    let end = bytes.len();
+    bytes[end - 4096..].fill(0xff);
+    fs::write(&path, &bytes).unwrap();
+    workshop.item(5);
+    let text = workshop.id(REBUILD).ok();
+    assert_eq!(text, "KABSD/TSK\t-\t40\tnew\nOLD/X\t-\t3\tnew\n");
+    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0041\n");
+}
+
+#[test]
+fn a_sound_database_is_raised_and_not_made_anew() {
+    let workshop = Workshop::with_chunks();
+    workshop.item(5);
+    workshop.id(&format!("next {TASKS} --create --count 9")).ok();
+    let answer = workshop.id(REBUILD);
+    assert!(answer.stderr.contains("the database is sound"), "{answer:?}");
+    assert_eq!(answer.ok(), "KABSD/TSK\t9\t9\tunchanged\n");
+    assert_eq!(workshop.ask::<String>("SELECT text FROM chunks"), "theirs");
+    assert_eq!(workshop.names(), ["chunks.sqlite3", "items"]);
+}
+
+#[test]
+fn a_lost_table_comes_back_with_its_numbers_only() {
+    let workshop = Workshop::with_chunks();
+    workshop.item(5);
+    workshop.id(&format!("next {TASKS} --create --count 5")).ok();
+    workshop.sql("DROP TABLE id_sequences");
+    for line in [format!("next {TASKS}"), format!("next {TASKS} --create")] {
+        assert!(workshop.id(&line).fails(3).contains("id sync --rebuild"), "{line}");
+    }
+    assert_eq!(workshop.id(REBUILD).ok(), "KABSD/TSK\t-\t5\tnew\n");
+    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0006\n");
+    assert_eq!(workshop.ask::<String>("SELECT text FROM chunks"), "theirs");
+}
+
+#[test]
+fn from_nothing_nothing_is_made() {
+    let workshop = Workshop::empty();
+    workshop.file("items/notes.md", "no ID here");
+    let error = workshop.id(&format!("{REBUILD} --json")).error(4);
+    assert!(error["hint"].as_str().unwrap().contains("more sources"), "{error}");
+    assert_eq!(workshop.names(), ["items"]);
+    let named = workshop.id(&format!("sync {TASKS} --rebuild --from-files items"));
+    named.fails(4);
+    assert_eq!(workshop.names(), ["items"]);
+}
+
+#[test]
+fn several_rebuilds_at_once_make_one_database() {
+    let workshop = Workshop::empty();
+    (1..=5).for_each(|n| workshop.item(n));
+    workshop.file("chunks.sqlite3", &"no database ".repeat(500));
+    thread::scope(|scope| {
+        let rebuild = || workshop.id(&format!("{REBUILD} --lock-timeout 60s"));
+        let all: Vec<_> = (0..6).map(|_| scope.spawn(rebuild)).collect();
+        for answer in all {
+            answer.join().unwrap().ok();
+        }
+    });
+    let kept = workshop.names().into_iter().filter(|name| name.contains(".damaged-")).count();
+    assert_eq!(kept, 1, "{:?}", workshop.names());
+    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0006\n");
+}

@@ -1,0 +1,154 @@
+//! Connections that are lost, servers that go and come back, others in the way: no
+//! number is told twice, and none that is not on disk.
+
+use std::time::{Duration, Instant};
+
+use orchestrator::sequence::postgres::{Isolation, PostgresBackend, PostgresOptions};
+use orchestrator::sequence::{Backend, Layout, SequenceError};
+
+use super::super::conformance::{HOUR, ask, next, once, range, reserve, us};
+use crate::support::{Cluster, Proxy};
+
+const BOTH: [Isolation; 2] = [Isolation::Serializable, Isolation::ReadCommitted];
+
+fn open(url: &str, isolation: Isolation) -> PostgresBackend {
+    let options = PostgresOptions { isolation, make_tables: true, ..PostgresOptions::default() };
+    PostgresBackend::open(url, Layout::registry(), options).unwrap()
+}
+
+#[test]
+fn an_answer_that_is_lost_with_the_commit_leaves_a_gap() {
+    for isolation in BOTH {
+        let database = Cluster::shared().database();
+        let proxy = Proxy::before(Cluster::shared().socket());
+        let mut backend = open(&proxy.url(&database), isolation);
+        assert_eq!(range(ask(&mut backend, next(&us(), 1))), (1, 1));
+        proxy.swallow_an_answer();
+        let error = ask(&mut backend, next(&us(), 5)).unwrap_err();
+        assert!(matches!(error, SequenceError::OutcomeUnknown { .. }), "{error}");
+        assert_eq!(range(ask(&mut backend, next(&us(), 1))), (7, 7));
+    }
+}
+
+#[test]
+fn what_is_lost_before_the_commit_is_done_again() {
+    for isolation in BOTH {
+        let database = Cluster::shared().database();
+        let proxy = Proxy::before(Cluster::shared().socket());
+        let mut backend = open(&proxy.url(&database), isolation);
+        proxy.swallow_an_answer();
+        assert_eq!(range(ask(&mut backend, reserve(&us(), 3, HOUR))), (1, 3));
+        assert_eq!(proxy.accepted(), 2);
+        assert_eq!(range(ask(&mut backend, next(&us(), 1))), (4, 4));
+    }
+}
+
+#[test]
+fn a_connection_that_is_reset_between_batches_costs_nothing() {
+    let database = Cluster::shared().database();
+    let proxy = Proxy::before(Cluster::shared().socket());
+    let mut backend = open(&proxy.url(&database), Isolation::Serializable);
+    for n in 1..=5 {
+        assert_eq!(range(ask(&mut backend, next(&us(), 1))), (n, n));
+        proxy.cut_all();
+    }
+    assert_eq!(backend.counters().unwrap().len(), 1);
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_an_error_and_recovery_needs_no_restart() {
+    let database = Cluster::shared().database();
+    let proxy = Proxy::before(Cluster::shared().socket());
+    let mut backend = open(&proxy.url(&database), Isolation::Serializable);
+    for n in 1..=2 {
+        proxy.refuse(true);
+        proxy.cut_all();
+        let (before, begin) = (proxy.accepted(), Instant::now());
+        let error = ask(&mut backend, next(&us(), 1)).unwrap_err();
+        assert!(matches!(error, SequenceError::Unreachable { .. }), "{error}");
+        assert!(!error.is_outcome_unknown());
+        // At once, and after 100, 200 and 400 ms.
+        assert!(begin.elapsed() >= Duration::from_millis(700));
+        assert!(proxy.accepted() > before);
+        proxy.refuse(false);
+        assert_eq!(range(ask(&mut backend, next(&us(), 1))), (n, n));
+    }
+}
+
+#[test]
+fn a_row_that_another_program_keeps_is_waited_for_and_then_busy() {
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    for isolation in BOTH {
+        let busy_for = Duration::from_millis(300);
+        let options = PostgresOptions { isolation, make_tables: true, busy_for };
+        let url = cluster.url(&database);
+        let mut backend = PostgresBackend::open(&url, Layout::registry(), options).unwrap();
+        ask(&mut backend, next(&us(), 1)).unwrap();
+        super::block_on(async {
+            let mut other = super::connect(&url).await;
+            let transaction = other.transaction().await.unwrap();
+            let keep = "SELECT FROM id_registry FOR UPDATE";
+            transaction.execute(keep, &[]).await.unwrap();
+            for request in [next(&us(), 1), reserve(&us(), 1, HOUR)] {
+                let error = ask(&mut backend, request).unwrap_err();
+                assert!(matches!(error, SequenceError::Busy { .. }), "{error}");
+            }
+        });
+        ask(&mut backend, next(&us(), 1)).unwrap();
+    }
+    // Two that got a number, twice.
+    let mut backend = open(&cluster.url(&database), Isolation::Serializable);
+    assert!(matches!(backend.counters().unwrap()[0].1, Ok(4)));
+}
+
+#[test]
+fn a_request_that_two_servers_get_at_once_has_one_answer() {
+    const ROUNDS: u32 = 20;
+    for isolation in BOTH {
+        let url = Cluster::shared().url(&Cluster::shared().database());
+        drop(open(&url, isolation));
+        let program = || {
+            let mut backend = open(&url, isolation);
+            let asked = (0..ROUNDS).map(|n| {
+                let request = once(next(&us(), 1), "token/next", &n.to_string());
+                range(ask(&mut backend, request)).0
+            });
+            asked.collect::<Vec<u32>>()
+        };
+        let (one, other) = std::thread::scope(|scope| {
+            let one = scope.spawn(program);
+            let other = scope.spawn(program);
+            (one.join().unwrap(), other.join().unwrap())
+        });
+        assert_eq!(one, other);
+        let mut counters = open(&url, isolation).counters().unwrap();
+        assert_eq!(counters.remove(0).1.unwrap(), ROUNDS);
+    }
+}
+
+#[test]
+fn transactions_have_the_isolation_that_was_asked_for() {
+    for (isolation, name) in BOTH.into_iter().zip(["serializable", "read committed"]) {
+        let database = Cluster::shared().database();
+        let url = Cluster::shared().url(&database);
+        let mut backend = open(&url, isolation);
+        Cluster::shared().execute(
+            &database,
+            "CREATE TABLE seen (isolation text);
+             CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 INSERT INTO seen VALUES (current_setting('transaction_isolation'));
+                 RETURN NULL; END $$;
+             CREATE TRIGGER note AFTER INSERT OR UPDATE ON id_registry
+                 FOR EACH ROW EXECUTE FUNCTION note()",
+        );
+        for request in [next(&us(), 1), next(&us(), 1), reserve(&us(), 1, HOUR)] {
+            ask(&mut backend, request).unwrap();
+        }
+        let seen = super::block_on(async {
+            let client = super::connect(&url).await;
+            super::text(&client, "SELECT string_agg(isolation, ', ') FROM seen").await
+        });
+        assert_eq!(seen, [name; 3].join(", "));
+    }
+}

@@ -1,0 +1,257 @@
+//! Tables that another program made: what fits is used as it is, and what could
+//! issue a number twice is refused.
+
+use orchestrator::sequence::postgres::{PostgresBackend, PostgresOptions};
+use orchestrator::sequence::{Action, Backend, Key, Layout, MissingRow, SequenceError};
+
+use super::super::conformance::{HOUR, ask, next, once, range, reserve, us};
+use super::{block_on, connect, text};
+use crate::support::Cluster;
+
+fn database(sql: &str) -> String {
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    cluster.execute(&database, sql);
+    cluster.url(&database)
+}
+
+fn open(url: &str, layout: Layout) -> Result<PostgresBackend, SequenceError> {
+    PostgresBackend::open(url, layout, PostgresOptions::default())
+}
+
+fn making(url: &str, layout: Layout) -> Result<PostgresBackend, SequenceError> {
+    let options = PostgresOptions { make_tables: true, ..PostgresOptions::default() };
+    PostgresBackend::open(url, layout, options)
+}
+
+const THEIRS: &str = "CREATE TABLE id_registry (
+        artifact_type varchar(10) NOT NULL, project_id text NOT NULL,
+        last_assigned_id integer NOT NULL, updated_at timestamp NOT NULL,
+        note text DEFAULT 'theirs', PRIMARY KEY (project_id, artifact_type));
+    INSERT INTO id_registry VALUES ('US', 'alpha', 27, 'yesterday')";
+
+#[test]
+fn a_table_of_another_program_is_used_as_it_is() {
+    let url = database(THEIRS);
+    let mut backend = open(&url, Layout::registry()).unwrap();
+    assert_eq!(range(ask(&mut backend, next(&us(), 1))), (28, 28));
+    let beta = Key::new(["US", "beta"]).unwrap();
+    assert_eq!(range(ask(&mut backend, next(&beta, 2))), (1, 2));
+    // Nothing was made beside it; what needs more is refused, and nothing else is.
+    let batch = [
+        next(&us(), 1),
+        reserve(&us(), 1, HOUR),
+        once(next(&us(), 1), "t", "k"),
+        Action::Confirm(uuid::Uuid::nil()).into(),
+        next(&us(), 1),
+    ];
+    let outcomes = backend.commit(&batch).unwrap();
+    assert_eq!(range(outcomes[0].clone()), (29, 29));
+    assert_eq!(range(outcomes[4].clone()), (30, 30));
+    for refused in &outcomes[1..4] {
+        assert!(matches!(refused, Err(SequenceError::NoTable { .. })), "{refused:?}");
+    }
+    let tables = "SELECT string_agg(tablename, ' ') FROM pg_tables WHERE schemaname = 'public'";
+    let touched = "SELECT count(*)::text FROM id_registry
+        WHERE updated_at > now() - interval '1 hour' AND note = 'theirs'";
+    block_on(async {
+        let client = connect(&url).await;
+        assert_eq!(text(&client, tables).await, "id_registry");
+        assert_eq!(text(&client, touched).await, "2");
+    });
+    // Made beside it, rows stay.
+    let mut backend = making(&url, Layout::registry()).unwrap();
+    assert_eq!(range(ask(&mut backend, reserve(&us(), 2, HOUR))), (31, 32));
+}
+
+#[test]
+fn a_column_that_is_too_small_issues_nothing_beyond_its_end() {
+    let url = database(THEIRS);
+    let mut backend = open(&url, Layout::registry()).unwrap();
+    let end = u32::try_from(i32::MAX).unwrap();
+    let raise = |to| Action::Raise { key: us(), to }.into();
+    assert!(matches!(ask(&mut backend, raise(end + 1)), Err(SequenceError::Database { .. })));
+    ask(&mut backend, raise(end - 1)).unwrap();
+    assert_eq!(range(ask(&mut backend, next(&us(), 1))), (end, end));
+    let error = ask(&mut backend, next(&us(), 1)).unwrap_err();
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert!(why.contains("holds at most 2147483647"), "{why}");
+}
+
+#[test]
+fn a_value_that_the_table_cannot_take_spoils_nothing_for_the_others() {
+    let url = database(THEIRS);
+    let mut backend = open(&url, Layout::registry()).unwrap();
+    let long = Key::new(["LONGER_THAN_10", "alpha"]).unwrap();
+    let mut batch = vec![next(&us(), 1); 9];
+    batch[4] = next(&long, 1);
+    let outcomes = backend.commit(&batch).unwrap();
+    let (bad, good): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_err);
+    assert!(matches!(bad.as_slice(), [Err(SequenceError::Database { .. })]), "{bad:?}");
+    let numbers: Vec<u32> = good.into_iter().map(|outcome| range(outcome).0).collect();
+    assert_eq!(numbers, (28..36).collect::<Vec<u32>>());
+}
+
+type Check = fn(&SequenceError) -> bool;
+
+/// What a database may hold, and what is said of it.
+fn unfit() -> [(String, Check); 9] {
+    let is_layout: Check = |error| matches!(error, SequenceError::Layout { .. });
+    let columns = "(artifact_type text NOT NULL, project_id text NOT NULL,
+        last_assigned_id bigint NOT NULL, updated_at timestamptz DEFAULT now()";
+    [
+        ("SELECT".to_owned(), |error| matches!(error, SequenceError::NoTable { .. })),
+        (
+            "CREATE TABLE id_registry (artifact_type text, last_value int)".to_owned(),
+            |error| matches!(error, SequenceError::OtherColumns { missing, .. } if missing == "project_id, last_assigned_id"),
+        ),
+        (format!("CREATE TABLE id_registry {columns})"), |error| {
+            matches!(error, SequenceError::NotUnique { .. })
+        }),
+        (format!("CREATE TABLE id_registry {columns}, UNIQUE (artifact_type))"), |error| {
+            matches!(error, SequenceError::NotUnique { .. })
+        }),
+        (
+            format!(
+                "CREATE TABLE id_registry {columns});
+                 CREATE UNIQUE INDEX ON id_registry (artifact_type, project_id)
+                 WHERE last_assigned_id > 0"
+            ),
+            |error| matches!(error, SequenceError::NotUnique { .. }),
+        ),
+        (
+            format!(
+                "CREATE UNLOGGED TABLE id_registry {columns}, PRIMARY KEY (artifact_type, project_id))"
+            ),
+            is_layout,
+        ),
+        (
+            format!(
+                "CREATE TABLE t {columns}, PRIMARY KEY (artifact_type, project_id));
+                 CREATE VIEW id_registry AS SELECT * FROM t"
+            ),
+            is_layout,
+        ),
+        (
+            "CREATE TABLE id_registry (artifact_type text, project_id int, last_assigned_id int,
+             updated_at date, PRIMARY KEY (artifact_type, project_id))"
+                .to_owned(),
+            is_layout,
+        ),
+        (
+            "CREATE TABLE id_registry (artifact_type text, project_id text, last_assigned_id text,
+             updated_at date, PRIMARY KEY (artifact_type, project_id))"
+                .to_owned(),
+            is_layout,
+        ),
+    ]
+}
+
+#[test]
+fn tables_that_could_issue_a_number_twice_are_refused() {
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    let url = cluster.url(&database);
+    for (sql, is_right) in unfit() {
+        cluster.execute(&database, "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+        cluster.execute(&database, &sql);
+        for made in [open(&url, Layout::registry()), making(&url, Layout::registry())] {
+            let Err(error) = made else {
+                assert_eq!(sql, "SELECT", "it was taken");
+                continue;
+            };
+            assert!(is_right(&error), "{sql}: {error:?}");
+        }
+    }
+}
+
+#[test]
+fn a_counter_that_is_no_number_is_an_error_of_its_key_alone() {
+    let url = database(
+        "CREATE TABLE id_sequences (name text PRIMARY KEY, last_value bigint);
+         INSERT INTO id_sequences VALUES ('a', NULL), ('b', -1), ('c', 5), ('d', 1::bigint << 40)",
+    );
+    let mut backend = open(&url, Layout::name()).unwrap();
+    let key = |name: &str| Key::new([name]).unwrap();
+    let batch: Vec<_> = ["a", "b", "c", "d", "e"].iter().map(|name| next(&key(name), 1)).collect();
+    for _ in 0..2 {
+        let outcomes = backend.commit(&batch).unwrap();
+        let found = |i: usize| match &outcomes[i] {
+            Err(SequenceError::Counter { found, .. }) => found.as_str(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((found(0), found(1)), ("NULL", "-1"));
+        assert!(outcomes[2].is_ok());
+        assert!(matches!(outcomes[3], Err(SequenceError::Exhausted { .. })));
+        assert!(matches!(outcomes[4], Err(SequenceError::NoSequence { .. })));
+    }
+    let counters = backend.counters().unwrap();
+    let states: Vec<_> = counters.iter().map(|(_, last)| last.as_ref().ok().copied()).collect();
+    assert_eq!(states, [None, None, Some(7), None]);
+    // One that makes no sense is not put right by a raise.
+    let raised = ask(&mut backend, Action::Raise { key: key("b"), to: 9 }.into());
+    assert!(matches!(raised, Err(SequenceError::Counter { .. })));
+}
+
+#[test]
+fn servers_that_start_together_make_the_tables_once() {
+    let url = database("SELECT");
+    let layouts = [Layout::registry(), Layout::registry(), Layout::registry(), Layout::registry()];
+    std::thread::scope(|scope| {
+        for layout in layouts {
+            scope.spawn(|| making(&url, layout).unwrap());
+        }
+    });
+    let recorded = "SELECT string_agg(name, ' ' ORDER BY name) FROM orchestrator_migrations";
+    let recorded = block_on(async { text(&connect(&url).await, recorded).await });
+    assert_eq!(recorded, "0001_id_registry 0002_id_reservations 0006_orchestrator_idempotency");
+}
+
+#[test]
+fn a_table_of_sequences_that_was_lost_never_comes_back_empty() {
+    let custom = Layout::custom("numbers", &["kind"], "hi", "{kind}-{n}").unwrap();
+    let cluster = Cluster::shared();
+    for layout in [Layout::registry(), Layout::prefix_type(), Layout::name(), custom] {
+        let database = cluster.database();
+        let url = cluster.url(&database);
+        let table = layout.quoted_table();
+        let mut backend = making(&url, layout.clone()).unwrap();
+        cluster.execute(&database, &format!("DROP TABLE {table}, orchestrator_idempotency"));
+        assert!(backend.counters().is_err());
+        for made in [making(&url, layout.clone()), making(&url, layout)] {
+            let error = made.unwrap_err();
+            assert!(matches!(error, SequenceError::NoTable { .. }), "{error}");
+        }
+    }
+}
+
+#[test]
+fn tables_in_a_schema_of_their_own() {
+    let url = database("CREATE SCHEMA app");
+    let layout = Layout::custom("app.numbers", &["kind", "n"], "hi", "{kind}-{n}");
+    let layout = layout.unwrap().with_missing_row(MissingRow::Starts);
+    let mut backend = making(&url, layout).unwrap();
+    let key = Key::new(["A", "B"]).unwrap();
+    assert_eq!(range(ask(&mut backend, next(&key, 2))), (1, 2));
+    assert_eq!(range(ask(&mut backend, next(&key, 1))), (3, 3));
+}
+
+#[test]
+fn a_server_that_answers_before_it_is_durable_is_told_to_wait() {
+    let database = Cluster::shared().database();
+    let setting = format!("ALTER DATABASE {database} SET synchronous_commit TO off");
+    Cluster::shared().execute(&database, &setting);
+    let url = Cluster::shared().url(&database);
+    let mut backend = making(&url, Layout::registry()).unwrap();
+    Cluster::shared().execute(
+        &database,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF current_setting('synchronous_commit') = 'off' THEN
+                 RAISE 'not durable';
+             END IF;
+             RETURN NULL; END $$;
+         CREATE TRIGGER refuse AFTER INSERT OR UPDATE ON id_registry
+             FOR EACH ROW EXECUTE FUNCTION refuse()",
+    );
+    assert_eq!(range(ask(&mut backend, next(&us(), 1))), (1, 1));
+}

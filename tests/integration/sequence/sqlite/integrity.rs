@@ -1,0 +1,229 @@
+//! What other programs, disks and people can do to a database: a clear error, and
+//! nothing issued.
+
+use std::time::{Duration, Instant};
+
+use orchestrator::sequence::sqlite::{Make, SqliteBackend, SqliteOptions};
+use orchestrator::sequence::{Backend, Key, Layout, SequenceError};
+use rusqlite::Connection;
+
+use super::Ours;
+use crate::sequence::conformance::{HOUR, Store, ask, next, range, reserve, us};
+
+fn open(path: &std::path::Path, make: Make) -> Result<SqliteBackend, SequenceError> {
+    let options = SqliteOptions { make, busy_for: Duration::from_millis(100), presize: false };
+    SqliteBackend::open(path, Layout::registry(), options)
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_not_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ids.db");
+    let long = "no database at all\n".repeat(500);
+    for content in ["id: US-001\n", "SQLite format 3\0 and then nothing of it", &long] {
+        std::fs::write(&path, content).unwrap();
+        for make in [Make::Nothing, Make::Tables, Make::File] {
+            let error = open(&path, make).unwrap_err();
+            assert!(
+                matches!(error, SequenceError::NotADatabase { .. }),
+                "{content:.20}: {error:?}"
+            );
+            assert!(error.to_string().contains("id sync --rebuild"));
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
+    }
+    // An empty file has no table; only who makes files fills it.
+    std::fs::write(&path, "").unwrap();
+    assert!(matches!(open(&path, Make::Nothing), Err(SequenceError::NoTable { .. })));
+    assert!(open(&path, Make::File).unwrap().was_made());
+    assert!(matches!(open(dir.path(), Make::File), Err(SequenceError::Database { .. })));
+}
+
+#[test]
+fn a_damaged_database_issues_nothing() {
+    let store = Ours::new(Layout::registry());
+    assert_eq!(range(ask(&mut store.open(), next(&us(), 1))), (1, 1));
+    let path = store.path();
+    let bytes = std::fs::read(&path).unwrap();
+    // All but the header and the schema is gone, as after a disk error.
+    let mut damaged = bytes.clone();
+    damaged[4096..].fill(0xA5);
+    std::fs::write(&path, &damaged).unwrap();
+    let error =
+        open(&path, Make::Nothing).and_then(|mut backend| ask(&mut backend, next(&us(), 1)));
+    let error = error.unwrap_err();
+    assert!(matches!(error, SequenceError::NotADatabase { .. }), "{error:?}");
+    assert!(error.to_string().contains("id sync --rebuild"));
+}
+
+#[test]
+fn tables_of_another_kind_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = |columns: &str| {
+        let path = dir.path().join(format!("{}.db", columns.len()));
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch(&format!("CREATE TABLE t (x); CREATE TABLE id_registry ({columns})"))
+            .unwrap();
+        open(&path, Make::Nothing).unwrap_err()
+    };
+    let error = table("artifact_type, project_id, last_assigned_id");
+    assert!(
+        matches!(&error, SequenceError::OtherColumns { missing, .. } if missing == "updated_at"),
+        "{error}"
+    );
+    let error = table("prefix, type_code, next_number, PRIMARY KEY (prefix, type_code)");
+    assert!(
+        matches!(&error, SequenceError::OtherColumns { missing, .. } if missing.contains("artifact_type, project_id"))
+    );
+    // Without a unique key two rows could answer to one key.
+    let all = "Artifact_Type, PROJECT_ID, last_assigned_id, updated_at";
+    for key in
+        ["", ", UNIQUE (artifact_type, project_id, updated_at)", ", PRIMARY KEY (updated_at)"]
+    {
+        let error = table(&format!("{all}{key}"));
+        assert!(matches!(&error, SequenceError::NotUnique { .. }), "{key}: {error}");
+    }
+    let path = dir.path().join("partial.db");
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch(&format!(
+        "CREATE TABLE id_registry ({all});
+         CREATE UNIQUE INDEX part ON id_registry (artifact_type, project_id) WHERE project_id > 'a'"
+    ))
+    .unwrap();
+    assert!(matches!(open(&path, Make::Nothing), Err(SequenceError::NotUnique { .. })));
+    conn.execute_batch("CREATE UNIQUE INDEX whole ON id_registry (Project_id, artifact_type)")
+        .unwrap();
+    assert_eq!(range(ask(&mut open(&path, Make::Nothing).unwrap(), next(&us(), 1))), (1, 1));
+    let without = dir.path().join("without.db");
+    Connection::open(&without).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    let error = open(&without, Make::Nothing).unwrap_err();
+    assert!(
+        matches!(&error, SequenceError::NoTable { .. }) && error.to_string().contains("--create")
+    );
+}
+
+#[test]
+fn counters_that_are_no_numbers_are_errors_and_stay_as_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("theirs.db");
+    // Columns without a type keep whatever is put in.
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch(
+        "CREATE TABLE id_registry (artifact_type, project_id, last_assigned_id, updated_at,
+             PRIMARY KEY (artifact_type, project_id))",
+    )
+    .unwrap();
+    let garbage = [
+        "-1",
+        "-9223372036854775808",
+        "NULL",
+        "'41'",
+        "'9223372036854775808'",
+        "4.0",
+        "1e300",
+        "x'31'",
+        "''",
+        "4294967296",
+        "9223372036854775807",
+    ];
+    for (i, value) in garbage.iter().enumerate() {
+        conn.execute_batch(&format!(
+            "INSERT INTO id_registry VALUES ('K{i}', 'p', {value}, 'then')"
+        ))
+        .unwrap();
+    }
+    let snapshot = || -> String {
+        conn.query_row(
+            "SELECT group_concat(quote(last_assigned_id) || updated_at) FROM id_registry",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap()
+    };
+    let before = snapshot();
+    let mut backend = open(&path, Make::Nothing).unwrap();
+    for (i, value) in garbage.iter().enumerate() {
+        let key = Key::new([format!("K{i}"), "p".to_owned()]).unwrap();
+        for request in [next(&key, 1), next(&key, 100)] {
+            let error = ask(&mut backend, request).unwrap_err();
+            let expected =
+                matches!(error, SequenceError::Counter { .. } | SequenceError::Exhausted { .. });
+            assert!(expected && error.to_string().contains(&key.to_string()), "{value}: {error}");
+        }
+    }
+    assert!(backend.counters().unwrap().iter().all(|(_, last)| last.is_err()));
+    assert_eq!(snapshot(), before);
+}
+
+#[test]
+fn a_writer_elsewhere_is_waited_for_and_then_a_clean_error() {
+    let store = Ours::new(Layout::registry());
+    let mut backend = open(&store.path(), Make::Nothing).unwrap();
+    assert_eq!(range(ask(&mut backend, next(&us(), 1))), (1, 1));
+    let other = Connection::open(store.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE; UPDATE id_registry SET last_assigned_id = 9").unwrap();
+    let start = Instant::now();
+    let error = ask(&mut backend, next(&us(), 1)).unwrap_err();
+    assert!(
+        matches!(error, SequenceError::Busy { waited } if waited >= Duration::from_millis(100)),
+        "{error}"
+    );
+    assert!(start.elapsed() < Duration::from_secs(60) && !error.is_outcome_unknown());
+    other.execute_batch("COMMIT").unwrap();
+    // Nothing was read before the lock was there.
+    assert_eq!(range(ask(&mut backend, next(&us(), 1))), (10, 10));
+}
+
+#[test]
+fn a_reader_that_blocks_the_commit_costs_no_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("theirs.db");
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("CREATE TABLE chunks (x)").unwrap();
+    drop(open(&path, Make::Tables).unwrap());
+    let mut backend = open(&path, Make::Nothing).unwrap();
+    // Without a write-ahead log a reader keeps the commit from the file.
+    reader.execute_batch("BEGIN; SELECT count(*) FROM chunks").unwrap();
+    let error = ask(&mut backend, next(&us(), 1)).unwrap_err();
+    assert!(matches!(error, SequenceError::Busy { .. }), "{error:?}");
+    reader.execute_batch("COMMIT").unwrap();
+    assert_eq!(range(ask(&mut backend, next(&us(), 1))), (1, 1));
+}
+
+#[test]
+fn a_trigger_of_another_program_may_refuse() {
+    let store = Ours::new(Layout::registry());
+    let mut backend = store.open();
+    for action in ["ABORT", "FAIL", "ROLLBACK"] {
+        store.execute(&format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON id_registry
+             BEGIN SELECT RAISE({action}, 'not today'); END"
+        ));
+        let error = ask(&mut backend, next(&us(), 1)).unwrap_err();
+        assert!(
+            matches!(&error, SequenceError::Database { source, .. } if source.to_string().contains("not today")),
+            "{error:?}"
+        );
+        store.execute("DROP TRIGGER refuse");
+        assert!(backend.counters().unwrap().is_empty());
+    }
+    assert_eq!(range(ask(&mut backend, next(&us(), 1))), (1, 1));
+}
+
+#[test]
+fn what_one_request_lacks_costs_the_others_of_its_batch_nothing() {
+    let store = Ours::new(Layout::registry());
+    store.execute(
+        "CREATE TRIGGER refuse BEFORE INSERT ON id_registry WHEN new.artifact_type = 'BAD'
+         BEGIN SELECT RAISE(ABORT, 'not today'); END;
+         DROP TABLE id_reservations;",
+    );
+    let mut backend = store.open();
+    let bad = Key::new(["BAD", "alpha"]).unwrap();
+    let batch = [next(&us(), 1), next(&bad, 1), reserve(&us(), 5, HOUR), next(&us(), 2)];
+    let outcomes = backend.commit(&batch).unwrap();
+    let [first, refused, held, last] = <[_; 4]>::try_from(outcomes).unwrap();
+    assert!(matches!(refused, Err(SequenceError::Database { .. })), "{refused:?}");
+    assert!(matches!(held, Err(SequenceError::NoTable { .. })), "{held:?}");
+    assert_eq!((range(first), range(last)), ((1, 1), (2, 3)));
+}
