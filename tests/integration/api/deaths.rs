@@ -161,7 +161,7 @@ fn ended_in_order_and_started() {
 #[test]
 fn a_database_that_goes_and_comes_back() {
     let cluster = Cluster::private();
-    let mut server = Server::on(Store::within(&cluster));
+    let mut server = Server::on(Store::of(&cluster));
     let heard = under_load(&mut server, |server, heard| {
         for _ in 0..2 {
             cluster.stop_immediately();

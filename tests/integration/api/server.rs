@@ -21,11 +21,11 @@ pub(super) enum Store {
 
 impl Store {
     pub(super) fn postgres() -> Self {
-        Self::within(Cluster::shared())
+        Self::of(Cluster::shared())
     }
 
-    /// Makes a database on a server of its own.
-    pub(super) fn within(cluster: &Cluster) -> Self {
+    /// A new database of a server.
+    pub(super) fn of(cluster: &Cluster) -> Self {
         Self::Postgres(cluster.url(&cluster.database()))
     }
 }
