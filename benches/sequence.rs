@@ -325,7 +325,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     println!(
-        "{:<32} {:>7} {:>6} {:>10} {:>10} {:>10} {:>10} {:>9}",
+        "{:<32} {:>7} {:>9} {:>12} {:>12} {:>12} {:>12} {:>9}",
         "row", "clients", "unit", "median", "min", "max", "baseline", "ratio"
     );
     rows.iter().for_each(Row::print);

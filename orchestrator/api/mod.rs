@@ -24,6 +24,7 @@ mod schemas;
 mod server;
 mod service;
 mod tokens;
+mod unparsed;
 
 pub use kinds::{ArtifactTypes, KindError};
 pub use metrics::{Measured, Metrics};

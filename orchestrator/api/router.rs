@@ -17,7 +17,7 @@ use super::error::{ApiError, Failure};
 use super::guard::guard;
 use super::kinds::ArtifactTypes;
 use super::routes::*;
-use super::schemas::of_types;
+use super::schemas::{IdempotencyKey, of_types};
 use super::service::Service;
 
 const ABOUT: &str = "Issues IDs that are never issued twice. An answer is told only after it is \
@@ -69,6 +69,7 @@ fn document() -> OpenApi {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     let components = ComponentsBuilder::new()
         .schema("Failure", Failure::schema())
+        .schema("IdempotencyKey", IdempotencyKey::schema())
         .security_scheme("bearer", SecurityScheme::Http(bearer))
         .build();
     let info = InfoBuilder::new()

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 
 use super::router::router;
 use super::service::Service;
+use super::unparsed::Explained;
 
 /// The pause after an accept that failed, such as for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -99,7 +100,8 @@ pub async fn serve(
                 continue;
             }
         };
-        let connection = http.serve_connection(TokioIo::new(stream), router.clone());
+        let connection =
+            http.serve_connection(TokioIo::new(Explained::new(stream)), router.clone());
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             let _slot = slot;

@@ -122,7 +122,7 @@ impl Tokens {
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         let tokens: Self = toml::from_str(text).map_err(not_a_file)?;
         for entry in &tokens.tokens {
-            check_project(&entry.project)?;
+            Self::check_project(&entry.project)?;
         }
         Ok(tokens)
     }
@@ -135,12 +135,23 @@ impl Tokens {
         toml::to_string(self).map_err(not_a_file)
     }
 
+    /// Checks the name of a project that a token may be for.
+    ///
+    /// # Errors
+    /// [`TokenError::Project`].
+    pub fn check_project(name: &str) -> Result<(), TokenError> {
+        if name == EVERY || is_project(name) {
+            return Ok(());
+        }
+        Err(TokenError::Project { name: name.to_owned() })
+    }
+
     /// Adds a token, and returns it. It cannot be found out later.
     ///
     /// # Errors
     /// [`TokenError::Project`].
     pub fn issue(&mut self, issue: Issue) -> Result<String, TokenError> {
-        check_project(&issue.project)?;
+        Self::check_project(&issue.project)?;
         let token = format!("{PREFIX}{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let hash = Hash::of(&token);
         let Issue { project, scope, now, expires } = issue;
@@ -181,13 +192,6 @@ impl Grant {
 
 fn not_a_file(error: impl std::fmt::Display) -> TokenError {
     TokenError::File { problem: error.to_string().trim_end().to_owned() }
-}
-
-fn check_project(name: &str) -> Result<(), TokenError> {
-    if name == EVERY || is_project(name) {
-        return Ok(());
-    }
-    Err(TokenError::Project { name: name.to_owned() })
 }
 
 impl Hash {

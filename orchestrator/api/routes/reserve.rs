@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -30,11 +31,24 @@ pub(in crate::api) struct ReserveBody {
     #[schema(required = true, value_type = ArtifactType, nullable = false)]
     r#type: Option<String>,
     /// How many IDs.
+    #[serde(default, deserialize_with = "whole")]
     #[schema(required = true, minimum = 1, maximum = 100, nullable = false)]
     count: Option<i64>,
     /// The project.
     #[schema(required = true, value_type = ProjectId, nullable = false)]
     project_id: Option<String>,
+}
+
+/// Reads a whole number, which in JSON may be written as 1.0 too.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let of_float = || {
+        let float = number.as_f64().filter(|float| float.fract() == 0.0)?;
+        // Beyond that is beyond any count, and may not be exact.
+        (float.abs() < 1e15).then_some(float as i64)
+    };
+    let whole = number.as_i64().or_else(of_float);
+    whole.map(Some).ok_or_else(|| D::Error::custom(format!("{number} is no count")))
 }
 
 /// IDs that follow each other, which nobody else has got.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use super::value;
-use crate::api::{ArtifactTypes, Scope};
+use crate::api::{ArtifactTypes, Scope, TokenError, Tokens};
 use crate::sequence::{DatabaseUrl, MAX_COUNT};
 
 const MINUTES_A_YEAR: u32 = 366 * 24 * 60;
@@ -88,7 +88,7 @@ pub(crate) enum TokenCommand {
 )]
 pub(crate) struct TokenNew {
     /// The project it is good for; '*' for all
-    #[arg(long, value_name = "PROJECT", value_parser = value::name)]
+    #[arg(long, value_name = "PROJECT", value_parser = token_project)]
     pub(crate) project: String,
     /// What it allows: read, the metrics; allocate, numbers too; admin, cleaning up too
     #[arg(long, value_name = "SCOPE")]
@@ -96,4 +96,9 @@ pub(crate) struct TokenNew {
     /// How long it is good [default: for ever]
     #[arg(long, value_name = "TIME", value_parser = value::lifetime)]
     pub(crate) expires: Option<Duration>,
+}
+
+/// Reads a project that a token may be for.
+fn token_project(text: &str) -> Result<String, TokenError> {
+    Tokens::check_project(text).map(|()| text.to_owned())
 }

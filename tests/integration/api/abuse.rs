@@ -24,52 +24,59 @@ fn request(method: &str, target: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
+/// What is no reservation, each in its own way.
+const BODIES: [&str; 35] = [
+    "",
+    "{",
+    "null",
+    "[]",
+    "1",
+    "\"US\"",
+    "{}",
+    "\u{feff}{}",
+    r#"{"type":"US","count":1}"#,
+    r#"{"type":"US","project_id":"p"}"#,
+    r#"{"count":1,"project_id":"p"}"#,
+    r#"{"type":1,"count":1,"project_id":"p"}"#,
+    r#"{"type":null,"count":1,"project_id":"p"}"#,
+    r#"{"type":"us","count":1,"project_id":"p"}"#,
+    r#"{"type":"US","count":"1","project_id":"p"}"#,
+    r#"{"type":"US","count":1.5,"project_id":"p"}"#,
+    r#"{"type":"US","count":0,"project_id":"p"}"#,
+    r#"{"type":"US","count":-1,"project_id":"p"}"#,
+    r#"{"type":"US","count":101,"project_id":"p"}"#,
+    r#"{"type":"US","count":1e99,"project_id":"p"}"#,
+    r#"{"type":"US","count":1.0e15,"project_id":"p"}"#,
+    r#"{"type":"US","count":-0.0,"project_id":"p"}"#,
+    r#"{"type":"US","count":101.0,"project_id":"p"}"#,
+    r#"{"type":"US","count":null,"project_id":"p"}"#,
+    r#"{"type":"US","count":99999999999999999999,"project_id":"p"}"#,
+    r#"{"type":"US","count":true,"project_id":"p"}"#,
+    r#"{"type":"US","count":1,"project_id":""}"#,
+    r#"{"type":"US","count":1,"project_id":"a b"}"#,
+    r#"{"type":"US","count":1,"project_id":"a\u0000b"}"#,
+    r#"{"type":"US","count":1,"project_id":"../p"}"#,
+    r#"{"type":"US","count":1,"project_id":"p'; DROP TABLE id_registry; --"}"#,
+    r#"{"type":"US","count":1,"project_id":["p"]}"#,
+    r#"{"type":"US","count":1,"project_id":"p","count":2}"#,
+    r#"{"type":"US","count":1,"project_id":"p","more":2}"#,
+    r#"{"type":"US","count":1,"project_id":"p"} x"#,
+];
+
 #[test]
 fn bodies_that_are_not_understood() {
     let server = Server::on(Store::Sqlite);
     let good = r#"{"type":"US","count":1,"project_id":"p"}"#;
-    let bodies: Vec<Vec<u8>> = [
-        "",
-        "{",
-        "null",
-        "[]",
-        "1",
-        "\"US\"",
-        "{}",
-        "\u{feff}{}",
-        r#"{"type":"US","count":1}"#,
-        r#"{"type":"US","project_id":"p"}"#,
-        r#"{"count":1,"project_id":"p"}"#,
-        r#"{"type":1,"count":1,"project_id":"p"}"#,
-        r#"{"type":null,"count":1,"project_id":"p"}"#,
-        r#"{"type":"us","count":1,"project_id":"p"}"#,
-        r#"{"type":"US","count":"1","project_id":"p"}"#,
-        r#"{"type":"US","count":1.5,"project_id":"p"}"#,
-        r#"{"type":"US","count":0,"project_id":"p"}"#,
-        r#"{"type":"US","count":-1,"project_id":"p"}"#,
-        r#"{"type":"US","count":101,"project_id":"p"}"#,
-        r#"{"type":"US","count":1e99,"project_id":"p"}"#,
-        r#"{"type":"US","count":99999999999999999999,"project_id":"p"}"#,
-        r#"{"type":"US","count":true,"project_id":"p"}"#,
-        r#"{"type":"US","count":1,"project_id":""}"#,
-        r#"{"type":"US","count":1,"project_id":"a b"}"#,
-        r#"{"type":"US","count":1,"project_id":"a\u0000b"}"#,
-        r#"{"type":"US","count":1,"project_id":"../p"}"#,
-        r#"{"type":"US","count":1,"project_id":"p'; DROP TABLE id_registry; --"}"#,
-        r#"{"type":"US","count":1,"project_id":["p"]}"#,
-        r#"{"type":"US","count":1,"project_id":"p","count":2}"#,
-        r#"{"type":"US","count":1,"project_id":"p","more":2}"#,
-        r#"{"type":"US","count":1,"project_id":"p"} x"#,
-    ]
-    .iter()
-    .map(|body| body.as_bytes().to_vec())
-    .chain([
-        b"\xff\xfe{}".to_vec(),
-        b"{\"type\":\"\xff\",\"count\":1,\"project_id\":\"p\"}".to_vec(),
-        "[".repeat(10_000).into_bytes(),
-        format!(r#"{{"type":"US","count":1,"project_id":"{}"}}"#, "x".repeat(65)).into_bytes(),
-    ])
-    .collect();
+    let bodies: Vec<Vec<u8>> = BODIES
+        .iter()
+        .map(|body| body.as_bytes().to_vec())
+        .chain([
+            b"\xff\xfe{}".to_vec(),
+            b"{\"type\":\"\xff\",\"count\":1,\"project_id\":\"p\"}".to_vec(),
+            "[".repeat(10_000).into_bytes(),
+            format!(r#"{{"type":"US","count":1,"project_id":"{}"}}"#, "x".repeat(65)).into_bytes(),
+        ])
+        .collect();
     for body in bodies {
         let answer = raw(&server, &request("POST", "/ids/reserve", JSON, &body)).unwrap();
         let (_, text) = answer.failed(400);

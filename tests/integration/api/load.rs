@@ -19,7 +19,7 @@ pub(super) fn ask(
     turn: usize,
 ) -> std::io::Result<Result<(&'static str, Vec<u32>), u16>> {
     let project = PROJECTS[turn % 3];
-    let answer = if turn % 2 == 0 {
+    let answer = if turn.is_multiple_of(2) {
         client.ask("GET", &format!("/ids/next?type=US&project={project}"), "")?
     } else {
         let body = json!({"type": "US", "count": 1 + turn % 7, "project_id": project});

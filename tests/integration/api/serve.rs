@@ -40,7 +40,7 @@ fn a_database_that_was_named_must_be_there() {
     assert!(told.contains("missing.db"), "{told}");
     assert!(!folder.path().join("missing.db").exists());
     fs::write(folder.path().join("text.db"), "no database".repeat(100)).unwrap();
-    serve(folder.path(), &[&listen[..], &["--db", "sqlite:text.db"]].concat(), &[]).fails(7);
+    serve(folder.path(), &[&listen[..], &["--db", "sqlite:text.db"]].concat(), &[]).fails(8);
     let away = ["--db", "postgres://nobody@127.0.0.1:1/none"];
     serve(folder.path(), &[&listen[..], &away].concat(), &[]).fails(8);
 }
