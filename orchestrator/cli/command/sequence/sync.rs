@@ -112,10 +112,9 @@ fn rebuild(
     context: &Context<'_>,
 ) -> Result<Done, CliError> {
     let now = Clock::system().now();
-    let kept = now.strftime("damaged-%Y%m%dT%H%M%S%3fZ").to_string();
     let holder = Holder::this_process(None, "orchestrator id sync --rebuild", now.to_string());
     let patience = patience(context);
-    let done = sqlite::rebuild(path, &target.layout, raises, &kept, &holder, patience)?;
+    let done = sqlite::rebuild(path, &target.layout, raises, now, &holder, patience)?;
     let output = context.output;
     if let Some(kept) = &done.kept {
         output.warn(&format!(
