@@ -65,6 +65,7 @@
 //! - `runtime`: `batch`, `config` and `coordinator`, and on Unix `runner` and
 //!   `engine`.
 //! - `sqlite`, `postgres`: `sequence`, on these databases.
+//! - `api`: `api`, the ID service, over either of them.
 //! - `cli` (default): all of these, `wire` and `cli`, which the program is made of; on
 //!   Unix.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
@@ -88,7 +89,7 @@ pub mod model;
 #[cfg(all(unix, feature = "runtime"))]
 pub mod runner;
 pub mod scheduler;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "api", feature = "sqlite", feature = "postgres"))]
 pub mod sequence;
 pub mod store;
 #[cfg(feature = "cli")]

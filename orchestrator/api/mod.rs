@@ -30,5 +30,5 @@ pub use kinds::{ArtifactTypes, KindError};
 pub use metrics::{Measured, Metrics};
 pub use router::{openapi, router};
 pub use server::{Limits, serve};
-pub use service::{Service, ServiceOptions};
+pub use service::{Answer, Service, ServiceOptions, Source};
 pub use tokens::{Issue, Scope, TokenError, Tokens};

@@ -1,6 +1,8 @@
 //! What all routes share: the authority, what is served, who may ask, what is
 //! measured.
 
+use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,7 +13,30 @@ use super::kinds::ArtifactTypes;
 use super::metrics::Metrics;
 use super::server::Limits;
 use super::tokens::Tokens;
-use crate::sequence::{Authority, Reply, Request};
+use crate::sequence::{Authority, Layout, Reply, Request, SequenceError};
+
+/// What a [`Source`] answers, when it does.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, SequenceError>> + Send + 'a>>;
+
+/// What the service asks for numbers: an authority, or a design that is measured
+/// against it behind the same routes.
+pub trait Source: fmt::Debug + Send + Sync + 'static {
+    /// Returns where the sequences lie.
+    fn layout(&self) -> &Layout;
+
+    /// Asks, and waits for the answer; within a bounded time.
+    fn ask(&self, request: Request) -> Answer<'_>;
+}
+
+impl Source for Authority {
+    fn layout(&self) -> &Layout {
+        self.layout()
+    }
+
+    fn ask(&self, request: Request) -> Answer<'_> {
+        Box::pin(self.ask(request))
+    }
+}
 
 /// What is served, and to whom.
 #[derive(Debug, Clone)]
@@ -45,7 +70,7 @@ pub struct Service {
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    authority: Authority,
+    source: Box<dyn Source>,
     tokens: RwLock<Option<Arc<Tokens>>>,
     pub types: ArtifactTypes,
     pub reservation: Duration,
@@ -55,14 +80,15 @@ pub(super) struct Inner {
 }
 
 impl Service {
-    /// Makes the service of an authority whose layout is `registry`. Where its
+    /// Makes the service of a source whose layout is `registry`. Where its
     /// store was [`Measured`](super::Measured) with the same `metrics`, they tell of
     /// the transactions too.
-    pub fn new(authority: Authority, options: ServiceOptions, metrics: Arc<Metrics>) -> Self {
+    pub fn new(source: impl Source, options: ServiceOptions, metrics: Arc<Metrics>) -> Self {
         let ServiceOptions { types, reservation, tokens, limits } = options;
         let permits = Semaphore::new(limits.requests);
+        let source = Box::new(source);
         let tokens = RwLock::new(tokens.map(Arc::new));
-        let inner = Inner { authority, tokens, types, reservation, limits, metrics, permits };
+        let inner = Inner { source, tokens, types, reservation, limits, metrics, permits };
         Self { inner: Arc::new(inner) }
     }
 
@@ -83,11 +109,11 @@ impl Service {
     /// Asks the authority.
     pub(super) async fn ask(&self, request: Request) -> Result<Reply, ApiError> {
         let _waits = self.inner.metrics.waits();
-        Ok(self.inner.authority.ask(request).await?)
+        Ok(self.inner.source.ask(request).await?)
     }
 
     /// Returns the IDs of numbers, and the one before.
-    pub(super) fn layout(&self) -> &crate::sequence::Layout {
-        self.inner.authority.layout()
+    pub(super) fn layout(&self) -> &Layout {
+        self.inner.source.layout()
     }
 }

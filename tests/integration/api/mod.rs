@@ -3,6 +3,7 @@
 mod abuse;
 mod access;
 mod client;
+mod clients;
 mod deaths;
 mod limits;
 mod load;
