@@ -428,7 +428,7 @@ fn main() -> Result<()> {
     };
     if !arguments.json {
         println!(
-            "{:<20} {:>7} {:>9} {:>12} {:>12} {:>12} {:>12} {:>9}",
+            "{:<32} {:>7} {:>9} {:>12} {:>12} {:>12} {:>12} {:>9}",
             "row", "items", "unit", "median", "min", "max", "baseline", "ratio"
         );
     }

@@ -296,7 +296,7 @@ fn main() -> Result<()> {
     let dir = tempfile::Builder::new().prefix("sequence-bench-").tempdir()?;
     let server = postgres::Cluster::private();
     let mut stores = Stores::open(dir.path(), &server)?;
-    let (count, millis) = if arguments.quick { (5, 200) } else { (9, 1_000) };
+    let (count, millis) = if arguments.quick { (5, 150) } else { (9, 1_000) };
     let mut plan: Vec<(Variant, usize)> = Vec::new();
     for variant in Variant::ALL {
         plan.extend(variant.clients().iter().map(|&clients| (variant, clients)));
@@ -325,7 +325,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     println!(
-        "{:<32} {:>7} {:>6} {:>10} {:>10} {:>10} {:>10} {:>9}",
+        "{:<32} {:>7} {:>9} {:>12} {:>12} {:>12} {:>12} {:>9}",
         "row", "clients", "unit", "median", "min", "max", "baseline", "ratio"
     );
     rows.iter().for_each(Row::print);

@@ -47,7 +47,7 @@ impl Row {
         let (min, max) =
             (ours.first().copied().unwrap_or(0.0), ours.last().copied().unwrap_or(0.0));
         println!(
-            "{:<20} {:>7} {:>9} {:>12.3} {:>12.3} {:>12.3} {:>12.3} {:>9.2}",
+            "{:<32} {:>7} {:>9} {:>12.3} {:>12.3} {:>12.3} {:>12.3} {:>9.2}",
             self.name,
             self.size,
             self.unit,

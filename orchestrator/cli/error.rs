@@ -534,6 +534,36 @@ mod tests {
     }
 
     #[test]
+    fn each_failure_of_a_sequence_has_its_code_and_its_exit() {
+        let key = || crate::sequence::Key::new(["US", "p"]).unwrap();
+        let source = || Arc::new(io::Error::other("on fire")) as crate::sequence::Cause;
+        let waited = std::time::Duration::ZERO;
+        let problem = || String::from("odd");
+        let (path, table) = (|| PathBuf::from("ids.db"), || String::from("t"));
+        for (error, expected) in [
+            (SequenceError::Key { problem: problem() }, ("usage", 2, false)),
+            (SequenceError::Count { count: 0, max: 1 }, ("usage", 2, false)),
+            (SequenceError::Missing { path: path() }, ("not_initialised", 3, true)),
+            (SequenceError::NoTable { table: table() }, ("not_initialised", 3, true)),
+            (SequenceError::NoSequence { key: key() }, ("no_such_item", 4, true)),
+            (SequenceError::NoReservation, ("no_such_item", 4, true)),
+            (SequenceError::IdempotencyConflict, ("conflict", 5, false)),
+            (SequenceError::Busy { waited }, ("busy", 6, true)),
+            (SequenceError::QueueFull, ("busy", 6, false)),
+            (SequenceError::TimedOut { waited }, ("busy", 6, true)),
+            (SequenceError::NotADatabase { path: path(), source: source() }, ("database", 8, true)),
+            (SequenceError::OutcomeUnknown { source: source() }, ("database", 8, true)),
+            (SequenceError::Unreachable { source: source() }, ("database", 8, false)),
+            (SequenceError::Counter { key: key(), found: problem() }, ("database", 8, true)),
+            (SequenceError::Exhausted { key: key(), last: 1 }, ("id_space_exhausted", 1, false)),
+        ] {
+            let text = error.to_string();
+            assert_eq!(told(error.into()), expected, "{text}");
+        }
+        assert_eq!(told(CliError::NothingFound), ("no_such_item", 4, true));
+    }
+
+    #[test]
     fn the_first_error_goes_before_the_warnings_above_it() {
         let found = |code: Code, line: u32| Diagnostic {
             code,

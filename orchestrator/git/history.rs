@@ -8,6 +8,7 @@ use super::error::GitError;
 use super::path::RepoPath;
 use super::process::{Call, unexpected};
 use super::repository::Repository;
+use crate::fs;
 
 impl Repository {
     /// Returns the paths of all files that a commit of any ref ever added, each once,
@@ -28,6 +29,13 @@ impl Repository {
         paths.sort_unstable();
         paths.dedup();
         Ok(paths)
+    }
+
+    /// Tells whether the clone is shallow, so that its history has a beginning that is
+    /// none.
+    pub fn is_shallow(&self) -> Result<bool, GitError> {
+        let shallow = self.checkout().common_dir.join("shallow");
+        Ok(fs::stamp(&shallow)?.is_some_and(|stamp| stamp.len > 0))
     }
 
     /// Returns the subjects of all commits of all refs; bytes that are no UTF-8 are

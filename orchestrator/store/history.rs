@@ -2,7 +2,7 @@
 //!
 //! The story is finer and is kept beside the backlog, outside version control; the
 //! worklog lasts, and knows how long a phase took. Where both tell of the same thing,
-//! the worklog's entry of a phase and the story's event of all else are taken.
+//! it is told once: when it was, by the story, and how it went, by the worklog.
 
 use jiff::Timestamp;
 
@@ -53,25 +53,28 @@ impl BacklogStore {
     /// # Errors
     /// Where the story or the worklog cannot be read.
     pub fn history(&mut self, query: &IdQuery) -> Result<Vec<Entry>, StoreError> {
-        let written = self.worklog.history(query)?;
+        let mut written = self.worklog.history(query)?;
         let told = events::read(self.paths(), None)?.into_iter();
         let told = told.filter(|event| event.item.as_deref().is_some_and(|id| query.names(id)));
-        let told: Vec<Entry> = told.map(Entry::from).collect();
-        let mut all: Vec<Entry> = Vec::new();
-        all.extend(told.iter().filter(|entry| !is_in_worklog(entry, &written)).cloned());
-        all.extend(written.into_iter().filter(|entry| !is_in_story(entry, &told)));
-        all.sort_by_key(Entry::at);
+        let mut all: Vec<Entry> = told.map(Entry::from).collect();
+        for entry in &mut all {
+            if let Some(index) = written.iter().position(|other| is_same_phase(entry, other)) {
+                entry.run = written.remove(index).run;
+            }
+        }
+        written.retain(|entry| !is_in_story(entry, &all));
+        // The story is in order, whatever its dates are rounded to.
+        for entry in written {
+            let later = all.iter().position(|other| other.at() > entry.at());
+            all.insert(later.unwrap_or(all.len()), entry);
+        }
         Ok(all)
     }
 }
 
-/// Whether the worklog tells of the same phase.
-fn is_in_worklog(entry: &Entry, written: &[Entry]) -> bool {
-    let Some(run) = &entry.run else { return false };
-    let is_same = |other: &Entry| {
-        other.run.as_ref().is_some_and(|other| other.phase == run.phase) && are_close(entry, other)
-    };
-    written.iter().any(is_same)
+fn is_same_phase(entry: &Entry, written: &Entry) -> bool {
+    let phase = |entry: &Entry| entry.run.as_ref().map(|run| run.phase.clone());
+    entry.run.is_some() && phase(entry) == phase(written) && are_close(entry, written)
 }
 
 /// Whether the story tells of the same departure.

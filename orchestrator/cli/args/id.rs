@@ -23,7 +23,7 @@ const SEQUENCE: &str = "Sequence";
 #[command(
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "Without --db, next, status and audit speak of the backlog file; so they do with\nDATABASE_URL alone, as long as no option names a sequence.\n\nExamples:\n  orchestrator id next\n  orchestrator id audit --json\n  orchestrator id next --db sqlite:ids.db --project shop --type US\n  orchestrator id sync --db sqlite:ids.db --layout prefix-type --from-files 'items/**/*.md' --dry-run"
+    after_help = "Without --db, next, status and audit speak of the backlog file; so they do with\nDATABASE_URL alone, as long as no option names a sequence.\n\nExamples:\n  orchestrator id next\n  orchestrator id audit --json\n  orchestrator id next --db sqlite:ids.db --project shop --type US\n  orchestrator id sync --db sqlite:ids.db --project shop --from-files 'docs/**' --dry-run"
 )]
 pub(crate) struct Id {
     #[command(subcommand)]
@@ -73,7 +73,8 @@ pub(crate) struct SequenceArgs {
     /// A column of the key and its value, in a table of your own; repeat it
     #[arg(long, value_name = "COLUMN=VALUE", value_parser = value::key_part)]
     pub(crate) key: Vec<(String, String)>,
-    /// How the table is laid out [default: what the key fits, else registry]
+    /// How the table is laid out [default: what the key fits, or the tables that are
+    /// there, else registry]
     #[arg(long, value_name = "LAYOUT")]
     pub(crate) layout: Option<LayoutName>,
     /// A table of your own, instead of a layout
@@ -134,7 +135,7 @@ Examples:
   orchestrator id next --db sqlite:ids.db --create --project shop --type US
   orchestrator id next --db sqlite:chunks.sqlite3 --prefix KABSD --type TSK
   orchestrator id next --db sqlite:app.db --name credit_lines
-  orchestrator id next --db postgres://db/app --table numbers --value-column last --key kind=invoice --format 'INV{n:05}'
+  orchestrator id next --db postgres://db/app --sequence invoices
 
 A database that is not there is an error (exit 3): made in silence, it would issue old
 IDs again.";
@@ -160,7 +161,7 @@ pub(crate) struct IdNext {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Prints the reservation and when its time is up, then its IDs. What is not confirmed by\nthen can no longer be; its IDs stay taken.\n\nExamples:\n  orchestrator id reserve --count 6 --db sqlite:ids.db --project shop --type US\n  orchestrator id reserve --count 6 --ttl 1h --db postgres://db/app --project shop --type US --json"
+    after_help = "Prints the reservation and when its time is up, then its IDs. What is not confirmed by\nthen can no longer be; its IDs stay taken.\n\nExamples:\n  orchestrator id reserve --count 6 --db sqlite:ids.db --project shop --type US\n  orchestrator id reserve --count 6 --ttl 1h --db sqlite:ids.db --sequence stories --json"
 )]
 pub(crate) struct IdReserve {
     /// How many
@@ -227,7 +228,7 @@ to run it again changes nothing. Name as much of the key as the IDs do not show.
 In a glob, `*` stays in a folder and `**` does not; name trash and archives too.
 
 Examples:
-  orchestrator id sync --db sqlite:chunks.sqlite3 --create --layout prefix-type --from-files 'items/**/*.md'
+  orchestrator id sync --db sqlite:a.db --create --layout prefix-type --from-files 'items/**'
   orchestrator id sync --db sqlite:app.db --name credit_lines --from-column credit_lines.id
   orchestrator id sync --db sqlite:ids.db --project shop --from-git --from-backlog --dry-run
   orchestrator id sync --db sqlite:ids.db --project shop --from-files 'docs/**' --rebuild";

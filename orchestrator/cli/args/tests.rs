@@ -226,6 +226,34 @@ fn aliases_and_requirements() {
 }
 
 #[test]
+fn a_sequence_is_named_by_its_options() {
+    let Command::Id(Id { command: IdCommand::Next(next) }) =
+        parse("id next --db sqlite:a.db --table t --value-column v --key a=b=c --key 'd= e '")
+    else {
+        panic!("not next")
+    };
+    let part = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(next.sequence.key, [part("a", "b=c"), part("d", "e")]);
+    assert!(next.sequence.is_given());
+    let Command::Id(Id { command: IdCommand::Next(next) }) = parse("id next --count 3") else {
+        panic!("not next")
+    };
+    assert!(!next.sequence.is_given());
+    assert!(refusal("id next --table t").contains("--value-column"));
+    assert!(refusal("id next --table t --value-column v --layout name").contains("cannot be used"));
+    assert!(refusal("id next --key a").contains("KEY=VALUE"));
+    assert!(refusal("id next --fallback scan").contains("--from-files"));
+    assert!(refusal("id next --from-files x").contains("--fallback"));
+    assert!(refusal("id next --layout registy").contains("registry"));
+    assert!(refusal("id sync").contains("--from-files"));
+    assert!(refusal("id reserve").contains("--count"));
+    assert!(refusal("id reserve --count 0").contains("1..=10000"));
+    assert!(refusal("id confirm x").contains("RESERVATION"));
+    assert!(refusal("id sync --from-column x").contains("TABLE.COLUMN"));
+    assert!(refusal("id expire --db postgres:/x").contains("postgres://"));
+}
+
+#[test]
 fn global_options_may_stand_anywhere() {
     for line in ["--json -C /tmp --color never list", "list --json -C /tmp --color never"] {
         let global = Cli::try_parse_from(words(line)).unwrap().global;

@@ -44,3 +44,16 @@ fn what_only_a_merge_added_is_there() {
     let paths = bench.repository().added_paths().unwrap();
     assert!(paths.iter().any(|path| path.as_path() == Path::new("in the merge")), "{paths:?}");
 }
+
+#[test]
+fn a_shallow_clone_is_known_as_one() {
+    let bench = Bench::new();
+    bench.git(&["commit", "--quiet", "--allow-empty", "-m", "second"]);
+    assert!(!bench.repository().is_shallow().unwrap());
+    let clone = bench.top.with_file_name("shallow");
+    let url = format!("file://{}", bench.top.display());
+    bench.git(&["clone", "--quiet", "--depth=1", &url, clone.to_str().unwrap()]);
+    let shallow = Repository::open(&clone).unwrap().unwrap();
+    assert!(shallow.is_shallow().unwrap());
+    assert_eq!(shallow.subjects().unwrap(), ["second"]);
+}

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::backend::list;
@@ -24,6 +25,9 @@ use crate::sequence::{Counter, Key, Layout, SequenceError};
 
 /// What SQLite keeps beside a database, by the end of the name.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// What is put at the end of a damaged file's name, before the time.
+const DAMAGED: &str = ".damaged-";
 
 /// Sequences and the numbers that they are raised to.
 pub type Raises = BTreeMap<Key, u32>;
@@ -97,8 +101,9 @@ pub fn make_and_raise(
 }
 
 /// Makes a lost or damaged file anew, with these sequences in it. A sound file is only
-/// raised; a damaged one is renamed, with `kept` at the end of its name, and what can
-/// still be read of its sequences counts too.
+/// raised; a damaged one is renamed to `FILE.damaged-NOW`. What can still be read of its
+/// sequences counts too, and of those that were renamed so before: a rebuild may have
+/// been killed between the two renames.
 ///
 /// # Errors
 /// [`SequenceError::Busy`] where another rebuild is under way; those of the files.
@@ -106,7 +111,7 @@ pub fn rebuild(
     path: &Path,
     layout: &Layout,
     raises: &Raises,
-    kept: &str,
+    now: Timestamp,
     holder: &Holder,
     busy_for: Duration,
 ) -> Result<Rebuilt, SequenceError> {
@@ -122,7 +127,7 @@ pub fn rebuild(
         LockError::Busy { waited, .. } => SequenceError::Busy { waited },
         LockError::File(error) => failed("lock the rebuild")(error),
     })?;
-    let done = rebuild_locked(&path, layout, raises, kept, busy_for);
+    let done = rebuild_locked(&path, layout, raises, now, busy_for);
     fs::remove_if_exists(lock.path()).map_err(failed("end the rebuild"))?;
     done
 }
@@ -131,7 +136,7 @@ fn rebuild_locked(
     path: &Path,
     layout: &Layout,
     raises: &Raises,
-    kept: &str,
+    now: Timestamp,
     busy_for: Duration,
 ) -> Result<Rebuilt, SequenceError> {
     let mut raises = raises.clone();
@@ -144,9 +149,10 @@ fn rebuild_locked(
         Err(SequenceError::NotADatabase { .. }) => true,
         Err(error) => return Err(error),
     };
-    if is_damaged {
-        // What no source knows of would else begin anew.
-        for (key, last) in remains(path, layout, busy_for) {
+    // What no source knows of would else begin anew.
+    let damaged = if is_damaged { vec![path.to_owned()] } else { Vec::new() };
+    for file in damaged.into_iter().chain(kept_before(path)?) {
+        for (key, last) in remains(&file, layout, busy_for) {
             if let Ok(last) = last {
                 let to = raises.entry(key).or_default();
                 *to = last.max(*to);
@@ -154,7 +160,8 @@ fn rebuild_locked(
         }
     }
     let (new, raised) = build_beside(path, layout, &raises, busy_for)?;
-    let kept = if is_damaged { Some(set_aside(path, kept)?) } else { None };
+    let kept = now.strftime("%Y%m%dT%H%M%S%3fZ").to_string();
+    let kept = if is_damaged { Some(set_aside(path, &kept)?) } else { None };
     if !put(&new, path)? {
         return Err(SequenceError::Replaced { path: path.to_owned() });
     }
@@ -192,6 +199,19 @@ fn remains(path: &Path, layout: &Layout, busy_for: Duration) -> Vec<Counter> {
         tracing::info!(%error, "no sequence of the damaged database can be read");
         Vec::new()
     })
+}
+
+/// Returns the files that were renamed by rebuilds before.
+fn kept_before(path: &Path) -> Result<Vec<PathBuf>, SequenceError> {
+    let dir = path.parent().unwrap_or(path);
+    let entries = fs::list(dir).map_err(failed("look for damaged databases"))?;
+    let begin = with_end(path, DAMAGED);
+    let is_kept = |file: &PathBuf| {
+        let name = file.as_os_str().as_encoded_bytes();
+        let is_companion = COMPANIONS.iter().any(|end| name.ends_with(end.as_bytes()));
+        name.starts_with(begin.as_os_str().as_encoded_bytes()) && !is_companion
+    };
+    Ok(entries.into_iter().map(|entry| entry.path).filter(is_kept).collect())
 }
 
 /// Makes a file of another name with all sequences in it, closed and durable.
@@ -246,8 +266,8 @@ fn put(new: &Path, path: &Path) -> Result<bool, SequenceError> {
 }
 
 /// Renames a damaged file and its companions, and returns the new name.
-fn set_aside(path: &Path, end: &str) -> Result<PathBuf, SequenceError> {
-    let kept = with_end(path, &format!(".{end}"));
+fn set_aside(path: &Path, when: &str) -> Result<PathBuf, SequenceError> {
+    let kept = with_end(path, &format!("{DAMAGED}{when}"));
     fs::rename_noreplace(path, &kept).map_err(failed("keep the damaged database"))?;
     for companion in COMPANIONS {
         let renamed = fs::rename_noreplace(&with_end(path, companion), &with_end(&kept, companion));

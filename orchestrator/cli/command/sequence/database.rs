@@ -56,6 +56,28 @@ impl Database {
         Ok(Self(backend))
     }
 
+    /// Opens the database in each of the layouts that its tables fit.
+    pub(super) fn open_fitting(
+        target: &Target,
+        context: &Context<'_>,
+    ) -> Result<Vec<Self>, CliError> {
+        let mut fitting = Vec::new();
+        let mut none = None;
+        for layout in [Layout::registry(), Layout::prefix_type(), Layout::name()] {
+            match Self::open_as(target, layout, false, context) {
+                Ok(database) => fitting.push(database),
+                Err(CliError::Sequence(
+                    error @ (SequenceError::NoTable { .. } | SequenceError::OtherColumns { .. }),
+                )) => none = Some(none.unwrap_or(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        match none {
+            Some(error) if fitting.is_empty() => Err(error.into()),
+            _ => Ok(fitting),
+        }
+    }
+
     /// Returns the database itself.
     pub(super) fn backend(&mut self) -> &mut dyn Backend {
         &mut *self.0
@@ -82,6 +104,25 @@ impl Database {
         }
         let answers = self.0.commit(&requests)?;
         Ok(answers.into_iter().map(|answer| answer.and_then(before)).collect())
+    }
+}
+
+/// Makes out the layout of a target that names none, as far as the database's tables
+/// tell.
+pub(super) fn detect_layout(target: &mut Target, context: &Context<'_>) -> Result<(), CliError> {
+    if target.names_layout {
+        return Ok(());
+    }
+    match Database::open_fitting(target, context) {
+        Ok(mut fitting) => {
+            if let [only] = fitting.as_mut_slice() {
+                target.layout = only.backend().layout().clone();
+            }
+            Ok(())
+        }
+        // Whoever needs the database is told when they open it.
+        Err(CliError::Sequence(_)) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::cli::args::{IdConfirm, IdExpire, IdReserve};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::session::Context;
-use crate::sequence::{Action, Layout, Reply, SequenceError};
+use crate::sequence::{Action, Reply, SequenceError};
 use crate::wire::{Confirmation, Expiry, Reservation};
 
 /// Takes IDs and holds them; prints the reservation, then each ID.
@@ -91,19 +91,5 @@ fn databases(target: &Target, context: &Context<'_>) -> Result<Vec<Database>, Cl
     if target.names_layout {
         return Ok(vec![Database::open(target, false, context)?]);
     }
-    let mut fitting = Vec::new();
-    let mut none = None;
-    for layout in [Layout::registry(), Layout::prefix_type(), Layout::name()] {
-        match Database::open_as(target, layout, false, context) {
-            Ok(database) => fitting.push(database),
-            Err(CliError::Sequence(
-                error @ (SequenceError::NoTable { .. } | SequenceError::OtherColumns { .. }),
-            )) => none = Some(none.unwrap_or(error)),
-            Err(error) => return Err(error),
-        }
-    }
-    match none {
-        Some(error) if fitting.is_empty() => Err(error.into()),
-        _ => Ok(fitting),
-    }
+    Database::open_fitting(target, context)
 }

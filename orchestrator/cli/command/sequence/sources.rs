@@ -55,7 +55,7 @@ pub(super) fn all(
         }
     }
     if sources.from_git {
-        read_git(&mut survey)?;
+        read_git(&mut survey, context)?;
     }
     if sources.from_backlog {
         read_backlog(&mut survey, context)?;
@@ -90,13 +90,16 @@ fn read_files(
     Ok(())
 }
 
-fn read_git(survey: &mut Survey<'_>) -> Result<(), CliError> {
+fn read_git(survey: &mut Survey<'_>, context: &Context<'_>) -> Result<(), CliError> {
     let Some(repository) = Repository::open(&current_folder()?)? else {
         return Err(CliError::Options {
             message: "--from-git: this folder is in no work tree of git".to_owned(),
             hint: Some("-C names another folder".to_owned()),
         });
     };
+    if repository.is_shallow()? {
+        context.output.warn("this clone is shallow: IDs of older commits are not seen");
+    }
     for path in repository.added_paths()? {
         survey.add_path(path.as_path());
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::database::Database;
+use super::database::{Database, detect_layout};
 use super::sources;
 use super::target::Target;
 use crate::cli::args::IdStatus;
@@ -18,7 +18,8 @@ type Counters = BTreeMap<Key, Option<Result<u32, SequenceError>>>;
 
 /// Shows where sequences stand.
 pub(crate) fn status(args: &IdStatus, context: &Context<'_>) -> Result<Exit, CliError> {
-    let target = Target::of(&args.sequence, context)?;
+    let mut target = Target::of(&args.sequence, context)?;
+    detect_layout(&mut target, context)?;
     let filter = KeyFilter::new(&target.layout, &target.named())?;
     let mut database = Database::open(&target, false, context)?;
     let counters = database.backend().counters()?.into_iter();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::database::{Database, make_and_raise, patience};
+use super::database::{Database, detect_layout, make_and_raise, patience};
 use super::sources;
 use super::target::Target;
 use crate::cli::args::IdSync;
@@ -27,7 +27,8 @@ struct Done {
 
 /// Raises sequences, or shows what would be raised.
 pub(crate) fn sync(args: &IdSync, context: &Context<'_>) -> Result<Exit, CliError> {
-    let target = Target::of(&args.sequence, context)?;
+    let mut target = Target::of(&args.sequence, context)?;
+    detect_layout(&mut target, context)?;
     let filter = KeyFilter::new(&target.layout, &target.named())?;
     let counters = counters(&target, args, context)?;
     let known = counters.iter().flatten().map(|(key, _)| key.clone());
@@ -111,10 +112,9 @@ fn rebuild(
     context: &Context<'_>,
 ) -> Result<Done, CliError> {
     let now = Clock::system().now();
-    let kept = now.strftime("damaged-%Y%m%dT%H%M%S%3fZ").to_string();
     let holder = Holder::this_process(None, "orchestrator id sync --rebuild", now.to_string());
     let patience = patience(context);
-    let done = sqlite::rebuild(path, &target.layout, raises, &kept, &holder, patience)?;
+    let done = sqlite::rebuild(path, &target.layout, raises, now, &holder, patience)?;
     let output = context.output;
     if let Some(kept) = &done.kept {
         output.warn(&format!(

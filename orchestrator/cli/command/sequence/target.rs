@@ -21,7 +21,7 @@ pub(super) struct Target {
     named: Vec<(String, String)>,
     /// The database, where one was named.
     url: Option<DatabaseUrl>,
-    /// Whether anything said which layout it is.
+    /// Whether anything said which layout it is, or what IDs look like.
     pub(super) names_layout: bool,
 }
 
@@ -56,7 +56,8 @@ impl Target {
                 None => layout,
             }
         };
-        let names_layout = args.sequence.is_some() || own_layout || !named.is_empty();
+        let names_layout =
+            args.sequence.is_some() || own_layout || format.is_some() || !named.is_empty();
         Ok(Self { layout, named, url: url(args)?, names_layout })
     }
 

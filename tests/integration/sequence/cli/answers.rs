@@ -113,6 +113,23 @@ fn sequences_have_names_in_the_configuration() {
 }
 
 #[test]
+fn the_tables_that_are_there_tell_the_layout() {
+    let workshop = Workshop::with_chunks();
+    workshop.id(&format!("next {TASKS} --create")).ok();
+    workshop.item(3);
+    let db = "--db sqlite:chunks.sqlite3 --from-files items";
+    let status = workshop.id(&format!("status {db}"));
+    assert_eq!(
+        (status.code, status.stdout.as_str()),
+        (1, "KABSD/TSK\tSTALE\t1\t3\tKABSD-TSK-0002\n")
+    );
+    assert_eq!(workshop.id(&format!("sync {db}")).ok(), "KABSD/TSK\t1\t3\traised\n");
+    assert_eq!(workshop.id("status --db sqlite:chunks.sqlite3").code, 0);
+    // What takes a number says of which sequence.
+    workshop.id("next --db sqlite:chunks.sqlite3").fails(2);
+}
+
+#[test]
 fn a_table_of_another_shape_is_told() {
     let workshop = Workshop::with_chunks();
     workshop.sql("CREATE TABLE id_sequences (name TEXT PRIMARY KEY, last_value INTEGER NOT NULL)");

@@ -65,6 +65,20 @@ fn what_a_damaged_database_still_says_counts() {
 }
 
 #[test]
+fn a_rebuild_that_was_killed_in_the_middle_is_taken_up() {
+    let workshop = Workshop::with_chunks();
+    workshop.id(&format!("next {TASKS} --create --count 40")).ok();
+    workshop.item(5);
+    // As if it had ended after the damaged file was renamed.
+    let kept = workshop.path("chunks.sqlite3.damaged-20260101T000000000Z");
+    fs::rename(workshop.path("chunks.sqlite3"), &kept).unwrap();
+    workshop.id(&format!("next {TASKS}")).fails(3);
+    assert_eq!(workshop.id(REBUILD).ok(), "KABSD/TSK\t-\t40\tnew\n");
+    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0041\n");
+    assert!(kept.exists());
+}
+
+#[test]
 fn a_sound_database_is_raised_and_not_made_anew() {
     let workshop = Workshop::with_chunks();
     workshop.item(5);

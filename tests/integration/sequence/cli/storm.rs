@@ -108,3 +108,41 @@ fn nobody_gets_an_old_number_while_files_are_taken_over() {
         }
     }
 }
+
+#[test]
+fn a_sync_that_is_killed_leaves_no_database_that_begins_anew() {
+    let mut random = Random::from_env("ORCHESTRATOR_SEQUENCE_SEED");
+    let from = "--db sqlite:chunks.sqlite3 --layout prefix-type --from-files items/**/*.md";
+    let next = format!("next {TASKS}");
+    let (mut kills, wanted) = (0, count("ORCHESTRATOR_SEQUENCE_KILLS", 40));
+    let mut round = 0;
+    while kills < wanted {
+        round += 1;
+        let workshop = Workshop::empty();
+        (1..=30).for_each(|n| workshop.item(n));
+        // A file that is lost, one that is damaged, one of another program.
+        match round % 3 {
+            0 => workshop.file("chunks.sqlite3", &"no database ".repeat(500)),
+            1 => workshop.sql("CREATE TABLE chunks (text TEXT)"),
+            _ => {}
+        }
+        for how in ["--rebuild", "--rebuild", "--create"] {
+            let mut child = start(&workshop, &format!("sync {from} {how}"));
+            thread::sleep(Duration::from_micros(random.below(60_000) as u64));
+            child.kill().unwrap();
+            kills += usize::from(child.wait().unwrap().code().is_none());
+            let answer = workshop.id(&next);
+            match answer.code {
+                0 => {
+                    let number = answer.stdout.trim().rsplit('-').next().unwrap().parse::<u32>();
+                    assert!(number.unwrap() > 30, "{answer:?}");
+                }
+                code => assert!(matches!(code, 3 | 8), "{answer:?}"),
+            }
+        }
+        workshop.id(&format!("sync {from} --rebuild")).ok();
+        let number: u32 =
+            workshop.id(&next).ok().trim().rsplit('-').next().unwrap().parse().unwrap();
+        assert!(number > 30, "{number}");
+    }
+}
