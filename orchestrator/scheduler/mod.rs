@@ -9,6 +9,8 @@ mod eligibility;
 mod filter;
 mod order;
 mod plan;
+#[cfg(test)]
+mod tests;
 
 pub use eligibility::Waiting;
 pub use filter::{Filter, FilterError, FilterKey, Selection};
