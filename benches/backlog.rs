@@ -19,6 +19,8 @@
 mod model;
 #[path = "backlog/table.rs"]
 mod table;
+#[path = "backlog/text.rs"]
+mod text;
 
 use std::fs::{self, File};
 use std::hint::black_box;
@@ -34,8 +36,8 @@ use orchestrator::model::change::{ItemPatch, NewItem};
 use orchestrator::model::{BacklogSnapshot, Change, IdQuery};
 use orchestrator::store::{BacklogStore, ParsedBacklog, Request, StoreOptions};
 
-use model::backlog;
 use table::{Row, median};
+use text::backlog;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T, E = Error> = std::result::Result<T, E>;

@@ -16,10 +16,10 @@
     reason = "a bench makes its own files and prints its table"
 )]
 
-#[path = "backlog/model.rs"]
-mod model;
 #[path = "backlog/table.rs"]
 mod table;
+#[path = "backlog/text.rs"]
+mod text;
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -84,7 +84,7 @@ impl Project {
         let dir = tempfile::Builder::new().prefix("run-bench-").tempdir()?;
         let file = fs::canonicalize(dir.path())?.join("BACKLOG.yaml");
         // Done items would be archived first.
-        let text = model::backlog(size)
+        let text = text::backlog(size)
             .replace("status: done ", "status: blocked ")
             .replace("status: in_progress  # by hand\n", "status: in_progress\n    phase: p1\n");
         fs::write(&file, text)?;

@@ -59,6 +59,7 @@ struct Callers {
     runtime: tokio::runtime::Runtime,
     end: Arc<AtomicBool>,
     answered: Arc<AtomicU32>,
+    failed: Arc<AtomicU32>,
     tasks: Vec<tokio::task::JoinHandle<Told>>,
 }
 
@@ -67,12 +68,13 @@ impl Callers {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let end = Arc::new(AtomicBool::new(false));
         let answered = Arc::new(AtomicU32::new(0));
+        let failed = Arc::new(AtomicU32::new(0));
         let callers =
             authorities.iter().flat_map(|authority| (0..each).map(move |i| (*authority, i)));
         let tasks = callers
             .map(|(authority, i)| {
                 let (authority, end) = (authority.clone(), Arc::clone(&end));
-                let answered = Arc::clone(&answered);
+                let (answered, failed) = (Arc::clone(&answered), Arc::clone(&failed));
                 runtime.spawn(async move {
                     let mut told = Told::default();
                     while !end.load(Ordering::Relaxed) {
@@ -85,21 +87,34 @@ impl Callers {
                                 answered.fetch_add(1, Ordering::Relaxed);
                             }
                             Ok(other) => panic!("{other:?}"),
-                            Err(error) => told.errors.push(error),
+                            Err(error) => {
+                                told.errors.push(error);
+                                failed.fetch_add(1, Ordering::Relaxed);
+                            }
                         }
                     }
                     told
                 })
             })
             .collect();
-        Self { runtime, end, answered, tasks }
+        Self { runtime, end, answered, failed, tasks }
     }
 
     /// Waits until so many more were answered.
     fn wait_for(&self, more: u32) {
-        let (before, begin) = (self.answered.load(Ordering::Relaxed), Instant::now());
-        while self.answered.load(Ordering::Relaxed) < before + more {
-            assert!(begin.elapsed() < Duration::from_secs(120), "nobody is answered any more");
+        Self::wait(&self.answered, more, "nobody is answered any more");
+    }
+
+    /// Waits until somebody was told an error. What fails for a moment only is tried
+    /// again, and nobody notices.
+    fn wait_for_an_error(&self) {
+        Self::wait(&self.failed, 1, "nobody noticed");
+    }
+
+    fn wait(counter: &AtomicU32, more: u32, otherwise: &str) {
+        let (before, begin) = (counter.load(Ordering::Relaxed), Instant::now());
+        while counter.load(Ordering::Relaxed) < before + more {
+            assert!(begin.elapsed() < Duration::from_secs(120), "{otherwise}");
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -125,10 +140,10 @@ fn a_server_that_is_stopped_at_once_under_load_loses_nothing_that_was_told() {
         let callers = Callers::start(&[&authority], 40);
         callers.wait_for(200);
         cluster.stop_immediately();
+        callers.wait_for_an_error();
         cluster.start();
         callers.wait_for(200);
         let told = callers.end();
-        assert!(!told.errors.is_empty(), "nobody noticed");
         told.check(&url);
         drop(authority);
         running.shutdown().unwrap();
