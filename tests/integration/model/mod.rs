@@ -78,7 +78,7 @@ fn shorten(mut case: Case, mut failure: String) -> (Case, String) {
 
 #[test]
 fn random_sequences_keep_every_promise() {
-    let cases = count("ORCHESTRATOR_MODEL_CASES", 1_200);
+    let cases = count("ORCHESTRATOR_MODEL_CASES", 2_000);
     let seeds = Mutex::new(Random::from_env("ORCHESTRATOR_MODEL_SEED"));
     let left = AtomicUsize::new(cases);
     let failed: Mutex<Option<(Case, String)>> = Mutex::new(None);

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use orchestrator::fs::fault::{self, Crash};
-use orchestrator::model::change::{Assign, ItemPatch, ListEdit, NewItem};
-use orchestrator::model::{BacklogItem, Change, IdQuery, ItemStatus, Size};
+use orchestrator::model::change::{Assign, ItemPatch, ListEdit, NewItem, PhaseCompletion};
+use orchestrator::model::{
+    Assessments, BacklogItem, Change, IdQuery, ItemStatus, ResultCode, Size,
+};
 use orchestrator::store::{BacklogStore, StoreError};
 use orchestrator::yaml::parse_record;
 
@@ -25,6 +27,8 @@ enum Asked {
     Changes(Vec<Change>),
     Ingest,
     Restore(IdQuery),
+    /// A key more in an item's own text, as `edit` leaves it.
+    Edit(IdQuery, usize),
 }
 
 /// Takes one step, and checks everything after it.
@@ -75,6 +79,7 @@ fn command(
         Asked::Changes(changes) => format!("{changes:?}"),
         Asked::Ingest => "ingest".to_owned(),
         Asked::Restore(query) => format!("restore {}", query.text()),
+        Asked::Edit(query, n) => format!("edit {} {n}", query.text()),
     };
     let before = notes(&world.trees[tree].text());
     if random.below(5) == 0 {
@@ -148,6 +153,7 @@ fn ask(
             Err(StoreError::NotArchived { .. }) => Vec::new(),
             Err(error) => return Err(error),
         },
+        Asked::Edit(query, n) => edited(store, query, *n)?,
     };
     let is_restore = matches!(asked, Asked::Restore(_));
     let requests: Vec<_> = changes.into_iter().map(Into::into).collect();
@@ -162,11 +168,43 @@ fn ask(
     Ok(told)
 }
 
+/// What `edit` asks for, where the item is there and its text can take a line more.
+fn edited(store: &mut BacklogStore, query: &IdQuery, n: usize) -> Result<Vec<Change>, StoreError> {
+    let items: Vec<_> = store.file()?.items.iter().cloned().collect();
+    let is_named = |item: &Arc<BacklogItem>| item.id.as_deref().is_some_and(|id| query.names(id));
+    let Some(index) = items.iter().position(is_named) else { return Ok(Vec::new()) };
+    let text = format!("{}  edited_{n}: \"yes\"\n", store.item_text(index)?);
+    let Ok(mapping) = parse_record(&text) else { return Ok(Vec::new()) };
+    let after = Box::new(BacklogItem::from_mapping(mapping).0);
+    let before = Arc::clone(&items[index]);
+    let id = before.id_or_dash().to_owned();
+    Ok(vec![Change::Replace { id, before, after, text }])
+}
+
+/// What a phase of an item brings, as a run or a triage has it.
+fn completed(random: &mut Random, item: &IdQuery, n: usize) -> Change {
+    let results = [ResultCode::PhaseComplete, ResultCode::SubphaseComplete, ResultCode::Blocked];
+    Change::CompletePhase(Box::new(PhaseCompletion {
+        id: item.text().to_owned(),
+        phase: (*random.pick(&["triage", "research", "prd", "build"])).to_owned(),
+        result: *random.pick(&results),
+        summary: format!("summary {n}"),
+        assessments: Assessments::default(),
+        follow_ups: vec![NewItem::titled(&format!("follow-up {n}"))],
+        duplicates: Vec::new(),
+        description: None,
+        pipeline_type: None,
+        requires_human_review: random.below(4) == 0,
+        commit: None,
+        seen: None,
+    }))
+}
+
 fn choose(world: &mut World, tree: usize, random: &mut Random) -> Asked {
     let item = some_item(world, tree, random);
     let other = some_item(world, tree, random);
     let n = world.fresh();
-    Asked::Changes(match random.below(17) {
+    Asked::Changes(match random.below(20) {
         0 => vec![Change::Add(vec![NewItem::titled(&format!("added {n}"))])],
         1 => {
             let new = |part| NewItem::titled(&format!("added {n} {part}"));
@@ -183,6 +221,8 @@ fn choose(world: &mut World, tree: usize, random: &mut Random) -> Asked {
         12 => vec![Change::Merge { source: item, target: other }],
         13 | 14 => return Asked::Ingest,
         15 => vec![Change::TakeNumbers { count: 1 + random.below(3) as u32 }],
+        16 | 17 => vec![completed(random, &item, n)],
+        18 => return Asked::Edit(item, n),
         // Migrates, names items, raises the mark, and nothing else.
         _ => vec![Change::Renumber],
     })
