@@ -22,13 +22,22 @@ pub struct Attempt {
 
 impl Attempt {
     /// Makes the folder of the next attempt, `runs/ITEM/PHASE/N`, with N one
-    /// above the highest that is there. `runs` is made where it is missing.
+    /// above the highest that is there. `runs` is made where it is missing. Not fsynced:
+    /// a crash of the machine that takes the folder takes all that is in it, and what
+    /// must outlive one, the plan, is synced by whoever writes it.
     ///
     /// # Errors
     /// Where a folder cannot be made or listed, or N would be above `u32::MAX`.
     pub fn create(runs: &Path, item: &str, phase: &str) -> Result<Self, RunnerError> {
-        let above = runs.join(escape(item)).join(escape(phase));
-        fs::create_dir_all(&above)?;
+        fs::create_dir_all(runs)?;
+        let of_item = runs.join(escape(item));
+        let above = of_item.join(escape(phase));
+        for folder in [&of_item, &above] {
+            match fs::create_dir(folder) {
+                Err(error) if error.is_already_exists() => {}
+                created => created?,
+            }
+        }
         // The agent gets paths into it, and its working folder is another one.
         let above = fs::resolve(&above)?;
         let mut highest = numbers(&above)?.into_iter().max().unwrap_or(0);

@@ -18,7 +18,7 @@ use super::job::{PhaseJob, Progress, Stop};
 use super::process::{Ended, EndedBy, Exit, OutputLog, Patience, Record, end_leftovers, watch};
 use super::report::{Outcome, Report, Timeout, read_result};
 use super::{agent, prompt, transcript};
-use crate::fs;
+use crate::fs::{self, Durability};
 
 /// How much of standard error goes into a report.
 const STDERR_TAIL: usize = 4 * 1024;
@@ -45,7 +45,7 @@ pub async fn run(
     let root = fs::resolve(job.root)?;
     let mut warnings = prompt::missing_workflows(&job, &root)?;
     let text = prompt::text(&job, &root);
-    fs::create_new(&attempt.prompt_file(), text.as_bytes())?;
+    fs::append(&attempt.prompt_file(), text.as_bytes(), Durability::Buffered)?;
     attempt.note_item(job.item)?;
     let mut log = OutputLog::create(&attempt.output_file(), &attempt.error_file())?;
     let [stdout, stderr] = log.handles()?;

@@ -100,10 +100,10 @@ impl Record {
         Ok(fs::append(path, b"{}", Durability::Buffered)?)
     }
 
-    /// Writes the record, whole at once for every reader.
+    /// Writes the record, whole at once for every reader; not fsynced either.
     pub(crate) fn write(&self, path: &Path) -> Result<(), RunnerError> {
         let json = serde_json::to_vec(self).map_err(RunnerError::system("write a record"))?;
-        Ok(fs::replace(path, &json)?)
+        Ok(fs::replace_buffered(path, &json)?)
     }
 }
 
