@@ -22,6 +22,9 @@ pub(super) struct Queue<T> {
 
 struct State<T> {
     entries: VecDeque<T>,
+    /// How many entries the drain waits for; to wake it for fewer would cost more than
+    /// it brings.
+    wanted: usize,
     closed: bool,
 }
 
@@ -45,7 +48,7 @@ pub(super) enum Next<T> {
 
 /// Makes a queue with a number of places, at least one.
 pub(super) fn queue<T>(places: usize) -> (Arc<Queue<T>>, Drain<T>) {
-    let state = State { entries: VecDeque::new(), closed: false };
+    let state = State { entries: VecDeque::new(), wanted: 1, closed: false };
     let queue = Arc::new(Queue {
         state: Mutex::new(state),
         changed: Condvar::new(),
@@ -81,8 +84,11 @@ impl<T> Queue<T> {
             return Err(Refused::Closed);
         }
         state.entries.push_back(entry);
+        let is_enough = state.entries.len() >= state.wanted;
         drop(state);
-        self.changed.notify_one();
+        if is_enough {
+            self.changed.notify_one();
+        }
         Ok(())
     }
 
@@ -125,6 +131,18 @@ impl<T> Drain<T> {
         drop(state);
         self.queue.places.add_permits(count);
         Next::Batch(batch)
+    }
+}
+
+impl<T> Drain<T> {
+    /// Blocks until `count` entries wait, at most for `timeout`.
+    pub(super) fn gather(&self, count: usize, timeout: Duration) {
+        let mut state = self.queue.lock();
+        state.wanted = count;
+        let is_short = |state: &mut State<T>| state.entries.len() < count && !state.closed;
+        let waited = self.queue.changed.wait_timeout_while(state, timeout, is_short);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.wanted = 1;
     }
 }
 

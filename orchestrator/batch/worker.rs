@@ -10,7 +10,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::handle::{Answer, Request};
 use super::queue::{Drain, Next, queue};
@@ -40,8 +40,12 @@ pub trait Commit: Send + 'static {
     fn idle(&mut self) {}
 }
 
-/// How long the next batch is left to gather after one that several callers shared.
-const LINGER: Duration = Duration::from_micros(200);
+/// The part of a commit's time for which the next batch is left to gather after one
+/// that several callers shared: so little that commits follow each other nearly as
+/// fast as they can, whatever the disk.
+const LINGER_PART: u32 = 8;
+/// How long that may be on a slow disk.
+const LINGER_MOST: Duration = Duration::from_micros(200);
 
 /// How much may wait, and for how long. A size of 0 counts as 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,13 +147,15 @@ fn run<C: Commit>(committer: &mut C, drain: &Drain<Request<C>>, options: Options
     loop {
         match drain.next(max_batch, idle_every) {
             Next::Batch(batch) => {
-                let is_shared = batch.len() > 1;
+                let callers = batch.len();
+                let begin = Instant::now();
                 commit(committer, batch);
+                let linger = LINGER_MOST.min(begin.elapsed() / LINGER_PART);
                 committer.after();
-                if is_shared {
+                if callers > 1 {
                     // Those just answered are about to ask again: without a moment
                     // for them, each half of the callers waits for the other's commit.
-                    thread::sleep(LINGER);
+                    drain.gather(callers, linger);
                 }
             }
             Next::Nothing => committer.idle(),

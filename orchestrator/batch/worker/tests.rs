@@ -378,3 +378,35 @@ fn blocks_inside_a_runtime_too() {
     });
     worker.shutdown().unwrap();
 }
+
+#[test]
+fn a_batch_gathers_until_enough_have_come_or_the_time_is_up() {
+    let (queue, drain) = queue(8);
+    let begin = Instant::now();
+    drain.gather(1, Duration::from_millis(20));
+    assert!(begin.elapsed() >= Duration::from_millis(20));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..3 {
+                thread::sleep(Duration::from_millis(5));
+                queue.try_push(n).unwrap();
+            }
+        });
+        drain.gather(3, PATIENCE);
+    });
+    assert_eq!(drain.next(8, PATIENCE), Next::Batch(vec![0, 1, 2]));
+    // From then on a single entry wakes it again.
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(20));
+            queue.try_push(3).unwrap();
+        });
+        assert_eq!(drain.next(8, PATIENCE), Next::Batch(vec![3]));
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(20));
+            queue.close();
+        });
+        drain.gather(1, PATIENCE);
+    });
+    assert!(begin.elapsed() < PATIENCE);
+}
