@@ -5,6 +5,8 @@ mod authority;
 #[cfg(all(unix, feature = "cli"))]
 mod cli;
 mod conformance;
+#[cfg(all(unix, feature = "postgres", feature = "sqlite"))]
+mod kills;
 #[cfg(all(unix, feature = "postgres"))]
 mod postgres;
 #[cfg(feature = "sqlite")]

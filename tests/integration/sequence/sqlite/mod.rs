@@ -3,8 +3,6 @@
 mod callers;
 mod files;
 mod integrity;
-#[cfg(unix)]
-mod kills;
 mod others;
 mod suite;
 
