@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
@@ -28,7 +28,8 @@ const MAX_HEADER_BYTES: usize = 32 * 1024;
 #[derive(Debug)]
 pub(super) struct Call {
     pub id: String,
-    pub method: Method,
+    /// As much of it as any has that is known.
+    pub method: String,
     pub path: String,
     pub begin: Instant,
 }
@@ -47,8 +48,15 @@ impl Call {
         // A field holds one value; no ID has a comma.
         let reserved_ids = ids.join(",");
         tracing::info!(
-            %method, path, artifact_type, project_id, count = ids.len(), reserved_ids,
-            duration_ms, request_id = id, "allocated"
+            method,
+            path,
+            artifact_type,
+            project_id,
+            count = ids.len(),
+            reserved_ids,
+            duration_ms,
+            request_id = id,
+            "allocated"
         );
     }
 }
@@ -77,8 +85,8 @@ pub(super) async fn guard(
 ) -> Response {
     let call = Arc::new(Call {
         id: request_id(request.headers()),
-        method: request.method().clone(),
-        path: request.uri().path().chars().take(256).collect(),
+        method: cut(request.method().as_str()),
+        path: cut(request.uri().path()),
         begin: Instant::now(),
     });
     let endpoint = endpoint(&call.path);
@@ -94,6 +102,11 @@ pub(super) async fn guard(
     let response = finish(response, &call);
     service.inner.metrics.answered(endpoint, response.status().as_u16(), call.begin.elapsed());
     response
+}
+
+/// Returns the beginning of a text of a client's, for the log.
+fn cut(text: &str) -> String {
+    text.chars().take(256).collect()
 }
 
 fn endpoint(path: &str) -> Option<Endpoint> {
@@ -154,13 +167,13 @@ fn log(error: &ApiError, status: StatusCode, about: Option<&About>, call: &Call)
         ApiError::Sequence(cause) => Some(chain(cause)),
         _ => None,
     };
-    let fields = about.map(|about| (about.artifact_type.as_str(), about.project_id.as_str()));
+    let fields = about.map(|about| (cut(&about.artifact_type), cut(&about.project_id)));
     let (artifact_type, project_id) = fields.unzip();
     let (duration_ms, status) = (call.millis(), status.as_u16());
     macro_rules! event {
         ($level:ident) => {
             tracing::$level!(
-                %method, path, artifact_type, project_id, status, code, %error, cause,
+                method, path, artifact_type, project_id, status, code, %error, cause,
                 duration_ms, request_id = id, "refused"
             )
         };

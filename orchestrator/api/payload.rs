@@ -52,6 +52,10 @@ impl<T: DeserializeOwned> FromRequest<Service> for Body<T> {
             }
             Ok(Ok(bytes)) => bytes,
         };
+        // Serde would take a list of the values as well.
+        if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+            return Err(ApiError::Body { problem: "an object is expected".to_owned() });
+        }
         let read = serde_json::from_slice(&bytes);
         read.map(Body).map_err(|error| ApiError::Body { problem: error.to_string() })
     }

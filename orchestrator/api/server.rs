@@ -120,6 +120,8 @@ pub async fn serve(
 fn http(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head_time).max_headers(MAX_HEADERS);
+    // Who has said all may close its side and still wait for the answer.
+    http.half_close(true);
     http
 }
 

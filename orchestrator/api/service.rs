@@ -92,13 +92,15 @@ impl Service {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Takes other tokens from now on. Where there were none, everyone may still
-    /// ask.
-    pub fn set_tokens(&self, tokens: Tokens) {
+    /// Takes other tokens from now on, and returns whether they are asked for: where
+    /// there are none and never were, everyone may still ask; where there were some,
+    /// nobody may any more.
+    pub fn set_tokens(&self, tokens: Option<Tokens>) -> bool {
         let mut known = self.inner.tokens.write().unwrap_or_else(PoisonError::into_inner);
-        if known.is_some() {
-            *known = Some(Arc::new(tokens));
+        if tokens.is_some() || known.is_some() {
+            *known = Some(Arc::new(tokens.unwrap_or_default()));
         }
+        known.is_some()
     }
 
     /// Returns the tokens that are good; `None` where everyone may ask.

@@ -188,7 +188,21 @@ pub enum SequenceError {
     Closed,
 }
 
+/// A counter that did not become what was written to it.
+#[derive(Debug, thiserror::Error)]
+#[error("the counter of {key} does not keep what is written to it; look for a trigger or a rule")]
+struct NotKept {
+    key: Key,
+}
+
 impl SequenceError {
+    /// Makes the error of a counter that did not become what was written to it: to tell
+    /// the number would be to tell it again the next time.
+    pub(super) fn not_kept(key: &Key) -> Self {
+        let source = Arc::new(NotKept { key: key.clone() });
+        Self::Database { doing: "write a counter", source }
+    }
+
     /// Tells whether the database may have the change all the same.
     pub fn is_outcome_unknown(&self) -> bool {
         matches!(self, Self::OutcomeUnknown { .. } | Self::TimedOut { .. })

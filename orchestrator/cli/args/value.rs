@@ -37,6 +37,8 @@ pub(crate) enum ValueError {
     Prefix,
     #[error("it is no duration; write it like 500ms, 10s or 1m30s")]
     Duration,
+    #[error("it is longer than a thousand years")]
+    Lifetime,
     #[error("expected KEY=VALUE")]
     NoEquals,
     #[error("`{key}` is a field of its own: use `{option}`")]
@@ -74,13 +76,20 @@ pub(super) fn duration(text: &str) -> Result<Duration, ValueError> {
     SpanParser::new().parse_unsigned_duration(text.trim()).map_err(|_| ValueError::Duration)
 }
 
-/// Reads a duration, which may be in days, such as `90d`.
+/// The longest that anything may last.
+const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
+
+/// Reads a duration, which may be in days, such as `90d`; at most [`LONGEST`], since
+/// dates end somewhere.
 pub(super) fn lifetime(text: &str) -> Result<Duration, ValueError> {
-    let Some(days) = text.trim().strip_suffix('d') else {
-        return duration(text);
+    let time = match text.trim().strip_suffix('d') {
+        None => duration(text)?,
+        Some(days) => {
+            let days: u32 = days.trim().parse().map_err(|_| ValueError::Duration)?;
+            Duration::from_secs(24 * 3600 * u64::from(days))
+        }
     };
-    let days: u32 = days.trim().parse().map_err(|_| ValueError::Duration)?;
-    Ok(Duration::from_secs(24 * 3600 * u64::from(days)))
+    if time > LONGEST { Err(ValueError::Lifetime) } else { Ok(time) }
 }
 
 /// Reads the prefix of IDs.

@@ -28,7 +28,9 @@ pub(crate) fn start_log(global: &Global) {
         .with_writer(io::stderr)
         .with_target(false)
         .without_time()
-        .with_ansi(false);
+        .with_ansi(false)
+        // A message that cannot be written must not end what it is about.
+        .log_internal_errors(false);
     // A second start is possible only in tests, and changes nothing.
     let started = if global.json { log.json().try_init() } else { log.try_init() };
     if let Err(error) = started {

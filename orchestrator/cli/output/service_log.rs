@@ -3,6 +3,7 @@
 //! Environment variable `RUST_LOG` takes directives such as `orchestrator=debug`;
 //! without it, all from `info` on is logged. A field `reserved_ids` is a list.
 
+use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io;
 
@@ -15,6 +16,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::cli::error::chain;
+
 /// The field that holds IDs by comma, and is shown as a list.
 const LIST: &str = "reserved_ids";
 
@@ -24,6 +27,9 @@ pub(crate) fn start_service_log() {
         .with_default_directive(LevelFilter::INFO.into())
         .from_env_lossy();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A disk that is full must not end the service: without this, the failure of the log
+    // is printed, and what cannot be printed panics.
+    let log = log.log_internal_errors(false);
     // A second start is possible only in tests, and changes nothing.
     if let Err(error) = log.event_format(Flat).try_init() {
         tracing::debug!(%error, "the log was started before");
@@ -90,6 +96,10 @@ impl Visit for Fields {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.record_str(field, &format!("{value:?}"));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.record_str(field, &chain(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {

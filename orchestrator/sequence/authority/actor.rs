@@ -43,7 +43,8 @@ impl Actor {
         match self.backend.commit(requests) {
             Ok(outcomes) => outcomes,
             Err(error) => {
-                tracing::warn!(%error, requests = requests.len(), "a batch failed");
+                let cause: &dyn std::error::Error = &error;
+                tracing::warn!(error = cause, requests = requests.len(), "a batch failed");
                 vec![Err(error); requests.len()]
             }
         }

@@ -1,7 +1,8 @@
 //! The callers' side: ask within a time, and hear of an overload at once.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use super::actor::Actor;
@@ -128,6 +129,26 @@ fn settled(answer: Answer) -> Result<Reply, SequenceError> {
 }
 
 impl Running {
+    /// Tells whether the authority has ended, as after a panic.
+    pub fn is_finished(&self) -> bool {
+        self.worker.is_finished()
+    }
+
+    /// [`Running::shutdown`], but for at most `patience`: returns whether it has ended
+    /// by then. Where it has not, its thread goes on with what is queued.
+    ///
+    /// # Errors
+    /// [`SequenceError::Closed`] where it had died.
+    pub fn shutdown_within(self, patience: Duration) -> Result<bool, SequenceError> {
+        let (ended, end) = mpsc::channel();
+        let wait = move || drop(ended.send(self.shutdown()));
+        if let Err(error) = thread::Builder::new().name("shutdown".to_owned()).spawn(wait) {
+            tracing::error!(%error, "the authority was not ended");
+            return Ok(false);
+        }
+        end.recv_timeout(patience).map_or(Ok(false), |ended| ended.map(|()| true))
+    }
+
     /// Ends the authority: what is queued is carried out and answered first.
     ///
     /// # Errors

@@ -83,8 +83,11 @@ impl Rows {
             });
             added.push(last);
         }
-        self.set(client, keys, numbers).await?;
-        Ok(added)
+        let lost = self.set(client, keys, numbers).await?;
+        let kept = |(sum, last): (&&Sum, Result<u32, SequenceError>)| {
+            if lost.contains(&&sum.key) { Err(SequenceError::not_kept(&sum.key)) } else { last }
+        };
+        Ok(sums.iter().zip(added).map(kept).collect())
     }
 
     /// Raises each sequence to a number, or leaves it where it is higher; returns
@@ -109,6 +112,7 @@ impl Rows {
                 Ok(last)
             }));
         }
+        // One that stayed is as high already.
         self.set(client, keys, numbers).await?;
         Ok(raised)
     }
@@ -142,12 +146,20 @@ impl Rows {
         Ok(by_key(&client.query(&self.look, &columns.parameters(false)).await?))
     }
 
-    async fn set(&self, client: &Client, keys: Vec<&Key>, to: Vec<i64>) -> Result<(), Error> {
-        if !keys.is_empty() {
-            let columns = Columns::new(keys.into_iter(), to);
-            client.query(&self.set, &columns.parameters(true)).await?;
+    /// Sets counters, and returns those that stayed below.
+    async fn set<'a>(
+        &self,
+        client: &Client,
+        keys: Vec<&'a Key>,
+        to: Vec<i64>,
+    ) -> Result<Vec<&'a Key>, Error> {
+        if keys.is_empty() {
+            return Ok(keys);
         }
-        Ok(())
+        let columns = Columns::new(keys.iter().copied(), to.clone());
+        let now = by_key(&client.query(&self.set, &columns.parameters(true)).await?);
+        let is_lost = |(key, to): &(&Key, i64)| now.get(key.values()).is_none_or(|now| now < to);
+        Ok(keys.into_iter().zip(to).filter(is_lost).map(|(key, _)| key).collect())
     }
 
     /// Checks that a column of a small type can hold a number.

@@ -149,6 +149,14 @@ fn rebuild_locked(
         Err(SequenceError::NotADatabase { .. }) => true,
         Err(error) => return Err(error),
     };
+    // Nobody may take a number of the old file once its counters were read. Where it is
+    // too damaged for a lock, nobody can take one either.
+    let held = is_damaged.then(|| Database::open(path, false, busy_for).ok()).flatten();
+    if let Some(held) = &held
+        && let Err(error) = held.retry("lock", || held.conn.execute_batch("BEGIN IMMEDIATE"))
+    {
+        tracing::info!(%error, "the damaged database cannot be locked");
+    }
     // What no source knows of would else begin anew.
     let damaged = if is_damaged { vec![path.to_owned()] } else { Vec::new() };
     for file in damaged.into_iter().chain(kept_before(path)?) {
@@ -165,6 +173,7 @@ fn rebuild_locked(
     if !put(&new, path)? {
         return Err(SequenceError::Replaced { path: path.to_owned() });
     }
+    drop(held);
     Ok(Rebuilt { raises, raised, was_made: true, kept })
 }
 
@@ -252,8 +261,21 @@ fn raise_all(
     })
 }
 
-/// Puts a new file in its place; returns whether nothing was there.
+/// Puts a new file in its place; returns whether nothing was there. A log that a lost
+/// file has left would be played into the new one, and is renamed first.
 fn put(new: &Path, path: &Path) -> Result<bool, SequenceError> {
+    if fs::stamp(path).map_err(failed("look for the database"))?.is_none() {
+        let lost = with_end(path, &format!("{DAMAGED}lost-{}", Uuid::new_v4().simple()));
+        for companion in COMPANIONS {
+            match fs::rename_noreplace(&with_end(path, companion), &with_end(&lost, companion)) {
+                Err(error) if !error.is_not_found() => {
+                    return Err(failed("put a lost database's log aside")(error));
+                }
+                _ => {}
+            }
+        }
+        sync(path)?;
+    }
     let error = match fs::rename_noreplace(new, path) {
         Ok(()) => return sync(path).map(|()| true),
         Err(error) => error,
@@ -265,18 +287,21 @@ fn put(new: &Path, path: &Path) -> Result<bool, SequenceError> {
     Err(failed("put the new database in its place")(error))
 }
 
-/// Renames a damaged file and its companions, and returns the new name.
+/// Renames a damaged file and its companions, and returns the new name. Killed in
+/// between, either name has all: the companions are copied first, and go last.
 fn set_aside(path: &Path, when: &str) -> Result<PathBuf, SequenceError> {
     let kept = with_end(path, &format!("{DAMAGED}{when}"));
-    fs::rename_noreplace(path, &kept).map_err(failed("keep the damaged database"))?;
     for companion in COMPANIONS {
-        let renamed = fs::rename_noreplace(&with_end(path, companion), &with_end(&kept, companion));
-        match renamed {
-            Err(error) if !error.is_not_found() => {
-                return Err(failed("keep the damaged database")(error));
-            }
-            _ => {}
+        let bytes = fs::read_if_exists(&with_end(path, companion));
+        if let Some(bytes) = bytes.map_err(failed("keep the damaged database"))? {
+            fs::create_new(&with_end(&kept, companion), &bytes)
+                .map_err(failed("keep the damaged database"))?;
         }
+    }
+    fs::rename_noreplace(path, &kept).map_err(failed("keep the damaged database"))?;
+    sync(path)?;
+    for companion in COMPANIONS {
+        fs::remove_if_exists(&with_end(path, companion)).map_err(failed("remove"))?;
     }
     sync(path)?;
     Ok(kept)

@@ -5,6 +5,7 @@
 //! anew, without making it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,6 +17,7 @@ use super::migrate::migrate;
 use super::rows;
 use super::schema;
 use super::statements::Statements;
+use crate::fs;
 use crate::sequence::{
     Backend, Counter, Idempotency, Key, Known, Layout, Plan, Reply, Request, ReservationRow,
     SequenceError, StoredAnswer,
@@ -81,9 +83,18 @@ impl SqliteBackend {
         let path = path.to_owned();
         let (database, file, was_made) = (None, None, false);
         let mut backend = Self { layout, statements, path, options, database, file, was_made };
+        check_left(&backend.path, options.make)?;
         let database = backend.connect(options.make)?;
         backend.file = database.identity()?;
         backend.path = database.path().to_owned();
+        // Only here: on a disk that is nearly full, growing the log at each connection
+        // would take the space that the commits need.
+        if options.presize
+            && database.is_ours()?
+            && let Err(error) = database.presize()
+        {
+            tracing::debug!(%error, "the log was not grown in advance");
+        }
         backend.database = Some(database);
         Ok(backend)
     }
@@ -110,9 +121,6 @@ impl SqliteBackend {
             database.retry("set the journal mode", || {
                 database.conn.pragma_update(None, "journal_mode", "WAL")
             })?;
-            if self.options.presize {
-                database.presize()?;
-            }
         }
         Ok(database)
     }
@@ -145,8 +153,13 @@ impl SqliteBackend {
         &mut self,
         requests: &[Request],
     ) -> Result<Vec<Result<Reply, SequenceError>>, SequenceError> {
+        let file = self.file;
         self.on_database(|database, layout, statements| {
-            database.transaction(|conn| carry_out(conn, layout, statements, requests))
+            database.transaction(|conn| {
+                // Whoever had the lock before may have put another file in its place.
+                database.check_file(file)?;
+                carry_out(conn, layout, statements, requests)
+            })
         })
     }
 }
@@ -307,6 +320,28 @@ fn hold(conn: &Connection, layout: &Layout, row: &ReservationRow) -> rusqlite::R
     conn.prepare_cached(&sql)?.execute([id, first, second, ids, expires_at]).map(drop)
 }
 
+/// Checks that what is missing was never there: a log without its file, or a file that
+/// was named and is empty, is one that was lost.
+fn check_left(path: &Path, make: Make) -> Result<(), SequenceError> {
+    let stamp = |path: &Path| {
+        fs::stamp(path).map_err(|error| SequenceError::Database {
+            doing: "reach the database file",
+            source: Arc::new(error),
+        })
+    };
+    let file = stamp(path)?;
+    if file.as_ref().is_some_and(|file| file.len > 0) {
+        return Ok(());
+    }
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = stamp(Path::new(&log))?.is_some_and(|log| log.len > 0);
+    if has_log || file.is_some() && make == Make::Tables {
+        return Err(SequenceError::Missing { path: path.to_owned() });
+    }
+    Ok(())
+}
+
 fn expire(conn: &Connection, table: &str, grace: Duration) -> rusqlite::Result<u64> {
     let sql = format!(
         "DELETE FROM {table} AS r WHERE NOT r.confirmed \
@@ -315,8 +350,13 @@ fn expire(conn: &Connection, table: &str, grace: Duration) -> rusqlite::Result<u
     let deleted = conn.prepare_cached(&sql)?.execute(params![grace.as_secs_f64()])?;
     let sql = "DELETE FROM orchestrator_idempotency AS a \
                WHERE a.expires_at < strftime('%Y-%m-%d %H:%M:%f', 'now')";
-    // Answers are repeated until then only, so nobody counts them.
-    conn.prepare_cached(sql)?.execute([])?;
+    let has_answers = "SELECT EXISTS (SELECT 1 FROM sqlite_schema \
+                       WHERE name = 'orchestrator_idempotency')";
+    // Answers are repeated until then only, so nobody counts them. Tables of another
+    // program's making may have none.
+    if conn.query_row(has_answers, [], |row| row.get(0))? {
+        conn.prepare_cached(sql)?.execute([])?;
+    }
     Ok(deleted as u64)
 }
 

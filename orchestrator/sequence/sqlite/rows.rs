@@ -29,6 +29,11 @@ pub(super) fn add(
     let after: Vec<i64> = query(conn, &statements.add, total, key, |value| value.as_i64())?;
     match after.as_slice() {
         [after] => {
+            // What the statement returns, a trigger may have changed since.
+            if !matches!(read(conn, layout, statements, key)?, Ok(Some(now)) if i64::from(now) == *after)
+            {
+                return Err(SequenceError::not_kept(key));
+            }
             return Ok(u32::try_from(after - total).map_err(|_| counter(key, &Value::from(*after))));
         }
         [] => {}
@@ -131,7 +136,11 @@ fn query<T>(
 
 fn write(conn: &Connection, sql: &str, number: i64, key: &Key) -> Result<(), SequenceError> {
     let run = || conn.prepare_cached(sql)?.execute(params_from_iter(parameters(&number, key)));
-    run().map(drop).map_err(|error| fault(conn, "write a counter", error))
+    match run() {
+        Ok(1) => Ok(()),
+        Ok(_) => Err(SequenceError::not_kept(key)),
+        Err(error) => Err(fault(conn, "write a counter", error)),
+    }
 }
 
 fn parameters<'a>(number: &'a i64, key: &'a Key) -> impl Iterator<Item = &'a dyn ToSql> {

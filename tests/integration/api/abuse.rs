@@ -25,7 +25,7 @@ fn request(method: &str, target: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 }
 
 /// What is no reservation, each in its own way.
-const BODIES: [&str; 35] = [
+const BODIES: [&str; 36] = [
     "",
     "{",
     "null",
@@ -61,6 +61,7 @@ const BODIES: [&str; 35] = [
     r#"{"type":"US","count":1,"project_id":"p","count":2}"#,
     r#"{"type":"US","count":1,"project_id":"p","more":2}"#,
     r#"{"type":"US","count":1,"project_id":"p"} x"#,
+    r#"["US",1,"p"]"#,
 ];
 
 #[test]

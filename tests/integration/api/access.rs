@@ -138,6 +138,20 @@ fn a_token_that_was_taken_back_is_good_no_longer() {
     wait_until(|| next(&server, &token, "p").status == 401);
 }
 
+#[test]
+fn tokens_that_are_made_later_are_asked_for_from_the_next_reload_on() {
+    let tokens = Tokens::none();
+    let server = tokens.server();
+    server.get("/ids/next?type=US&project=p").is(200);
+    server.signal("-HUP");
+    wait_until(|| server.log().iter().any(|line| line["level"] == "WARN"));
+    server.get("/ids/next?type=US&project=p").is(200);
+    let token = tokens.make(&["--project", "p", "--scope", "allocate"]);
+    server.signal("-HUP");
+    wait_until(|| server.get("/ids/next?type=US&project=p").status == 401);
+    next(&server, &token, "p").is(200);
+}
+
 fn wait_until(is_so: impl Fn() -> bool) {
     let begin = std::time::Instant::now();
     while !is_so() {

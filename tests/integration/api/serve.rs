@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use super::client::Client;
 use super::server::{Server, Store};
 use crate::support::{Answer, program};
 
@@ -152,4 +153,46 @@ fn metrics_tell_what_happened() {
         assert!(metrics.lines().any(|known| known == line), "{line} is not in\n{metrics}");
     }
     assert!(!metrics.contains("secret-project"));
+}
+
+#[test]
+fn a_named_database_that_was_emptied_is_a_lost_one() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("ids.db"), "").unwrap();
+    let args = ["--listen", "127.0.0.1:0", "--db", "sqlite:ids.db"];
+    serve(folder.path(), &args, &[]).fails(3);
+    assert_eq!(fs::read(folder.path().join("ids.db")).unwrap(), b"");
+}
+
+#[test]
+fn a_log_that_cannot_be_written_costs_nobody_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = program(folder.path());
+    command.env_remove("DATABASE_URL").args(["serve", "--listen", "127.0.0.1:0"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(full).spawn().unwrap();
+    let mut line = String::new();
+    let mut told = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut told, &mut line).unwrap();
+    let address = line.trim().strip_prefix("listening on http://").unwrap().parse().unwrap();
+    for n in 1..=3 {
+        let mut client = Client::connect(address).unwrap();
+        let body = client.get("/ids/next?type=US&project=p").is(200);
+        assert_eq!(body["next_id"], format!("US-00{n}"));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn who_has_closed_its_side_is_answered_and_logged() {
+    use std::io::{Read, Write};
+    let server = Server::on(Store::Sqlite);
+    let mut stream = std::net::TcpStream::connect(server.address).unwrap();
+    stream.write_all(b"GET /ids/next?type=US&project=half HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains(r#""next_id":"US-001""#), "{answer}");
+    assert!(server.log().iter().any(|line| line["message"] == "allocated"));
 }

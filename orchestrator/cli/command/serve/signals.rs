@@ -1,8 +1,10 @@
-//! SIGTERM and Ctrl-C end the service; SIGHUP has the tokens read again.
+//! SIGTERM and Ctrl-C end the service, a second one at once; SIGHUP has the tokens read
+//! again.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// The signals that a service hears.
 pub(super) struct Signals {
@@ -21,14 +23,31 @@ impl Signals {
         })
     }
 
-    /// Waits for the end; calls `again` at each SIGHUP until then.
-    pub(super) async fn end(mut self, again: impl Fn()) {
-        loop {
-            tokio::select! {
-                _ = self.interrupt.recv() => return,
-                _ = self.terminate.recv() => return,
-                _ = self.hangup.recv() => again(),
+    /// Returns what waits for the end, and calls `again` at each SIGHUP, and what waits
+    /// for somebody who wants it at once. Both have to be polled.
+    pub(super) fn end(
+        mut self,
+        again: impl Fn(),
+    ) -> (impl Future<Output = ()>, impl Future<Output = ()>) {
+        let (first, told) = oneshot::channel();
+        let listen = async move {
+            let mut first = Some(first);
+            loop {
+                tokio::select! {
+                    _ = self.interrupt.recv() => {}
+                    _ = self.terminate.recv() => {}
+                    _ = self.hangup.recv() => {
+                        again();
+                        continue;
+                    }
+                }
+                match first.take() {
+                    // Where the service has ended already, nobody listens.
+                    Some(first) => drop(first.send(())),
+                    None => return,
+                }
             }
-        }
+        };
+        (async { drop(told.await) }, listen)
     }
 }

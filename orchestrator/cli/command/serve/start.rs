@@ -3,10 +3,11 @@
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::signals::Signals;
 use super::token;
-use crate::api::{self, Measured, Metrics, Service, ServiceOptions, Tokens};
+use crate::api::{self, Measured, Metrics, Service, ServiceOptions};
 use crate::cli::args::{IsolationLevel, Serve, ServeCommand, TokenCommand};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -20,6 +21,12 @@ use crate::sequence::{
 
 /// The database of a service that was not told of another one.
 const DEFAULT_DATABASE: &str = ".orchestrator/ids.db";
+
+/// How long batches under way may take at the end, after the requests had their time:
+/// a database that hangs may keep them for longer.
+const LAST_BATCHES: Duration = Duration::from_secs(10);
+/// How often the service looks whether its authority is alive.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Does one of the commands of the service.
 pub(crate) fn serve(args: Serve, context: &Context<'_>) -> Result<Exit, CliError> {
@@ -59,17 +66,34 @@ fn start(args: &Serve, context: &Context<'_>) -> Result<Exit, CliError> {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let tokens = args.tokens.clone();
         let reloads = service.clone();
-        let stop = signals.end(move || reload(&reloads, tokens.as_deref()));
-        api::serve(listener, service, stop).await
+        let (stop, now) = signals.end(move || reload(&reloads, tokens.as_deref()));
+        let stop = async {
+            tokio::select! {
+                () = stop => {}
+                // Without it there is no answer but an error: somebody has to start anew.
+                () = died(&running) => tracing::error!("the authority died"),
+            }
+        };
+        tokio::select! {
+            served = api::serve(listener, service, stop) => served,
+            () = now => Ok(false),
+        }
     });
     let is_drained = served.map_err(failed)?;
     runtime.shutdown_background();
-    running.shutdown()?;
+    let is_drained = running.shutdown_within(LAST_BATCHES)? && is_drained;
     if !is_drained {
         tracing::warn!("requests that took too long were cut");
     }
     tracing::info!("ended");
     Ok(Exit::Done)
+}
+
+/// Waits until the authority has ended by itself.
+async fn died(running: &Running) {
+    while !running.is_finished() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 fn tell(address: SocketAddr, context: &Context<'_>) -> Result<(), CliError> {
@@ -97,11 +121,16 @@ fn bind(address: &str, has_tokens: bool) -> Result<TcpListener, CliError> {
 fn reload(service: &Service, path: Option<&Path>) {
     match token::load(path) {
         Ok(tokens) => {
-            // A file that is gone lets nobody in any more.
-            service.set_tokens(tokens.unwrap_or_else(Tokens::default));
-            tracing::info!("the tokens were read again");
+            if service.set_tokens(tokens) {
+                tracing::info!("the tokens were read again");
+            } else {
+                tracing::warn!("there are no tokens: everyone may ask");
+            }
         }
-        Err(error) => tracing::error!(%error, "the tokens cannot be read; the old ones stay"),
+        Err(error) => {
+            let cause: &dyn std::error::Error = &error;
+            tracing::error!(error = cause, "the tokens cannot be read; the old ones stay");
+        }
     }
 }
 

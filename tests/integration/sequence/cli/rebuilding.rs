@@ -132,3 +132,33 @@ fn several_rebuilds_at_once_make_one_database() {
     assert_eq!(kept, 1, "{:?}", workshop.names());
     assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0006\n");
 }
+
+/// Leaves nothing of the database but its log, in which the counter stands at 3.
+fn lose_all_but_the_log(workshop: &Workshop) {
+    let log = workshop.path("chunks.sqlite3-wal");
+    let conn = rusqlite::Connection::open(workshop.path("chunks.sqlite3")).unwrap();
+    conn.pragma_update(None, "journal_mode", "WAL").unwrap();
+    conn.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+    conn.execute_batch("UPDATE id_sequences SET next_number = 3").unwrap();
+    let bytes = fs::read(&log).unwrap();
+    drop(conn);
+    fs::remove_file(workshop.path("chunks.sqlite3")).unwrap();
+    fs::write(&log, bytes).unwrap();
+}
+
+#[test]
+fn the_log_of_a_lost_database_is_not_played_into_the_new_one() {
+    let create = format!("sync {TASKS} --create --from-files items/**/*.md");
+    for makes in [REBUILD, &create] {
+        let workshop = Workshop::with_chunks();
+        (1..=5).for_each(|n| workshop.item(n));
+        workshop.id(&format!("next {TASKS} --create --count 2")).ok();
+        lose_all_but_the_log(&workshop);
+        // It is not made anew in silence either.
+        workshop.id(&format!("next {TASKS} --create")).fails(3);
+        assert_eq!(workshop.id(makes).ok(), "KABSD/TSK\t-\t5\tnew\n");
+        assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0006\n");
+        let is_kept = |name: &String| name.contains(".damaged-lost-") && name.ends_with("-wal");
+        assert_eq!(workshop.names().iter().filter(|name| is_kept(name)).count(), 1);
+    }
+}

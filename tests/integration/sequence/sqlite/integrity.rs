@@ -227,3 +227,28 @@ fn what_one_request_lacks_costs_the_others_of_its_batch_nothing() {
     assert!(matches!(held, Err(SequenceError::NoTable { .. })), "{held:?}");
     assert_eq!((range(first), range(last)), ((1, 1), (2, 3)));
 }
+
+#[test]
+fn a_counter_that_a_trigger_holds_issues_nothing() {
+    let triggers = [
+        "BEFORE UPDATE ON id_registry BEGIN SELECT RAISE(IGNORE); END",
+        "AFTER UPDATE ON id_registry WHEN new.last_assigned_id > 7 BEGIN
+         UPDATE id_registry SET last_assigned_id = 7; END",
+        "BEFORE INSERT ON id_registry BEGIN SELECT RAISE(IGNORE); END",
+    ];
+    for (trigger, is_there) in triggers.into_iter().zip([true, true, false]) {
+        let store = Ours::new(Layout::registry());
+        if is_there {
+            assert_eq!(range(ask(&mut store.open(), next(&us(), 7))), (1, 7));
+        }
+        let conn = Connection::open(store.path()).unwrap();
+        conn.execute_batch(&format!("CREATE TRIGGER theirs {trigger}")).unwrap();
+        for request in [next(&us(), 1), reserve(&us(), 2, HOUR)] {
+            let error = ask(&mut store.open(), request).unwrap_err();
+            assert!(matches!(error, SequenceError::Database { .. }), "{trigger}: {error:?}");
+        }
+        conn.execute_batch("DROP TRIGGER theirs").unwrap();
+        let first = if is_there { 8 } else { 1 };
+        assert_eq!(range(ask(&mut store.open(), next(&us(), 1))), (first, first));
+    }
+}
