@@ -15,7 +15,7 @@ use crate::coordinator::{
 };
 use crate::model::change::{PhaseCompletion, Skipped};
 use crate::model::{Applied, BlockType, Change, Ended, IdQuery, ItemStatus, ResultCode};
-use crate::runner::{Attempt, Stop};
+use crate::runner::{Attempt, Stop, read_result};
 
 /// A phase that ended for good, with what it brings.
 pub(super) struct Finished {
@@ -118,11 +118,18 @@ pub(super) async fn log(
         summary: completion.summary.clone(),
         at: now,
     });
+    let mut detail = format!("{}: {}", completion.phase, completion.summary);
+    // What the next phase should know goes to it by the story.
+    if let Some(context) = read_result(attempt).result().and_then(|result| result.context.as_ref())
+    {
+        detail.push_str("\n\n");
+        detail.push_str(context);
+    }
     let mut event = Event {
         time: now.to_string(),
         event: PHASE_DONE.to_owned(),
         item: Some(item.id.clone()),
-        detail: Some(format!("{}: {}", completion.phase, completion.summary)),
+        detail: Some(detail),
     };
     if !matches!(completion.result, ResultCode::PhaseComplete | ResultCode::SubphaseComplete) {
         event.event = PHASE_FAILED.to_owned();

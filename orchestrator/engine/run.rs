@@ -58,7 +58,8 @@ fn check_targets(environment: &Environment, options: &RunOptions) -> Result<(), 
     for target in &options.selection.targets {
         let is_there =
             snapshot.items.iter().any(|item| item.id.as_deref().is_some_and(|id| target.names(id)));
-        if !is_there && !snapshot.archived.contains_key(&ItemId::key(target.text())) {
+        let is_archived = || snapshot.archived.keys().any(|id| target.names(id));
+        if !is_there && !is_archived() {
             return Err(EngineError::NoSuchTarget { id: target.text().to_owned() });
         }
     }

@@ -136,7 +136,14 @@ impl Attempt {
     /// # Errors
     /// Where it cannot be removed.
     pub fn discard_result(&self) -> Result<(), RunnerError> {
-        fs::remove_if_exists(&self.result_file())?;
+        let file = self.result_file();
+        if fs::stamp(&file)?.is_some_and(|stamp| stamp.kind == Kind::Dir) {
+            // What an agent has put into a folder of that name is left there.
+            let mut aside = (1_u32..).map(|n| self.folder.join(format!("result-{n}.discarded")));
+            let free = aside.find(|path| matches!(fs::stamp(path), Ok(None)));
+            return Ok(fs::rename_noreplace(&file, &free.unwrap_or(file.clone()))?);
+        }
+        fs::remove_if_exists(&file)?;
         Ok(())
     }
 
@@ -303,6 +310,22 @@ mod tests {
         assert!(!answered.is_superseded().unwrap());
         Attempt::create(&runs, "WRK-002", "build").unwrap();
         assert!(answered.is_superseded().unwrap());
+    }
+
+    #[test]
+    fn a_result_that_is_a_folder_is_put_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let attempt = Attempt::create(&dir.path().join("runs"), "WRK-001", "build").unwrap();
+        for n in 1..=2 {
+            fs::create_dir(&attempt.result_file()).unwrap();
+            attempt.discard_result().unwrap();
+            assert_eq!(fs::stamp(&attempt.result_file()).unwrap(), None);
+            let aside = attempt.folder().join(format!("result-{n}.discarded"));
+            assert!(fs::stamp(&aside).unwrap().is_some());
+        }
+        fs::create_new(&attempt.result_file(), b"{}").unwrap();
+        attempt.discard_result().unwrap();
+        assert_eq!(fs::stamp(&attempt.result_file()).unwrap(), None);
     }
 
     proptest! {

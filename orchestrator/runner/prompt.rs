@@ -103,7 +103,7 @@ fn task(job: &PhaseJob<'_>) -> String {
     }
     if is_triage(job) {
         text.push_str(
-            "Judge the item; do not work on it, and change no file of the project. Look at as much of the project as it takes to say how large, complex, risky and valuable the work is, and whether another open item of the backlog says the same. Where the description leaves open what is meant, write a better one.\n\n",
+            "Judge the item; do not work on it, and change no file of the project. Look at as much of the project as it takes to say how large, complex, risky and valuable the work is, and whether another open item of the backlog says the same. Where there is no description and the title leaves open what is meant, write one.\n\n",
         );
     } else if job.phase.destructive {
         text.push_str("Do this phase and no other. You are alone in the work tree and may change what the phase has to change.\n\n");
@@ -163,7 +163,7 @@ fn optional_keys(job: &PhaseJob<'_>) -> String {
     let mut text = "- `context`: a text, what those who do the next phase should know
 - `updated_assessments`: `{\"size\": \"small|medium|large\", \"complexity\": \"low|medium|high\", \"risk\": \"low|medium|high\", \"impact\": \"low|medium|high\"}`
 - `follow_ups`: other work that you found necessary, one entry each, nothing that the backlog has already: `[{\"title\": \"…\", \"context\": \"…\", \"suggested_size\": \"small\", \"suggested_risk\": \"low\", \"tags\": []}]`
-- `description`: a text that replaces the item's description
+- `description`: a text for an item that has none; one that is there stays as it is
 - `duplicates`: the IDs of items that say the same as this one
 - `requires_human_review`: true where a person should look before work begins
 ".to_owned();

@@ -162,7 +162,11 @@ fn outcome_of(
         EndedBy::Idle => Some(Outcome::TimedOut(Timeout::Idle(idle))),
         EndedBy::Total => Some(Outcome::TimedOut(Timeout::Total(job.timeout))),
     };
-    match (read_result(job.attempt), ended_by_us) {
+    let read = read_result(job.attempt);
+    if let Some(result) = read.result() {
+        warnings.extend(result.warnings.iter().cloned());
+    }
+    match (read, ended_by_us) {
         (Outcome::NoResult { .. }, Some(outcome)) => Ok(outcome),
         (Outcome::NoResult { reason }, None) if record.exit.is_some() => {
             Ok(Outcome::NoResult { reason: explain(reason, record.exit, log)? })

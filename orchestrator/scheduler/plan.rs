@@ -111,6 +111,7 @@ fn choose(view: &View<'_>, plan: &mut Plan) -> Chosen {
     if selection.targets.is_empty() {
         return Chosen::Any;
     }
+    let mut has_passed = false;
     for query in &selection.targets {
         let mut items = view.snapshot.items.iter().enumerate();
         let found = items.find(|(_, item)| item.id.as_deref().is_some_and(|id| query.names(id)));
@@ -120,7 +121,7 @@ fn choose(view: &View<'_>, plan: &mut Plan) -> Chosen {
         plan.has_selected = true;
         match item.status {
             ItemStatus::Done => {}
-            ItemStatus::Blocked if selection.auto_advance => {}
+            ItemStatus::Blocked if selection.auto_advance => has_passed = true,
             ItemStatus::Blocked => {
                 plan.blocked_target = item.id.clone();
                 return Chosen::None;
@@ -128,7 +129,7 @@ fn choose(view: &View<'_>, plan: &mut Plan) -> Chosen {
             _ => return Chosen::Target(index, item.id_or_dash().to_owned()),
         }
     }
-    plan.targets_done = true;
+    plan.targets_done = !has_passed;
     Chosen::None
 }
 

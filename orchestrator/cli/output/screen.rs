@@ -36,7 +36,7 @@ impl Screen {
 
 impl TermLike for Screen {
     fn width(&self) -> u16 {
-        Self::size().map_or(DEFAULT_WIDTH, |size| size.ws_col - 1)
+        Self::size().map_or(DEFAULT_WIDTH, |size| size.ws_col)
     }
 
     fn height(&self) -> u16 {

@@ -144,7 +144,10 @@ async fn supervise(plan: Plan) -> Result<u8, RunnerError> {
         }
     }
     record.exit = tree.exit;
-    record.survivors = tree.members().iter().map(|process| process.pid).collect();
+    if matches!(tree.stage, Stage::GivenUp) {
+        // All that the system runs is looked through for these.
+        record.survivors = tree.members().iter().map(|process| process.pid).collect();
+    }
     record.write(&record_file)?;
     recorded?;
     Ok(match tree.exit {
