@@ -288,10 +288,12 @@ fn put(new: &Path, path: &Path) -> Result<bool, SequenceError> {
 }
 
 /// Renames a damaged file and its companions, and returns the new name. Killed in
-/// between, either name has all: the companions are copied first, and go last.
+/// between, either name has all: what goes with the file is copied first, and goes last.
 fn set_aside(path: &Path, when: &str) -> Result<PathBuf, SequenceError> {
     let kept = with_end(path, &format!("{DAMAGED}{when}"));
-    for companion in COMPANIONS {
+    // The index of the log is made anew from the log; to open it here would end the lock
+    // that this process holds through it.
+    for companion in COMPANIONS.into_iter().filter(|end| *end != "-shm") {
         let bytes = fs::read_if_exists(&with_end(path, companion));
         if let Some(bytes) = bytes.map_err(failed("keep the damaged database"))? {
             fs::create_new(&with_end(&kept, companion), &bytes)
