@@ -205,14 +205,27 @@ impl Answer {
     /// Returns what a command that failed said, as an error.
     pub(super) fn error(&self) -> GitError {
         let message = message(&self.stderr);
-        // Whatever the language, the name of the lock is in it; the second is a
-        // branch that somebody moved meanwhile.
-        if message.contains(".lock'") || message.contains("cannot lock ref") {
+        // The second is a branch that somebody moved meanwhile.
+        if names_lock(&message) || message.contains("cannot lock ref") {
             return GitError::Locked { message };
         }
         let message = if message.is_empty() { self.status.to_string() } else { message };
         GitError::Failed { command: self.name, message }
     }
+}
+
+/// What git locks beside its refs, each by a file of that name with `.lock` behind it.
+const LOCKED: &[&str] = &["index", "HEAD", "config", "packed-refs", "shallow"];
+
+/// Tells whether a message names a lock of git's, which it does in any language; hooks
+/// speak of locks of their own.
+fn names_lock(message: &str) -> bool {
+    message.match_indices(".lock").any(|(end, _)| {
+        let path = &message[..end];
+        let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
+        let folder = path[..path.len() - name.len()].split_whitespace().next_back();
+        LOCKED.contains(&name) || folder.is_some_and(|folder| folder.contains("/refs/"))
+    })
 }
 
 /// Returns an answer that is not understood, as an error.
@@ -324,6 +337,24 @@ pub(super) fn first_line(command: &'static str, answer: &[u8]) -> Result<String,
 #[cfg(unix)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_lock_of_another_program_is_none_of_gits() {
+        for message in [
+            "fatal: Unable to create '/a b/.git/index.lock': File exists.",
+            "fatal: Konnte \u{bb}/x/.git/worktrees/w/HEAD.lock\u{ab} nicht erstellen",
+            "error: Unable to create '/x/.git/refs/heads/my branch.lock': File exists.",
+        ] {
+            assert!(names_lock(message), "{message}");
+        }
+        for message in [
+            "error: cannot take '/x/yarn.lock'",
+            "Cargo.lock' needs to be updated",
+            "the refs/heads of '/x/.lock'",
+        ] {
+            assert!(!names_lock(message), "{message}");
+        }
+    }
 
     #[test]
     fn a_command_that_does_not_end_is_killed() {
