@@ -49,6 +49,12 @@ impl ItemId {
         split(text).map(|(_, number)| number)
     }
 
+    /// Returns whether `text` is an ID by which an agent may name its item: one with a
+    /// number, and without what would make it a path.
+    pub fn is_plain(text: &str) -> bool {
+        split(text).is_ok() && !text.contains(['/', '\\'])
+    }
+
     /// Returns whether `text` is an ID of the given prefix, letter case aside.
     pub fn has_prefix(text: &str, prefix: &str) -> bool {
         halves(text).is_some_and(|(own, _)| own.eq_ignore_ascii_case(prefix))

@@ -112,7 +112,7 @@ impl PhaseResult {
             return Err(PhaseResultError::NotAnObject);
         };
         let item_id = required(&map, "item_id")?;
-        if ItemId::parse(&item_id).is_err() || item_id.contains(['/', '\\']) {
+        if !ItemId::is_plain(&item_id) {
             return Err(PhaseResultError::BadItemId { id: item_id });
         }
         let mut warnings = Vec::new();

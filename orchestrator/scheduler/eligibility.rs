@@ -26,6 +26,10 @@ pub enum Waiting {
     TargetBefore(String),
     /// For an ID, which the next save gives it.
     NoId,
+    /// For an ID with a number: nothing else names an item in a result.
+    OddId,
+    /// For an ID of its own: another item has the same.
+    DuplicateId,
     /// For a pipeline that is configured.
     Pipeline(String),
     /// It runs already.
@@ -47,6 +51,8 @@ impl fmt::Display for Waiting {
             Self::NotSelected => f.write_str("not asked for"),
             Self::TargetBefore(id) => write!(f, "waits for the target {id}"),
             Self::NoId => f.write_str("has no ID yet"),
+            Self::OddId => f.write_str("its ID has no number, so no result could name it"),
+            Self::DuplicateId => f.write_str("another item has the same ID"),
             Self::Pipeline(error) => f.write_str(error),
             Self::Running => f.write_str("running"),
             Self::SetAside => f.write_str("left alone, since a change of it was refused"),
@@ -57,27 +63,46 @@ impl fmt::Display for Waiting {
 /// The items of a snapshot by ID, and which of them are done.
 pub(super) struct Dependencies<'a> {
     snapshot: &'a BacklogSnapshot,
-    done: HashMap<String, bool>,
+    known: HashMap<String, Known>,
+}
+
+/// What is known of an ID.
+struct Known {
+    is_done: bool,
+    /// Whether several items have it.
+    is_shared: bool,
 }
 
 impl<'a> Dependencies<'a> {
     pub(super) fn new(snapshot: &'a BacklogSnapshot) -> Self {
-        let mut done = HashMap::new();
+        let mut known: HashMap<String, Known> = HashMap::new();
         for item in &snapshot.items {
             if let Some(id) = &item.id {
-                // Of two items of one ID both must be done.
                 let is_done = item.status == ItemStatus::Done;
-                done.entry(ItemId::key(id)).and_modify(|all| *all &= is_done).or_insert(is_done);
+                let first = Known { is_done, is_shared: false };
+                // Of two items of one ID both must be done.
+                known
+                    .entry(ItemId::key(id))
+                    .and_modify(|all| {
+                        *all = Known { is_done: all.is_done && is_done, is_shared: true };
+                    })
+                    .or_insert(first);
             }
         }
-        Self { snapshot, done }
+        Self { snapshot, known }
+    }
+
+    /// Returns whether several items have the ID of that [`ItemId::key`].
+    pub(super) fn is_shared(&self, key: &str) -> bool {
+        self.known.get(key).is_some_and(|known| known.is_shared)
     }
 
     /// Returns the first dependency that is not met, judged on the whole backlog.
     pub(super) fn unmet(&self, item: &BacklogItem) -> Option<Waiting> {
         item.dependencies.iter().find_map(|id| {
             let key = ItemId::key(id);
-            match (self.done.get(&key), self.snapshot.archived.get(&key)) {
+            let is_done = self.known.get(&key).map(|known| known.is_done);
+            match (is_done, self.snapshot.archived.get(&key)) {
                 (Some(true), _) | (None, Some(Ended::Done)) => None,
                 (Some(false), _) => Some(Waiting::Dependency(id.clone())),
                 (None, Some(Ended::Dropped | Ended::Merged)) => {

@@ -73,9 +73,9 @@ pub struct Plan {
 /// Plans: see the rules in the module's head.
 pub fn plan(view: &View<'_>) -> Plan {
     let mut plan = Plan::default();
-    let chosen = choose(view, &mut plan);
     let mut candidates = Vec::new();
     let dependencies = Dependencies::new(view.snapshot);
+    let chosen = choose(view, &dependencies, &mut plan);
     let running: HashSet<String> =
         view.running.iter().map(|running| ItemId::key(&running.id)).collect();
     for (index, item) in view.snapshot.items.iter().enumerate() {
@@ -106,7 +106,7 @@ enum Chosen {
     None,
 }
 
-fn choose(view: &View<'_>, plan: &mut Plan) -> Chosen {
+fn choose(view: &View<'_>, dependencies: &Dependencies<'_>, plan: &mut Plan) -> Chosen {
     let selection = view.selection;
     if selection.targets.is_empty() {
         return Chosen::Any;
@@ -126,6 +126,8 @@ fn choose(view: &View<'_>, plan: &mut Plan) -> Chosen {
                 plan.blocked_target = item.id.clone();
                 return Chosen::None;
             }
+            // What it waits for may be the next target.
+            _ if selection.auto_advance && dependencies.unmet(item).is_some() => has_passed = true,
             _ => return Chosen::Target(index, item.id_or_dash().to_owned()),
         }
     }
@@ -145,20 +147,31 @@ fn candidate(
         return Err(Waiting::Blocked(item.blocked_reason.clone()));
     }
     let Some(id) = &item.id else { return Err(Waiting::NoId) };
-    if running.contains(&ItemId::key(id)) {
+    let key = ItemId::key(id);
+    if running.contains(&key) {
         return Err(Waiting::Running);
     }
     match chosen {
         Chosen::Any => {}
         Chosen::Target(target, _) if *target == index => {}
         Chosen::Target(_, target) => return Err(Waiting::TargetBefore(target.clone())),
-        Chosen::None => return Err(Waiting::NotSelected),
+        Chosen::None => {
+            let is_target = view.selection.targets.iter().any(|target| target.names(id));
+            let unmet = dependencies.unmet(item).filter(|_| is_target);
+            return Err(unmet.unwrap_or(Waiting::NotSelected));
+        }
     }
     if !is_let_in(view, item) {
         return Err(Waiting::NotSelected);
     }
-    if view.set_aside.contains(&ItemId::key(id)) {
+    if view.set_aside.contains(&key) {
         return Err(Waiting::SetAside);
+    }
+    if !ItemId::is_plain(id) {
+        return Err(Waiting::OddId);
+    }
+    if dependencies.is_shared(&key) {
+        return Err(Waiting::DuplicateId);
     }
     if let Some(waiting) = dependencies.unmet(item) {
         return Err(waiting);
@@ -386,6 +399,27 @@ mod tests {
         assert_eq!(started(&all, &[], &limits(9, 9), &selection), Vec::<String>::new());
         selection.auto_advance = true;
         assert_eq!(started(&all, &[], &limits(9, 9), &selection), ["A-3 triage"]);
+    }
+
+    #[test]
+    fn a_target_that_waits_for_another_one_is_passed() {
+        let first =
+            BacklogItem { dependencies: vec!["A-2".into()], ..item("A-1", ItemStatus::New) };
+        let all = snapshot([first.clone(), item("A-2", ItemStatus::New)]);
+        let targets = vec!["A-1".into(), "A-2".into()];
+        let mut selection = Selection { targets, ..Selection::default() };
+        assert_eq!(started(&all, &[], &limits(9, 9), &selection), Vec::<String>::new());
+        selection.auto_advance = true;
+        assert_eq!(started(&all, &[], &limits(9, 9), &selection), ["A-2 triage"]);
+        let all = snapshot([first, item("A-2", ItemStatus::Done)]);
+        assert_eq!(started(&all, &[], &limits(9, 9), &selection), ["A-1 triage"]);
+    }
+
+    #[test]
+    fn what_no_result_can_name_is_not_started() {
+        let odd = ["epic", "../A-5", "A-6", "a-06"].map(|id| item(id, ItemStatus::New));
+        let all = snapshot(odd.into_iter().chain([item("A-7", ItemStatus::New)]));
+        assert_eq!(started(&all, &[], &limits(9, 9), &Selection::default()), ["A-7 triage"]);
     }
 
     #[test]

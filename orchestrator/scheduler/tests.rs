@@ -318,6 +318,8 @@ fn is_true(world: &World, plan: &Plan, item: &BacklogItem, waiting: &Waiting) ->
             !item.is(id) && world.selection.targets.iter().any(|target| target.names(id))
         }
         Waiting::NoId => item.id.is_none(),
+        // The IDs of this world are all different, and have numbers.
+        Waiting::OddId | Waiting::DuplicateId => false,
         Waiting::Pipeline(_) => match item.pipeline_type.as_deref() {
             Some("bare") => matches!(item.status, ItemStatus::Ready | ItemStatus::InProgress),
             Some("quick") => item.status == ItemStatus::Scoping,
