@@ -161,6 +161,15 @@ impl FileLock {
         Self::acquire(path, Duration::ZERO, holder)
     }
 
+    /// Tells whether the path still names the file that is locked: one that was deleted,
+    /// or replaced, keeps nobody else out.
+    ///
+    /// # Errors
+    /// Where the path cannot be examined.
+    pub fn is_in_place(&self) -> Result<bool, FsError> {
+        is_at(&self.file, &self.path).map_err(FsError::one("examine", &self.path))
+    }
+
     /// Returns the path that was locked.
     pub fn path(&self) -> &Path {
         &self.path

@@ -15,8 +15,9 @@ use serde_yaml::{Mapping, Value};
 
 use super::backlog_store::BacklogStore;
 use super::locked::{Request, TakenIds};
+use super::run_record::write_record;
 use super::{Clock, StoreError, journal};
-use crate::fs;
+use crate::fs::{self, FsError, Kind};
 use crate::ingest;
 use crate::model::change::NewItem;
 use crate::model::{BacklogItem, Change, Code, Diagnostic, IdQuery};
@@ -44,15 +45,21 @@ impl BacklogStore {
     /// had claimed.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] for a malformed inbox, which stays where it is.
+    /// [`StoreError::Invalid`] for an inbox that is malformed or cannot be read: it stays
+    /// where it is.
     pub fn ingest(&mut self, inbox: &Path) -> Result<Ingested, StoreError> {
         let mut ingested = Ingested::default();
         let has_claims = match fs::list(&self.paths.inbox()) {
             Err(error) if error.is_not_found() => false,
             list => !list?.is_empty(),
         };
-        if !has_claims && fs::stamp(inbox)?.is_none() {
+        let stamp = fs::stamp(inbox)?;
+        if !has_claims && stamp.is_none() {
             return Ok(ingested);
+        }
+        // Some kinds of file would be waited for without end.
+        if stamp.is_some_and(|stamp| stamp.kind != Kind::File) {
+            return Err(unusable(inbox, "the inbox is not a file".to_owned()));
         }
         self.paths.prepare()?;
         // One at a time: what a claim has had taken in is read before the backlog's
@@ -65,7 +72,9 @@ impl BacklogStore {
         for claimed in self.claimed()? {
             self.take_claimed(&claimed, &mut ingested)?;
         }
-        let Some(bytes) = fs::read_if_exists(inbox)? else {
+        let unreadable =
+            |error: FsError| unusable(inbox, format!("the inbox cannot be read: {}", error.io()));
+        let Some(bytes) = fs::read_if_exists(inbox).map_err(unreadable)? else {
             return Ok(ingested);
         };
         parse(inbox, &bytes)?;
@@ -133,7 +142,7 @@ impl BacklogStore {
         if let Some(taken) = read_json::<TakenIds>(&record)? {
             if locked.store().knows_any(&taken.ids)? {
                 claim.batches.push(taken.ids);
-                fs::replace(&claim_file, &serde_json::to_vec(&claim)?)?;
+                write_record(&claim_file, &claim)?;
             }
             fs::remove_if_exists(&record)?;
         }
@@ -150,7 +159,7 @@ impl BacklogStore {
                 ingested.added.extend(applied.added);
             }
             claim.batches.push(ids);
-            fs::replace(&claim_file, &serde_json::to_vec(&claim)?)?;
+            write_record(&claim_file, &claim)?;
             fs::remove_if_exists(&record)?;
         } else if is_settled(claimed, &self.options.clock)? {
             fs::remove(claimed)?;
@@ -212,7 +221,11 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, S
 }
 
 fn refused(claimed: &Path, error: &super::RequestError) -> StoreError {
-    let diagnostic = problem(claimed, Code::WrongShape, super::locked::chain(error), (0, 0), None);
+    unusable(claimed, super::locked::chain(error))
+}
+
+fn unusable(path: &Path, message: String) -> StoreError {
+    let diagnostic = problem(path, Code::WrongShape, message, (0, 0), None);
     StoreError::Invalid { diagnostics: vec![diagnostic], text: String::new() }
 }
 

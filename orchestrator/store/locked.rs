@@ -11,6 +11,7 @@ use super::journal::{self, Save};
 use super::load::{Loaded, load};
 use super::mark::MarkLock;
 use super::replace::{self, Meanwhile, NOBODYS, Put, Swap, Swapped};
+use super::run_record::write_record;
 use super::settle::read_displaced;
 use super::touched::{self, Touched, Work};
 use super::worklog::ArchiveEntry;
@@ -340,7 +341,7 @@ impl<'a> LockedBacklog<'a> {
             if let (Some(path), Ok(applied)) = (&request.record, outcome) {
                 let ids = applied.added.iter().filter_map(|item| item.id.clone()).collect();
                 let record = TakenIds { ids, updated: now.to_string() };
-                fs::replace(path, &serde_json::to_vec(&record)?)?;
+                write_record(path, &record)?;
             }
         }
         if !touched.removed.is_empty() {

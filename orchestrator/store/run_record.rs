@@ -1,7 +1,8 @@
 //! The records of a run: `run.lock`, held while it lasts, and what it writes down for
 //! the next one, should it be killed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,7 +13,9 @@ use crate::fs::{self, FileLock, Holder};
 /// One run at a time: a second one does not wait.
 #[derive(Debug)]
 pub struct RunLock {
-    _lock: FileLock,
+    lock: Mutex<FileLock>,
+    paths: Paths,
+    holder: Holder,
 }
 
 impl RunLock {
@@ -21,9 +24,22 @@ impl RunLock {
     /// # Errors
     /// [`StoreError::Lock`] where another run has it, which is named.
     pub fn take(paths: &Paths, holder: &Holder) -> Result<Self, StoreError> {
-        paths.prepare()?;
-        let lock = FileLock::try_acquire(&paths.state.join("run.lock"), holder)?;
-        Ok(Self { _lock: lock })
+        let lock = Mutex::new(acquire(paths, holder)?);
+        Ok(Self { lock, paths: paths.clone(), holder: holder.clone() })
+    }
+
+    /// Takes the lock anew where its file was deleted, as with the whole folder, so that
+    /// a second run still sees the first. Returns whether it was.
+    ///
+    /// # Errors
+    /// [`StoreError::Lock`] where another run has taken it meanwhile.
+    pub fn renew(&self) -> Result<bool, StoreError> {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_lost = !lock.is_in_place()?;
+        if is_lost {
+            *lock = acquire(&self.paths, &self.holder)?;
+        }
+        Ok(is_lost)
     }
 
     /// Returns who runs this backlog now, where anybody does; `host` is this machine.
@@ -33,6 +49,11 @@ impl RunLock {
         // One that was killed has left its name, and holds nothing.
         (held.alive != Some(false)).then_some(held.holder)
     }
+}
+
+fn acquire(paths: &Paths, holder: &Holder) -> Result<FileLock, StoreError> {
+    paths.prepare()?;
+    Ok(FileLock::try_acquire(&paths.state.join("run.lock"), holder)?)
 }
 
 /// A value that outlives a kill: `runs/NAME.json`, replaced as a whole.
@@ -62,10 +83,7 @@ impl RunRecord {
     /// # Errors
     /// Where the file cannot be written.
     pub fn write<T: Serialize>(&self, value: &T) -> Result<(), StoreError> {
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        Ok(fs::replace(&self.path, &serde_json::to_vec(value)?)?)
+        write_record(&self.path, value)
     }
 
     /// Removes it, where there is one.
@@ -75,5 +93,19 @@ impl RunRecord {
     pub fn remove(&self) -> Result<(), StoreError> {
         fs::remove_if_exists(&self.path)?;
         Ok(())
+    }
+}
+
+/// Writes a record of ours, durably; its folder is made anew where it was deleted.
+pub(super) fn write_record(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
+    let json = serde_json::to_vec(value)?;
+    match fs::replace(path, &json) {
+        Err(error) if error.is_not_found() => {
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            Ok(fs::replace(path, &json)?)
+        }
+        written => Ok(written?),
     }
 }
