@@ -134,7 +134,8 @@ impl Project {
         // Somebody must be left who could stop it.
         let (sender, stop) = watch::channel(Stop::Run);
         let start = Instant::now();
-        let summary = runtime.block_on(engine::run(environment, &options, stop))?;
+        let (summary, result) = runtime.block_on(engine::run(environment, &options, stop));
+        result?;
         let elapsed = start.elapsed();
         drop(sender);
         if summary.phases_executed != PHASES || summary.halt != Halt::Cap {

@@ -357,7 +357,9 @@ fn change_hint(error: &ChangeError) -> Option<String> {
             format!("`orchestrator done {id}` first, or give it up with --reason")
         }
         ChangeError::Guardrail { id, .. } => {
-            format!("a person consents with `orchestrator block {id} --reason …`, then `unblock`")
+            format!(
+                "a person consents with `orchestrator block {id} --type decision --reason …`, then `unblock`"
+            )
         }
         ChangeError::UnknownPipeline { near: Some(near), .. }
         | ChangeError::UnknownPhase { near: Some(near), .. } => format!("did you mean `{near}`?"),

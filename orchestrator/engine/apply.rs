@@ -81,7 +81,10 @@ pub(super) async fn finish(
     let mut effects = Effects::default();
     for outcome in outcomes {
         match outcome {
-            Ok(applied) => effects.take(&applied, item),
+            Ok(applied) => {
+                effects.take(&applied, item);
+                effects.moved_from = applied.was_moved.then(|| completion.phase.clone());
+            }
             // The item stays as it is, and the run goes on with the others.
             Err(error) => return kept(describe(&error)),
         }
@@ -162,6 +165,8 @@ pub(super) struct Effects {
     notes: Vec<String>,
     /// Paths that it changed and that are not committed.
     pub uncommitted: Vec<String>,
+    /// The phase, where the item does not stand there any more.
+    pub moved_from: Option<String>,
     /// Whether nothing was saved, and the result is kept for a later run.
     pub is_kept: bool,
 }
@@ -214,10 +219,9 @@ impl Effects {
 pub(super) async fn block(
     environment: &Environment,
     item: &ItemRef,
-    reason: String,
+    (kind, reason): (Option<BlockType>, String),
     stop: &mut Receiver<Stop>,
 ) -> Result<Option<Effects>, EngineError> {
-    let kind = Some(BlockType::Decision);
     let request = Change::Block { item: IdQuery::new(&item.id), reason, kind }.into();
     let outcomes = match change(environment, &[request], stop).await {
         Ok(changed) => changed.outcomes,

@@ -90,7 +90,9 @@ async fn apply(
     stop: &mut Receiver<Stop>,
 ) -> Result<Option<Effects>, EngineError> {
     let snapshot = environment.coordinator.snapshot();
-    let title = snapshot.get(&completion.id).map(|item| item.title.clone()).unwrap_or_default();
+    // One that is archived by now had its title when the phase began.
+    let seen = snapshot.get(&completion.id).or(completion.seen.as_ref());
+    let title = seen.map(|item| item.title.clone()).unwrap_or_default();
     let item = ItemRef { id: attempt.item().to_owned(), title };
     let ask = Command::WasMade { record: record_of(attempt), item: item.id.clone() };
     let was_made = matches!(environment.coordinator.ask(ask).await?, Reply::WasMade(true));

@@ -68,6 +68,8 @@ pub(super) async fn run(
         // A result that is not to be used must not be found by a later run.
         attempt.discard_result()?;
         if *stop.borrow() != Stop::Run {
+            let (item, phase) = named();
+            observer.tell(RunEvent::PhaseInterrupted { item, phase });
             return Ok(Ran::Interrupted);
         }
         let Some(now) = as_it_is_now(environment, start, &item).await? else {
@@ -215,6 +217,13 @@ fn judge(report: &Report) -> Verdict {
     match &report.outcome {
         Outcome::Result(result) if result.result == ResultCode::Failed => {
             Verdict::Failed { reason: result.summary.clone(), retry: true }
+        }
+        Outcome::Result(result)
+            if result.result == ResultCode::SubphaseComplete
+                && result.phase.trim() == PhaseCompletion::TRIAGE =>
+        {
+            let reason = "the triage has no subphases: it is complete, blocked or failed";
+            Verdict::Failed { reason: reason.to_owned(), retry: true }
         }
         Outcome::Result(result) => {
             Verdict::Use(Box::new(PhaseCompletion::from_result(result, None)))

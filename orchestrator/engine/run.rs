@@ -14,7 +14,7 @@ use super::error::EngineError;
 use super::event::{Outlook, RunEvent};
 use super::leftovers::take_up;
 use super::summary::{Halt, ItemRef, Summary};
-use super::task::{Ended, work};
+use super::task::{Ended, Job, work};
 use crate::coordinator::{Command, CoordinatorError, Reply, Request, StoreError};
 use crate::model::{BacklogItem, BacklogSnapshot, Change, IdQuery, ItemId, ItemStatus};
 use crate::runner::Stop;
@@ -31,26 +31,22 @@ const NAMED: usize = 3;
 /// `stop` may change at any time: what runs is then let end as it says, its result
 /// is used, and the run ends. Whatever ends a run, what runs is waited for first.
 ///
-/// # Errors
-/// A target that does not exist, an agent that cannot be started, a backlog that
-/// cannot be saved. What was saved before stands.
+/// Returns what it did, and what broke it, if anything did: a target that does not
+/// exist, an agent that cannot be started, a backlog that cannot be saved. What was
+/// saved before stands, and is in the summary.
 pub async fn run(
     environment: Environment,
     options: &RunOptions,
     stop: Receiver<Stop>,
-) -> Result<Summary, EngineError> {
-    check_targets(&environment, options)?;
-    let commits = Commits::open(&environment).await?;
-    let mut run = Run::new(environment, commits, options, stop);
-    let halted = match run.take_up().await {
-        Ok(()) => run.rounds().await,
+) -> (Summary, Result<(), EngineError>) {
+    let commits = match check_targets(&environment, options) {
+        Ok(()) => Commits::open(&environment).await,
         Err(error) => Err(error),
     };
-    // What was saved stands, and so it is committed, whatever ended the run.
-    let uncommitted = run.commits.end(&run.environment).await;
-    let halt = halted?;
-    run.note_uncommitted(uncommitted?);
-    Ok(Summary { halt, ..run.summary })
+    match commits {
+        Ok(commits) => Run::new(environment, commits, options, stop).execute().await,
+        Err(error) => (Summary::default(), Err(error)),
+    }
 }
 
 fn check_targets(environment: &Environment, options: &RunOptions) -> Result<(), EngineError> {
@@ -82,6 +78,8 @@ struct Run<'a> {
     failures: u32,
     /// Items that the run has moved: they stay in its view, whatever its filters say.
     moved: HashSet<String>,
+    /// Phases that ended for an item that had been moved: its key, and the phase.
+    displaced: HashSet<(String, String)>,
     /// Items that cannot be worked on in this run: a save of theirs was refused.
     set_aside: HashSet<String>,
     /// Whether the backlog could not be read when it was last looked at.
@@ -112,11 +110,26 @@ impl<'a> Run<'a> {
             running: Vec::new(),
             failures: 0,
             moved: HashSet::new(),
+            displaced: HashSet::new(),
             set_aside: HashSet::new(),
             is_waiting: false,
             bad_inbox: None,
             outlook: Outlook::default(),
             fatal: None,
+        }
+    }
+
+    async fn execute(mut self) -> (Summary, Result<(), EngineError>) {
+        let halted = match self.take_up().await {
+            Ok(()) => self.rounds().await,
+            Err(error) => Err(error),
+        };
+        // What was saved stands, and so it is committed, whatever ended the run.
+        let committed = self.commits.end(&self.environment).await;
+        let committed = committed.map(|uncommitted| self.note_uncommitted(uncommitted));
+        match halted.and_then(|halt| committed.map(|()| halt)) {
+            Ok(halt) => (Summary { halt, ..self.summary }, Ok(())),
+            Err(error) => (Summary { halt: Halt::Failed, ..self.summary }, Err(error)),
         }
     }
 
@@ -158,6 +171,10 @@ impl<'a> Run<'a> {
         if let Some(halt) = self.halted() {
             return Ok(self.running.is_empty().then_some(halt));
         }
+        if self.environment.lock.renew()? {
+            let (state, observer) = (&self.environment.paths.state, &self.environment.observer);
+            observer.warn(format!("{} was deleted, and is made anew", state.display()));
+        }
         if !self.can_read().await? || self.places() == 0 {
             return Ok(None);
         }
@@ -168,7 +185,7 @@ impl<'a> Run<'a> {
         let mut plan = self.plan(&snapshot);
         self.tell_outlook(&snapshot, &plan);
         if plan.starts.is_empty() {
-            return Ok(self.running.is_empty().then(|| self.nothing_left(&plan)));
+            return Ok(self.running.is_empty().then(|| self.nothing_left(&snapshot, &plan)));
         }
         plan.starts.truncate(self.places());
         let items = self.put_in_place(&snapshot, &plan.starts).await?;
@@ -283,15 +300,12 @@ impl<'a> Run<'a> {
             !matches!(waiting.1, Waiting::Blocked(_) | Waiting::Running)
         };
         let waiting = || plan.waiting.iter().filter(is_other);
-        let named = |(index, waiting): &(usize, Waiting)| {
-            (ItemRef::from(&*snapshot.items[*index]), waiting.to_string())
-        };
         let outlook = Outlook {
             running: self.running.len() + plan.starts.len().min(self.places()),
             completed: self.summary.completed.len(),
             blocked: plan.waiting.iter().filter(is_blocked).count(),
             waiting: waiting().count(),
-            first: waiting().take(NAMED).map(named).collect(),
+            first: waiting().take(NAMED).map(|waiting| named(snapshot, waiting)).collect(),
         };
         if self.outlook != outlook {
             self.outlook = outlook.clone();
@@ -300,7 +314,15 @@ impl<'a> Run<'a> {
     }
 
     /// Returns why the run ends, where nothing can be started and nothing runs.
-    fn nothing_left(&self, plan: &Plan) -> Halt {
+    fn nothing_left(&mut self, snapshot: &BacklogSnapshot, plan: &Plan) -> Halt {
+        let is_asked_for = |waiting: &&(usize, Waiting)| {
+            !matches!(
+                waiting.1,
+                Waiting::Blocked(_) | Waiting::NotSelected | Waiting::TargetBefore(_)
+            )
+        };
+        let waiting = plan.waiting.iter().filter(is_asked_for);
+        self.summary.waiting = waiting.map(|waiting| named(snapshot, waiting)).collect();
         let selection = &self.options.selection;
         if plan.blocked_target.is_some() {
             Halt::TargetBlocked
@@ -390,11 +412,14 @@ impl<'a> Run<'a> {
 
     /// Starts a phase of an item that stands there.
     fn start(&mut self, start: Start, item: Arc<BacklogItem>) {
-        self.moved.insert(ItemId::key(&start.id));
+        let key = ItemId::key(&start.id);
+        self.moved.insert(key.clone());
         let running = Running { id: start.id.clone(), destructive: start.destructive };
         let environment = Arc::clone(&self.environment);
         let commits = self.commits.clone();
-        let task = self.tasks.spawn(work(environment, commits, start, item, self.stop.clone()));
+        let was_moved = self.displaced.contains(&(key, start.phase.clone()));
+        let job = Job { start, item, was_moved };
+        let task = self.tasks.spawn(work(environment, commits, job, self.stop.clone()));
         self.running.push((task.id(), running));
     }
 
@@ -450,7 +475,7 @@ impl<'a> Run<'a> {
                 }
                 self.count(&running.id, effects);
             }
-            Ok(Ended::Refused(effects)) => self.count(&running.id, effects),
+            Ok(Ended::NotRun(effects)) => self.count(&running.id, effects),
             Ok(Ended::Interrupted) => {}
             Err(error) => self.fatal = self.fatal.take().or(Some(error)),
         }
@@ -469,10 +494,16 @@ impl<'a> Run<'a> {
         if effects.is_kept {
             self.set_aside.insert(ItemId::key(id));
         }
+        self.displaced.extend(effects.moved_from.map(|phase| (ItemId::key(id), phase)));
         self.note_uncommitted(effects.uncommitted);
         self.summary.completed.extend(effects.completed);
         self.summary.follow_ups.extend(effects.added.into_iter().map(|(item, _)| item));
         self.summary.blocked.extend(effects.blocked.into_iter().map(|(item, _)| item));
         self.summary.merged.extend(effects.merged);
     }
+}
+
+/// Returns an item that waits, and why.
+fn named(snapshot: &BacklogSnapshot, (index, waiting): &(usize, Waiting)) -> (ItemRef, String) {
+    (ItemRef::from(&*snapshot.items[*index]), waiting.to_string())
 }

@@ -37,6 +37,8 @@ pub enum Halt {
     NoMatch,
     /// A person ended it.
     Interrupted,
+    /// Something broke it.
+    Failed,
 }
 
 /// What a run did.
@@ -54,6 +56,9 @@ pub struct Summary {
     pub follow_ups: Vec<ItemRef>,
     /// Items that were merged: source and target.
     pub merged: Vec<(String, String)>,
+    /// Items that were asked for and could not be started, for another reason than that
+    /// they are blocked, with the reason; empty where the run ended before its time.
+    pub waiting: Vec<(ItemRef, String)>,
     /// Paths that phases changed and that are not committed, since somebody else had
     /// changed them too: as seen from the top of the repository, fit for a message.
     pub uncommitted: Vec<String>,

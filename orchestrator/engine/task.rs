@@ -16,11 +16,12 @@ use super::apply::{Effects, Finished, archive, block, finish};
 use super::commits::{Commits, Done, Subject, describe};
 use super::environment::Environment;
 use super::error::EngineError;
+use super::event::RunEvent;
 use super::phase::{self, Ran};
 use super::summary::ItemRef;
 use crate::git::GitError;
 use crate::model::change::PhaseCompletion;
-use crate::model::{BacklogItem, ItemId, ResultCode, Staleness};
+use crate::model::{BacklogItem, BlockType, ItemId, ResultCode, Staleness};
 use crate::runner::{Attempt, Outcome, Stop, read_result};
 use crate::scheduler::Start;
 
@@ -36,26 +37,35 @@ pub(super) enum Ended {
         /// Whether all retries failed.
         has_failed: bool,
     },
-    /// The phase was not begun: its item is blocked.
-    Refused(Effects),
+    /// No agent ran: the item is blocked, or a result that was kept is used.
+    NotRun(Effects),
     /// The run was ended first: it counts for nothing.
     Interrupted,
+}
+
+/// A phase that is to be executed.
+pub(super) struct Job {
+    pub start: Start,
+    pub item: Arc<BacklogItem>,
+    /// Whether this phase has ended before in this run, and its item was moved away.
+    pub was_moved: bool,
 }
 
 /// Runs a phase of an item that stands there, and saves what came of it.
 pub(super) async fn work(
     environment: Arc<Environment>,
     commits: Commits,
-    start: Start,
-    item: Arc<BacklogItem>,
+    job: Job,
     mut stop: Receiver<Stop>,
 ) -> Result<Ended, EngineError> {
+    let Job { start, item, was_moved } = job;
     let uncommitted = match begin(&environment, &commits, &start, &item, &mut stop).await? {
         Begun::Yes { uncommitted } => uncommitted,
-        Begun::No(effects) => return Ok(Ended::Refused(effects)),
+        Begun::No(effects) => return Ok(Ended::NotRun(effects)),
     };
     let held = commits.held(&environment, &start.id, &start.phase).await?;
     let held = held.map(|attempt| take(&item, attempt)).transpose()?.flatten();
+    let is_held = held.is_some();
     let ran = match held {
         Some(ran) => ran,
         None => phase::run(&environment, &start, Arc::clone(&item), &stop).await?,
@@ -67,8 +77,28 @@ pub(super) async fn work(
     let mut effects =
         save(&environment, &commits, *finished, &attempt, start.destructive, &mut stop).await?;
     effects.uncommitted.extend(uncommitted);
+    if effects.moved_from.is_some() && was_moved {
+        let blocked = block_moved(&environment, &start, &item, &mut stop).await?;
+        effects.blocked.extend(blocked.blocked);
+    }
     effects.completed = archive(&environment, &effects.done, &mut stop).await?;
-    Ok(Ended::Executed { effects, has_failed })
+    Ok(if is_held { Ended::NotRun(effects) } else { Ended::Executed { effects, has_failed } })
+}
+
+/// Blocks an item whose phase ends again and again for nothing: something, such as an
+/// agent that resets the work tree, puts it back each time.
+async fn block_moved(
+    environment: &Environment,
+    start: &Start,
+    item: &BacklogItem,
+    stop: &mut Receiver<Stop>,
+) -> Result<Effects, EngineError> {
+    let (id, phase) = (&start.id, &start.phase);
+    let reason = format!(
+        "{phase} ended twice in one run, and each time {id} had been moved meanwhile; an agent \
+         must leave the backlog as it is (`git reset`, `checkout` and `stash` put it back)"
+    );
+    Ok(block(environment, &ItemRef::from(item), (None, reason), stop).await?.unwrap_or_default())
 }
 
 /// Whether a phase may be begun.
@@ -89,7 +119,7 @@ async fn begin(
     let failed = |error: GitError| format!("{GIT_FAILED}{}", describe(&error));
     let lost = match lost_commit(environment, commits, start, item).await? {
         Ok(lost) => lost,
-        Err(error) => return refuse(environment, item, failed(error), stop).await,
+        Err(error) => return refuse(environment, item, (None, failed(error)), stop).await,
     };
     if let Some(commit) = lost {
         let (id, phase) = (&start.id, &start.phase);
@@ -98,6 +128,7 @@ async fn begin(
         // Who has let the item go on knows of it.
         if staleness == Staleness::Block && !commits.was_asked(id, commit).await? {
             let reason = format!("stale: {text}; unblock {id} to begin {phase} all the same");
+            let reason = (Some(BlockType::Decision), reason);
             let refused = refuse(environment, item, reason, stop).await?;
             commits.asks(id, commit).await?;
             return Ok(refused);
@@ -106,14 +137,14 @@ async fn begin(
     }
     match commits.starts(environment, &start.id, start.destructive).await? {
         Ok(flushed) => Ok(Begun::Yes { uncommitted: flushed.uncommitted }),
-        Err(error) => refuse(environment, item, failed(error), stop).await,
+        Err(error) => refuse(environment, item, (None, failed(error)), stop).await,
     }
 }
 
 async fn refuse(
     environment: &Environment,
     item: &BacklogItem,
-    reason: String,
+    reason: (Option<BlockType>, String),
     stop: &mut Receiver<Stop>,
 ) -> Result<Begun, EngineError> {
     let effects = block(environment, &ItemRef::from(item), reason, stop).await?;
@@ -175,7 +206,10 @@ pub(super) async fn save(
                 );
                 // An item that is gone or moved cannot wait; what else the phase brings
                 // is saved without a commit.
-                if let Some(effects) = block(environment, &finished.item, reason, stop).await? {
+                let because = (None, reason.clone());
+                if let Some(effects) = block(environment, &finished.item, because, stop).await? {
+                    let (item, phase) = (finished.item, phase.to_owned());
+                    environment.observer.tell(RunEvent::PhaseKept { item, phase, reason });
                     return Ok(effects);
                 }
                 environment.observer.warn(format!("{id} {phase}: {}", describe(&error)));

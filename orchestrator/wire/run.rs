@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{ItemRef, MergedPair};
+use super::{ItemRef, MergedPair, Waiting};
 
 /// One thing that happened in a run. Fields of a kind of event that others do not
 /// have stand after the first three.
@@ -39,6 +39,8 @@ pub enum Halt {
     NoMatch,
     /// A person ended it.
     Interrupted,
+    /// An error ended it.
+    Failed,
 }
 
 /// What came of a run.
@@ -56,6 +58,10 @@ pub struct RunReport {
     pub follow_ups: Vec<ItemRef>,
     /// Items that were merged.
     pub merged: Vec<MergedPair>,
+    /// Items that could not be started though nobody blocked them, and why; absent where
+    /// there are none, or the run ended before its time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Waiting>,
     /// Paths that phases changed and that are not committed, since somebody else had
     /// changed them too; absent where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -93,6 +99,7 @@ mod tests {
             blocked: vec![],
             follow_ups: vec![],
             merged: vec![MergedPair { source: "A-3".into(), target: "A-1".into() }],
+            waiting: vec![],
             uncommitted: vec![],
         };
         assert_eq!(
@@ -109,6 +116,7 @@ mod tests {
             (Halt::TargetBlocked, "target_blocked"),
             (Halt::NoMatch, "no_match"),
             (Halt::Interrupted, "interrupted"),
+            (Halt::Failed, "failed"),
             (Halt::Cap, "cap"),
         ];
         for (halt, word) in words {

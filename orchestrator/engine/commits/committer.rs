@@ -316,13 +316,26 @@ impl Committer {
     /// Ends a run: commits what is left to commit, and closes the books.
     pub(super) fn end(&mut self) -> Result<Ended, CommitError> {
         self.settle()?;
-        let flushed = self.flush(true);
+        let flushed = self.flush(true).and_then(|mut ended| {
+            ended.uncommitted.extend(self.left_to_the_person()?);
+            Ok(ended)
+        });
         if self.ledger.close() {
             self.note()?;
         } else {
             self.record.remove()?;
         }
         flushed
+    }
+
+    /// Returns those of our own files that were dirty when the run began, and still are.
+    fn left_to_the_person(&self) -> Result<Vec<String>, CommitError> {
+        if self.ledger.own_dirty.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.repository.snapshot()?;
+        let left = self.ledger.own_dirty.iter().filter(|path| now.contains_key(*path));
+        Ok(left.map(RepoPath::to_string).collect())
     }
 
     /// Returns the attempt of an item whose result waits for its commit.

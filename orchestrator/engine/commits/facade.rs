@@ -1,6 +1,7 @@
 //! The committer as tasks use it: shared, off the runtime's threads, and silent where
 //! there is no repository.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::committer::{CommitError, Committer, Done, Ended};
@@ -19,6 +20,8 @@ type Asked<T> = Result<Result<Option<T>, GitError>, EngineError>;
 #[derive(Clone, Default)]
 pub(in crate::engine) struct Commits {
     committer: Option<Arc<Mutex<Committer>>>,
+    /// The paths of which it was told that they are not committed.
+    told: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Commits {
@@ -31,7 +34,10 @@ impl Commits {
         let (paths, inbox) = (environment.paths.clone(), environment.inbox.clone());
         let open = move || Committer::open(&paths, &inbox);
         match tokio::task::spawn_blocking(open).await.map_err(EngineError::Died)? {
-            Ok(committer) => Ok(Self { committer: committer.map(|own| Arc::new(Mutex::new(own))) }),
+            Ok(committer) => {
+                let committer = committer.map(|own| Arc::new(Mutex::new(own)));
+                Ok(Self { committer, ..Self::default() })
+            }
             Err(CommitError::Store(error)) => Err(error.into()),
             Err(CommitError::Git(error)) => {
                 let error = describe(&error);
@@ -54,6 +60,19 @@ impl Commits {
         }
     }
 
+    fn committed(&self, environment: &Environment, ended: &Ended) {
+        if let Some(commit) = &ended.commit {
+            environment.observer.tell(RunEvent::Committed { commit: commit.clone() });
+        }
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for path in &ended.uncommitted {
+            if told.insert(path.clone()) {
+                let text = format!("{path} is not committed: somebody else had changed it too");
+                environment.observer.warn(text);
+            }
+        }
+    }
+
     /// Notes that a phase begins; before a destructive one, commits what the others
     /// have changed.
     pub(in crate::engine) async fn starts(
@@ -73,7 +92,7 @@ impl Commits {
                     environment.observer.warn(text);
                 }
             }
-            committed(environment, &flushed);
+            self.committed(environment, &flushed);
         }
         let key = ItemId::key(id);
         Ok(self.ask(move |own| own.starts(&key, destructive)).await?.map(|_| flushed))
@@ -101,7 +120,7 @@ impl Commits {
     ) -> Result<Result<Ended, GitError>, EngineError> {
         let ended = self.ask(move |own| own.ends(&done)).await?.map(Option::unwrap_or_default);
         if let Ok(ended) = &ended {
-            committed(environment, ended);
+            self.committed(environment, ended);
         }
         Ok(ended)
     }
@@ -127,7 +146,7 @@ impl Commits {
         match self.ask(Committer::end).await? {
             Ok(ended) => {
                 let ended = ended.unwrap_or_default();
-                committed(environment, &ended);
+                self.committed(environment, &ended);
                 Ok(ended.uncommitted)
             }
             Err(error) => {
@@ -201,16 +220,6 @@ impl Commits {
         // It asks nothing of git.
         drop(self.ask(move |own| own.asks(&key, &commit)).await?);
         Ok(())
-    }
-}
-
-fn committed(environment: &Environment, ended: &Ended) {
-    if let Some(commit) = &ended.commit {
-        environment.observer.tell(RunEvent::Committed { commit: commit.clone() });
-    }
-    for path in &ended.uncommitted {
-        let text = format!("{path} is not committed: somebody else had changed it too");
-        environment.observer.warn(text);
     }
 }
 

@@ -77,6 +77,9 @@ pub struct Applied {
     pub numbers: Vec<String>,
     /// Proposed items that were not added.
     pub skipped: Vec<Skipped>,
+    /// Whether a phase ended for an item that does not stand there any more, and left
+    /// it where it is.
+    pub was_moved: bool,
     /// What a person should know about it.
     pub notes: Vec<String>,
 }

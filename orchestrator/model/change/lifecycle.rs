@@ -161,7 +161,9 @@ pub(super) fn unblock(
         draft.applied.notes.push(note);
         ItemStatus::New
     });
-    let consent = !draft.context.rules.guardrails.reasons(&item).is_empty();
+    // Who answers a question, or mends a failure, has not consented to anything.
+    let is_decision = item.blocked_type == Some(BlockType::Decision);
+    let consents = is_decision && !draft.context.rules.guardrails.reasons(&item).is_empty();
     let now = draft.now().to_owned();
     let phase = match back {
         ItemStatus::New | ItemStatus::Ready => None,
@@ -173,7 +175,7 @@ pub(super) fn unblock(
         if let Some(notes) = notes {
             item.unblock_context = Some(notes.to_owned());
         }
-        if consent {
+        if consents {
             item.approved = Some(now);
         }
     });

@@ -97,6 +97,7 @@ pub(super) fn complete(draft: &mut Draft<'_>, done: PhaseCompletion) -> Result<(
             done.id, done.phase, item.status
         );
         draft.applied.notes.push(note);
+        draft.applied.was_moved = true;
         return Ok(());
     }
     take_effects(draft, index, &done);
@@ -204,11 +205,12 @@ fn move_on(draft: &mut Draft<'_>, index: usize, done: &PhaseCompletion) -> Resul
     Ok(())
 }
 
-/// Merges what a phase found to say the same; of a pair the lower number stays. A
-/// merge that cannot be made is told, and voids nothing else.
+/// Merges what a phase found to say the same; of a pair the lower number stays, and
+/// goes into the next one. A merge that cannot be made is told, and voids nothing else.
 fn merge_duplicates(draft: &mut Draft<'_>, done: &PhaseCompletion) {
+    let mut own = IdQuery::new(&done.id);
     for other in &done.duplicates {
-        let (own, twin) = (IdQuery::new(&done.id), IdQuery::new(other));
+        let twin = IdQuery::new(other);
         let pair = draft.find(&own).and_then(|a| draft.find(&twin).map(|b| (a, b)));
         let outcome = pair.and_then(|(a, b)| {
             let items = &draft.file.items;
@@ -217,14 +219,18 @@ fn merge_duplicates(draft: &mut Draft<'_>, done: &PhaseCompletion) {
             }
             let number =
                 |index: usize| ItemId::number_of(items[index].id_or_dash()).unwrap_or(u32::MAX);
-            let (stays, goes) = if number(a) <= number(b) { (own, twin) } else { (twin, own) };
-            draft.attempt(|draft| merge(draft, &goes, &stays))
+            let is_lower = number(a) <= number(b);
+            let (stays, goes) = if is_lower { (&own, &twin) } else { (&twin, &own) };
+            draft.attempt(|draft| merge(draft, goes, stays))?;
+            Ok(is_lower)
         });
-        if let Err(error) = outcome {
-            draft.applied.notes.push(format!(
+        match outcome {
+            Ok(true) => {}
+            Ok(false) => own = twin,
+            Err(error) => draft.applied.notes.push(format!(
                 "{other} was named a duplicate of {}, and not merged: {error}",
                 done.id
-            ));
+            )),
         }
     }
 }

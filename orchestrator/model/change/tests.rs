@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::model::{
-    Assessments, BacklogFile, BacklogItem, Description, Ended, IdQuery, ItemStatus, Level,
-    PhasePool, ResultCode, Size, StructuredDescription,
+    Assessments, BacklogFile, BacklogItem, BlockType, Description, Ended, IdQuery, ItemStatus,
+    Level, PhasePool, ResultCode, Size, StructuredDescription,
 };
 
 fn item(id: &str, status: ItemStatus) -> BacklogItem {
@@ -227,6 +227,31 @@ fn guardrails_block_and_consent_lasts() {
     run(&mut file, Change::Unblock { item: q("1"), notes: None }).unwrap();
     assert_eq!(file.items[0].status, ItemStatus::Ready);
     assert!(file.items[0].approved.is_some());
+}
+
+#[test]
+fn an_answer_to_a_question_is_no_consent() {
+    for kind in [None, Some(BlockType::Clarification), Some(BlockType::Decision)] {
+        let mut risky = item("WRK-001", ItemStatus::Scoping);
+        risky.risk = Some(Level::High);
+        let mut file = file([risky]);
+        let reason = "Which?".to_owned();
+        run(&mut file, Change::Block { item: q("1"), reason, kind }).unwrap();
+        run(&mut file, Change::Unblock { item: q("1"), notes: None }).unwrap();
+        let consented = file.items[0].approved.is_some();
+        assert_eq!(consented, kind == Some(BlockType::Decision), "{kind:?}");
+    }
+}
+
+#[test]
+fn duplicates_go_into_whichever_stays() {
+    let mut file = file([2, 1, 3, 4].map(|n| item(&format!("WRK-00{n}"), ItemStatus::New)));
+    let mut done = completion("WRK-003", "triage", ResultCode::PhaseComplete);
+    done.duplicates = ["WRK-004", "WRK-002", "WRK-001"].map(str::to_owned).to_vec();
+    let applied = complete(&mut file, done);
+    assert_eq!(applied.notes, [""; 0]);
+    let left: Vec<&str> = file.items.iter().map(|item| item.id_or_dash()).collect();
+    assert_eq!(left, ["WRK-001"]);
 }
 
 #[test]

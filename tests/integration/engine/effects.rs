@@ -159,3 +159,16 @@ fn the_inbox_is_taken_in_on_the_way() {
     assert_eq!(ids(&report["completed"]), ["WRK-001", "WRK-002"]);
     assert!(!shop.exists("BACKLOG_INBOX.yaml"));
 }
+
+#[test]
+fn an_inbox_that_is_no_file_is_told_and_holds_nothing_up() {
+    for make in ["mkdir", "mkfifo"] {
+        let shop = Workshop::new(ONE, FINE);
+        let inbox = shop.project.root().join("BACKLOG_INBOX.yaml");
+        assert!(std::process::Command::new(make).arg(&inbox).status().unwrap().success());
+        let answer = shop.run("run");
+        assert_eq!(answer.code, 0, "{answer:?}");
+        assert_eq!(answer.stderr.matches("the inbox is not a file").count(), 1, "{answer:?}");
+        assert!(shop.worklog().contains("## WRK-001"), "{}", shop.worklog());
+    }
+}

@@ -45,6 +45,42 @@ fn targets_run_in_their_order() {
 }
 
 #[test]
+fn what_nobody_blocked_and_nothing_starts_is_named_at_the_end() {
+    let waits = THREE.replace("dependencies: [WRK-003]", "dependencies: [WRK-099]");
+    let shop = Workshop::new(&waits, FINE);
+    let (_, report) = shop.report("run");
+    assert_eq!(ids(&report["completed"]), ["WRK-001", "WRK-003"]);
+    let reason = "waits for WRK-099, which exists nowhere";
+    assert_eq!(report["waiting"], json!([{"id": "WRK-002", "title": "Two", "reason": reason}]));
+    let told = shop.run("run").ok();
+    assert!(told.contains(&format!("waiting  WRK-002  Two: {reason}\n")), "{told}");
+}
+
+#[test]
+fn what_was_done_before_an_error_is_told() {
+    let script = "WRK-001/build/*: remove worklog; write worklog x; result phase_complete x\n*/*/*: result phase_complete x\n";
+    let shop = Workshop::new(THREE, script);
+    let (code, report) = shop.report("run --target 1");
+    assert_eq!((code, report["halt"].as_str()), (8, Some("failed")));
+    assert_eq!(report["phases_executed"], 2, "{report}");
+    // The result is there still: once the way is free, it is used.
+    std::fs::remove_file(shop.project.root().join("worklog")).unwrap();
+    let (code, report) = shop.report("run --target 1");
+    assert_eq!((code, ids(&report["completed"])), (0, vec!["WRK-001".to_owned()]));
+    assert!(!shop.exists(".orchestrator/runs/WRK-001/build/2"));
+}
+
+#[test]
+fn a_triage_has_no_subphases() {
+    let script = "*/triage/1: result subphase_complete More.\n*/*/*: result blocked Later.\n";
+    let shop = Workshop::new(THREE, script);
+    let (_, report) = shop.report("run --target 1");
+    assert_eq!((&report["phases_executed"], ids(&report["blocked"]).len()), (&1.into(), 1));
+    let prompt = shop.project.root().join(".orchestrator/runs/WRK-001/triage/2/prompt.md");
+    assert!(std::fs::read_to_string(prompt).unwrap().contains("has no subphases"));
+}
+
+#[test]
 fn triage_looks_at_new_items_only() {
     let shop = Workshop::new(THREE, FINE);
     let (code, report) = shop.report("triage");

@@ -1,5 +1,6 @@
 //! What a run commits, what it leaves, and what it does when git fails.
 
+mod agents;
 mod failures;
 mod kills;
 mod places;

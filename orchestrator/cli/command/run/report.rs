@@ -3,7 +3,10 @@
 use crate::cli::error::CliError;
 use crate::cli::output::Output;
 use crate::engine::{self, Halt, Summary};
-use crate::wire::{self, ItemRef, MergedPair, RunReport};
+use crate::wire::{self, ItemRef, MergedPair, RunReport, Waiting};
+
+/// How many items that wait are named.
+const NAMED: usize = 5;
 
 /// Shows what a run came to.
 pub(super) fn show(summary: &Summary, output: &Output) -> Result<(), CliError> {
@@ -24,6 +27,15 @@ pub(super) fn show(summary: &Summary, output: &Output) -> Result<(), CliError> {
             .iter()
             .map(|(source, target)| MergedPair { source: source.clone(), target: target.clone() })
             .collect(),
+        waiting: summary
+            .waiting
+            .iter()
+            .map(|(item, reason)| Waiting {
+                id: Some(item.id.clone()),
+                title: item.title.clone(),
+                reason: reason.clone(),
+            })
+            .collect(),
         uncommitted: summary.uncommitted.clone(),
     };
     if output.is_json() {
@@ -38,6 +50,13 @@ pub(super) fn show(summary: &Summary, output: &Output) -> Result<(), CliError> {
     }
     for pair in &report.merged {
         output.line(&format!("merged   {} into {}", pair.source, pair.target))?;
+    }
+    for (item, reason) in summary.waiting.iter().take(NAMED) {
+        output.line(&format!("waiting  {}  {}: {reason}", item.id, item.title))?;
+    }
+    if summary.waiting.len() > NAMED {
+        let more = summary.waiting.len() - NAMED;
+        output.line(&format!("and {more} more that wait: see `orchestrator status`"))?;
     }
     for path in &report.uncommitted {
         output.line(&format!("not committed, since somebody else had changed it too: {path}"))?;
@@ -56,6 +75,7 @@ fn halt(halt: Halt) -> wire::Halt {
         Halt::TargetBlocked => wire::Halt::TargetBlocked,
         Halt::NoMatch => wire::Halt::NoMatch,
         Halt::Interrupted => wire::Halt::Interrupted,
+        Halt::Failed => wire::Halt::Failed,
     }
 }
 
@@ -69,5 +89,6 @@ fn reason(halt: Halt) -> &'static str {
         Halt::TargetBlocked => "stopped at a target that is blocked",
         Halt::NoMatch => "nothing fits",
         Halt::Interrupted => "interrupted",
+        Halt::Failed => "stopped by an error",
     }
 }

@@ -52,8 +52,12 @@ fn start(
     let mut session = context.open()?;
     session.warn(&[])?;
     let options = RunOptions { selection, cap };
-    let summary = execute(session, options, context.output, (runtime, signals))?;
-    report::show(&summary, context.output)?;
+    let (summary, result) = execute(session, options, context.output, (runtime, signals))?;
+    // What was done before something broke is told all the same.
+    if result.is_ok() || summary.halt == Halt::Failed {
+        report::show(&summary, context.output)?;
+    }
+    result?;
     Ok(match summary.halt {
         Halt::Interrupted => Exit::Interrupted,
         _ if summary.completed.is_empty() && !summary.blocked.is_empty() => Exit::Refused,
@@ -71,7 +75,7 @@ fn execute(
     options: RunOptions,
     output: &Output,
     (runtime, signals): (Runtime, Signals),
-) -> Result<Summary, CliError> {
+) -> Result<(Summary, Result<(), CliError>), CliError> {
     let Session { config, store, .. } = session;
     let (paths, opened) = (store.paths().clone(), store.options().clone());
     let exe = std::env::current_exe()
@@ -99,16 +103,14 @@ fn execute(
         shown = shown.and(events::show(&event, output, &live));
     }
     live.end();
-    let result = worker.join().map_err(|_| CliError::Io {
+    let (summary, result) = worker.join().map_err(|_| CliError::Io {
         action: "go on: the run has died".to_owned(),
         source: std::io::Error::other("it panicked"),
     })?;
     // What is queued is saved, whatever the run came to.
     let ended = running.shutdown();
-    let summary = result.map_err(|error| CliError::Engine(Box::new(error)))?;
-    ended?;
-    shown?;
-    Ok(summary)
+    let result = result.map_err(|error| CliError::Engine(Box::new(error)));
+    Ok((summary, result.and(ended.map_err(CliError::from)).and(shown)))
 }
 
 fn absolute(path: PathBuf) -> Result<PathBuf, CliError> {
@@ -121,7 +123,7 @@ fn drive(
     signals: Signals,
     environment: Environment,
     options: &RunOptions,
-) -> Result<Summary, EngineError> {
+) -> (Summary, Result<(), EngineError>) {
     let (sender, stop) = watch::channel(Stop::Run);
     runtime.block_on(async {
         let signals = tokio::spawn(signals.tell(sender));

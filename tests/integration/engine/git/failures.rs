@@ -164,3 +164,17 @@ fn a_phase_that_only_warns_goes_on() {
     assert_eq!(shop.git("log --format=%H -- src/a").lines().count(), 1);
     assert!(shop.shop.worklog().contains("## WRK-001"), "{}", shop.shop.worklog());
 }
+
+/// Another program's lock in what a hook says is no reason to commit again and again.
+#[test]
+fn a_hook_that_speaks_of_a_lock_is_asked_once() {
+    let shop = Shop::new(TWO, SCRIPT);
+    let hook = "git diff --cached --name-only | grep -q src/WRK-001 || exit 0\n\
+                echo x >>.git/asked\necho \"cannot take '/srv/yarn.lock'\" >&2\nexit 1";
+    shop.hook("pre-commit", hook);
+    let answer = shop.shop.run("--json run");
+    assert_eq!(shop.read(".git/asked"), "x\n", "{answer:?}");
+    let is_kept = |line: &&str| line.contains(r#""event":"phase_kept""#);
+    let kept: Vec<&str> = answer.stdout.lines().filter(is_kept).collect();
+    assert!(kept.len() == 1 && kept[0].contains("yarn.lock"), "{answer:?}");
+}

@@ -106,7 +106,8 @@ fn a_persons_half_done_edit_is_not_committed_under_the_phases_message() {
 fn the_backlog_is_left_to_a_person_who_was_editing_it() {
     let shop = Shop::new(READY, FINE);
     shop.shop.project.write(&READY.replace("One # mine", "One # better"));
-    shop.run();
+    let report = shop.run();
+    assert_eq!(texts(&report["uncommitted"]), ["BACKLOG.yaml"]);
     assert_eq!(shop.subjects(), ["[WRK-001][build] Build it", "[WRK-001][review] Fine."]);
     assert!(shop.status().starts_with(" M BACKLOG.yaml\n"), "{}", shop.status());
     assert!(shop.git("log --format=%H -- worklog").lines().count() > 0);
