@@ -116,14 +116,32 @@ impl Agent {
                     "acceptEdits",
                 ],
             ),
-            ("codex", &["codex", "exec", "--json", "--sandbox", "workspace-write", "-"]),
+            // A backlog need not lie in a repository.
+            (
+                "codex",
+                &[
+                    "codex",
+                    "exec",
+                    "--json",
+                    "--sandbox",
+                    "workspace-write",
+                    "--skip-git-repo-check",
+                    "-",
+                ],
+            ),
             (
                 "gemini",
                 &["gemini", "--output-format", "stream-json", "--approval-mode", "auto_edit"],
             ),
             ("opencode", &["opencode", "run", "--format", "json"]),
         ];
-        presets.map(|(name, command)| (name.to_owned(), Self::new(command))).into()
+        let mut presets: BTreeMap<String, Self> =
+            presets.map(|(name, command)| (name.to_owned(), Self::new(command))).into();
+        // It asks whether it may trust a folder, and without a terminal it gives up.
+        if let Some(gemini) = presets.get_mut("gemini") {
+            gemini.env.insert("GEMINI_CLI_TRUST_WORKSPACE".to_owned(), "true".to_owned());
+        }
+        presets
     }
 
     /// Returns the argument vector, each placeholder replaced by its value.
