@@ -172,3 +172,18 @@ fn an_inbox_that_is_no_file_is_told_and_holds_nothing_up() {
         assert!(shop.worklog().contains("## WRK-001"), "{}", shop.worklog());
     }
 }
+
+#[test]
+fn what_a_phase_leaves_for_the_next_ones_is_in_their_prompts() {
+    let script = "\
+*/triage/*: set context \"Mind the gap.\"; result phase_complete Clear.
+*/*/*: result phase_complete x
+";
+    let shop = Workshop::new(ONE, script);
+    shop.run("run").ok();
+    for phase in ["research", "review"] {
+        let path = format!(".orchestrator/runs/WRK-001/{phase}/1/prompt.md");
+        let prompt = std::fs::read_to_string(shop.project.root().join(path)).unwrap();
+        assert!(prompt.contains("Clear.") && prompt.contains("Mind the gap."), "{prompt}");
+    }
+}

@@ -8,4 +8,6 @@ mod ends;
 mod git;
 mod log;
 mod storm;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod workshop;
