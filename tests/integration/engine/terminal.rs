@@ -60,6 +60,13 @@ impl<'a> Terminal<'a> {
     }
 }
 
+/// A terminal that is gone ends the run that is on it.
+impl Drop for Terminal<'_> {
+    fn drop(&mut self) {
+        let _has_ended = self.child.kill();
+    }
+}
+
 #[test]
 fn each_phase_has_a_line_while_it_runs_and_none_is_left() {
     let shop = Workshop::configured(BACKLOG, SCRIPT, "max_wip = 2\nmax_concurrent = 2");

@@ -157,6 +157,15 @@ impl Told {
     }
 }
 
+/// Where a test fails, the run that it waited for ends with it.
+impl Drop for Told {
+    fn drop(&mut self) {
+        if self.code.is_none() {
+            let _has_ended = self.child.kill();
+        }
+    }
+}
+
 /// Returns the IDs in a list of a report.
 pub(super) fn ids(list: &Value) -> Vec<String> {
     list.as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
