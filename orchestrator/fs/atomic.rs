@@ -101,21 +101,9 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     let target = resolve(path)?;
     let dir = folder_of(&target);
     let staged = stage(dir, TEMP_PREFIX, bytes, Some(&target))?;
-    put(staged, &target)?;
-    sync_dir(dir)
-}
-
-/// [`replace`] without waiting for the disk: in one step for every reader, but a crash
-/// of the machine may leave neither contents. For what means nothing after one.
-pub fn replace_buffered(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
-    let target = resolve(path)?;
-    put(write_temporary(folder_of(&target), TEMP_PREFIX, bytes, Some(&target))?.0, &target)
-}
-
-fn put(staged: Staged, target: &Path) -> Result<(), FsError> {
-    rename(staged.path(), target)?;
+    rename(staged.path(), &target)?;
     staged.keep();
-    Ok(())
+    sync_dir(dir)
 }
 
 /// Creates a file that must not exist yet: durable, and whole at once for every
@@ -141,18 +129,6 @@ pub fn stage(
     bytes: &[u8],
     like: Option<&Path>,
 ) -> Result<Staged, FsError> {
-    let (staged, file) = write_temporary(dir, prefix, bytes, like)?;
-    let path = staged.path();
-    point(Op::SyncFile, path, || file.sync_all()).map_err(FsError::one("sync", path))?;
-    Ok(staged)
-}
-
-fn write_temporary(
-    dir: &Path,
-    prefix: &str,
-    bytes: &[u8],
-    like: Option<&Path>,
-) -> Result<(Staged, File), FsError> {
     let model = like.map(attributes_of).transpose()?.flatten();
     let (file, path) = tempfile::Builder::new()
         .prefix(prefix)
@@ -169,7 +145,8 @@ fn write_temporary(
             .map_err(FsError::one("set the mode of", path))?;
     }
     fault::write(Op::Write, path, &file, bytes).map_err(FsError::one("write", path))?;
-    Ok((staged, file))
+    point(Op::SyncFile, path, || file.sync_all()).map_err(FsError::one("sync", path))?;
+    Ok(staged)
 }
 
 /// Renames `from` to `to`, replacing what is there. Neither folder is fsynced.

@@ -55,20 +55,6 @@ fn syncs_before_and_after_the_rename() {
     assert_eq!(ops(&points), steps);
 }
 
-#[test]
-fn what_need_not_last_is_not_synced() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("file");
-    let (_, points) = count(|| replace_buffered(&path, b"one"));
-    assert_eq!(ops(&points), [Op::Create, Op::Write, Op::Rename]);
-    assert_eq!(read(&path).unwrap(), b"one");
-    for n in 0..3 {
-        let (_, died) = crash_at(n, Crash::Torn, || replace_buffered(&path, b"two"));
-        assert!(died.is_some());
-        assert_eq!(read(&path).unwrap(), b"one");
-    }
-}
-
 #[cfg(unix)]
 #[test]
 fn keeps_mode_and_links() {

@@ -1,9 +1,11 @@
-//! The record of an attempt's processes: the file `pid`, JSON.
+//! The record of an attempt's processes: the file `pid`, a line of JSON for each state
+//! of it, of which the last whole one counts.
 //!
 //! Announced by whoever starts a supervisor, then written by the supervisor alone:
-//! before it starts the agent, after that, and when all is over. A process is recorded with its start time, and
-//! both with the boot they belong to, so that a later run can tell whether a
-//! number still means the same process.
+//! before it starts the agent, after that, and when all is over. It only grows, since a
+//! file system may write out at once what a rename puts in the place of a file. A
+//! process is recorded with its start time, and both with the boot they belong to, so
+//! that a later run can tell whether a number still means the same process.
 
 use std::fmt;
 use std::path::Path;
@@ -82,28 +84,32 @@ impl Record {
             || matches!(self.exit, Some(Exit::Signal(signal)) if by_hand.contains(&signal))
     }
 
-    /// Reads the record; `None` where there is none, or only a part of one.
+    /// Reads the record; `None` where there is none, or no whole line of one.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, RunnerError> {
         let Some(bytes) = fs::read_if_exists(path)? else {
             return Ok(None);
         };
-        let record = serde_json::from_slice(&bytes);
-        // Who edits this file has to live with processes not being found by it.
-        let warn = |error: &serde_json::Error| tracing::warn!(path = %path.display(), %error, "an unreadable record of processes");
-        Ok(record.inspect_err(warn).ok())
+        let mut lines = bytes.split(|byte| *byte == b'\n').rev();
+        let record = lines.find_map(|line| serde_json::from_slice(line).ok());
+        if record.is_none() {
+            // Who edits this file has to live with processes not being found by it.
+            tracing::warn!(path = %path.display(), "an unreadable record of processes");
+        }
+        Ok(record)
     }
 
     /// Writes an empty record, before there is any process: whoever comes after a
     /// kill must look for what was just being started. Not fsynced, since no process
     /// outlives the machine.
     pub(crate) fn announce(path: &Path) -> Result<(), RunnerError> {
-        Ok(fs::append(path, b"{}", Durability::Buffered)?)
+        Self::default().write(path)
     }
 
-    /// Writes the record, whole at once for every reader; not fsynced either.
+    /// Writes the record as it is now; not fsynced either.
     pub(crate) fn write(&self, path: &Path) -> Result<(), RunnerError> {
-        let json = serde_json::to_vec(self).map_err(RunnerError::system("write a record"))?;
-        Ok(fs::replace_buffered(path, &json)?)
+        let mut line = serde_json::to_vec(self).map_err(RunnerError::system("write a record"))?;
+        line.push(b'\n');
+        Ok(fs::append(path, &line, Durability::Buffered)?)
     }
 }
 
@@ -126,6 +132,9 @@ mod tests {
             ..Record::default()
         };
         record.write(&path).unwrap();
+        assert_eq!(Record::read(&path).unwrap(), Some(record.clone()));
+        // A line that was cut short leaves the one before it.
+        fs::append(&path, b"{\"agent\":{\"pi", Durability::Buffered).unwrap();
         assert_eq!(Record::read(&path).unwrap(), Some(record));
         for half in ["", "{\"boot\":", "[]", "{\"agent\":{\"pid\":\"x\"}}"] {
             fs::replace(&path, half.as_bytes()).unwrap();

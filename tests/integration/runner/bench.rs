@@ -134,7 +134,7 @@ pub(crate) fn told(stdout: &str) -> Vec<i32> {
 #[cfg(target_os = "linux")]
 pub(crate) fn recorded(attempt: &Path, name: &str) -> Option<i32> {
     let record = fs::read_to_string(attempt.join("pid")).ok()?;
-    let record: serde_json::Value = serde_json::from_str(&record).ok()?;
+    let record: serde_json::Value = serde_json::from_str(record.lines().next_back()?).ok()?;
     i32::try_from(record[name]["pid"].as_i64()?).ok()
 }
 
