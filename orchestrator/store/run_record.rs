@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Paths, StoreError};
-use crate::fs::{self, FileLock, Holder};
+use crate::fs::{self, Durability, FileLock, Holder};
 
 /// One run at a time: a second one does not wait.
 #[derive(Debug)]
@@ -97,15 +97,20 @@ impl RunRecord {
 }
 
 /// Writes a record of ours, durably; its folder is made anew where it was deleted.
+///
+/// One that was not there yet is written in its place: a part of it counts as none, and
+/// the disk is waited for once less than for a rename.
 pub(super) fn write_record(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
     let json = serde_json::to_vec(value)?;
-    match fs::replace(path, &json) {
-        Err(error) if error.is_not_found() => {
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            Ok(fs::replace(path, &json)?)
+    let write = || match fs::stamp(path)? {
+        None => fs::append(path, &json, Durability::Synced),
+        Some(_) => fs::replace(path, &json),
+    };
+    match (write(), path.parent()) {
+        (Err(error), Some(folder)) if error.is_not_found() => {
+            fs::create_dir_all(folder)?;
+            Ok(write()?)
         }
-        written => Ok(written?),
+        (written, _) => Ok(written?),
     }
 }
