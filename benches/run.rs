@@ -114,10 +114,7 @@ impl Project {
             paths: self.paths.clone(),
             config: self.config.clone(),
             rules: self.options.rules.clone(),
-            supervisor: Supervisor {
-                exe: env!("CARGO_BIN_EXE_orchestrator").into(),
-                subcommand: "__supervise".to_owned(),
-            },
+            supervisor: Supervisor::new(env!("CARGO_BIN_EXE_orchestrator"), "__supervise"),
             inbox: self.dir.path().join("BACKLOG_INBOX.yaml"),
             lock: RunLock::take(&self.paths, &self.options.holder)?,
             clock: self.options.clock.clone(),

@@ -1,4 +1,4 @@
-//! The command that starts an agent, under its supervisor.
+//! What starts an agent, under its supervisor.
 //!
 //! Turns the configured agent into an argument vector, an environment and a
 //! working folder. No shell sees any of it, and whatever a title or a prompt
@@ -7,33 +7,27 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use tokio::process::Command;
-
 use super::job::{PhaseJob, variable};
+use super::process::Plan;
 use crate::config::{Placeholder, PromptDelivery};
 
-/// Returns the command of the supervisor, which starts the agent with the same
-/// folder and environment. Standard streams are left to the caller.
+/// Returns what the supervisor is to start.
 ///
 /// `root` is the job's, as an absolute path.
-pub(super) fn command(job: &PhaseJob<'_>, root: &Path, prompt: &str) -> Command {
+pub(super) fn plan(job: &PhaseJob<'_>, root: &Path, prompt: &str) -> Plan {
     let attempt = job.attempt;
-    let delivery = match job.agent.prompt {
-        PromptDelivery::Stdin => "stdin",
-        PromptDelivery::Arg | PromptDelivery::File => "null",
-    };
-    let mut command = Command::new(&job.supervisor.exe);
-    command
-        .arg(&job.supervisor.subcommand)
-        .arg(attempt.folder())
-        .arg(delivery)
-        .args(argv(job, root, prompt))
-        .current_dir(root)
-        .envs(&job.agent.env)
-        .env(variable::RESULT_FILE, attempt.result_file())
-        .env(variable::ITEM, attempt.item())
-        .env(variable::PHASE, attempt.phase());
-    command
+    let mut env: Vec<(OsString, OsString)> =
+        job.agent.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    env.push((variable::RESULT_FILE.into(), attempt.result_file().into()));
+    env.push((variable::ITEM.into(), attempt.item().into()));
+    env.push((variable::PHASE.into(), attempt.phase().into()));
+    Plan {
+        folder: attempt.folder().to_owned(),
+        reads_prompt: job.agent.prompt == PromptDelivery::Stdin,
+        root: root.to_owned(),
+        argv: argv(job, root, prompt),
+        env,
+    }
 }
 
 fn argv(job: &PhaseJob<'_>, root: &Path, prompt: &str) -> Vec<OsString> {

@@ -180,12 +180,12 @@ impl Attempt {
 
     /// Returns where the agent's standard output goes.
     pub(super) fn output_file(&self) -> PathBuf {
-        self.folder.join("stdout")
+        output_file(&self.folder)
     }
 
     /// Returns where the agent's standard error goes.
     pub(super) fn error_file(&self) -> PathBuf {
-        self.folder.join("stderr")
+        error_file(&self.folder)
     }
 
     /// Returns where the processes are recorded, as long as they may live.
@@ -197,6 +197,16 @@ impl Attempt {
 /// Returns where the prompt of the attempt in a folder lies.
 pub(super) fn prompt_file(folder: &Path) -> PathBuf {
     folder.join("prompt.md")
+}
+
+/// Returns where the standard output of the attempt in a folder goes.
+pub(super) fn output_file(folder: &Path) -> PathBuf {
+    folder.join("stdout")
+}
+
+/// Returns where the standard error of the attempt in a folder goes.
+pub(super) fn error_file(folder: &Path) -> PathBuf {
+    folder.join("stderr")
 }
 
 /// Returns where the processes of the attempt in a folder are recorded.

@@ -46,8 +46,8 @@ pub enum RunnerError {
         /// The end of what it wrote to standard error.
         stderr: String,
     },
-    /// The supervisor was started with arguments that it does not know.
-    #[error("the supervisor needs the attempt's folder, `stdin` or `null`, and a command")]
+    /// The supervisor was told something that it does not expect.
+    #[error("a supervisor is started by a run, and by nobody else")]
     Arguments,
     /// Processes of an earlier run could not be ended.
     #[error("processes of an earlier run cannot be ended: {pids:?}")]

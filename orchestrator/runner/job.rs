@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Attempt;
+use super::process::Pool;
 use crate::config::Agent;
 use crate::model::{BacklogItem, PhaseSpec};
 
@@ -50,13 +51,22 @@ pub struct Summary {
 }
 
 /// How an agent's supervisor is started: this very program, under a hidden
-/// subcommand that calls [`supervise_main`](super::supervise_main).
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// subcommand that calls [`supervise_main`](super::supervise_main). Those that have no
+/// agent at the moment end when this is dropped.
+#[derive(Debug)]
 pub struct Supervisor {
     /// The program, as an absolute path.
     pub exe: PathBuf,
     /// The subcommand.
     pub subcommand: String,
+    pub(super) pool: Pool,
+}
+
+impl Supervisor {
+    /// Makes what starts `subcommand` of the program `exe`, an absolute path.
+    pub fn new(exe: impl Into<PathBuf>, subcommand: impl Into<String>) -> Self {
+        Self { exe: exe.into(), subcommand: subcommand.into(), pool: Pool::default() }
+    }
 }
 
 /// Whether phases are to go on.

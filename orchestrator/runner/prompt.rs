@@ -221,8 +221,7 @@ mod tests {
             )),
             ..BacklogItem::default()
         };
-        let (config, supervisor) =
-            (Config::default(), Supervisor { exe: "x".into(), subcommand: "y".to_owned() });
+        let (config, supervisor) = (Config::default(), Supervisor::new("x", "y"));
         let mut job = PhaseJob {
             attempt: &attempt,
             item: &item,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::attempt::Attempt;
 use super::error::RunnerError;
-use super::job::{PhaseJob, Progress, Stop};
+use super::job::{PhaseJob, Progress, Stop, Supervisor};
 use super::process::{Ended, EndedBy, Exit, OutputLog, Patience, Record, end_leftovers, watch};
 use super::report::{Outcome, Report, Timeout, read_result};
 use super::{agent, prompt, transcript};
@@ -48,12 +48,18 @@ pub async fn run(
     fs::append(&attempt.prompt_file(), text.as_bytes(), Durability::Buffered)?;
     attempt.note_item(job.item)?;
     let mut log = OutputLog::create(&attempt.output_file(), &attempt.error_file())?;
-    let [stdout, stderr] = log.handles()?;
-    let mut command = agent::command(&job, &root, &text);
-    let (reader, pipe) = io::pipe().map_err(RunnerError::system("make a pipe"))?;
-    command.stdin(reader).stdout(stdout).stderr(stderr);
+    let plan = agent::plan(&job, &root, &text);
+    if !plan.is_tellable() {
+        let source = io::ErrorKind::InvalidInput.into();
+        return Err(RunnerError::Agent { program: program_of(&job), source });
+    }
     Record::announce(&attempt.pid_file())?;
-    let mut child = command.spawn().map_err(|error| not_started(&job, error))?;
+    let Supervisor { exe, subcommand, pool } = job.supervisor;
+    let complaints = || log.stderr().map_err(io::Error::other);
+    let mut supervisor = pool
+        .start(exe, subcommand, complaints, &plan)
+        .await
+        .map_err(|source| RunnerError::Supervisor { exe: exe.clone(), source })?;
     progress(Progress::Started { attempt: attempt.number(), folder: attempt.folder().to_owned() });
     let patience = Patience { total: job.timeout, idle: job.agent.idle_timeout };
     let mut on_line = |line: &str| {
@@ -61,8 +67,17 @@ pub async fn run(
         progress(Progress::Output { line });
     };
     let mut wish = stop.clone();
-    let mut ended = watch(&mut child, pipe, patience, stop, &mut log, &mut on_line).await?;
+    let mut ended = watch(&mut supervisor, patience, stop, &mut log, &mut on_line).await?;
+    let has_waited = supervisor.has_waited;
+    if ended.supervisor.is_none() {
+        pool.put_back(supervisor);
+    }
     let record = settle(attempt, &mut warnings).await?;
+    // Ended by somebody just before it was told to begin; what it fails at has a code.
+    let is_ended = |status: ExitStatus| status.success() || status.signal().is_some();
+    if has_waited && record.supervisor.is_none() && ended.supervisor.is_some_and(is_ended) {
+        ended.by = EndedBy::Stop;
+    }
     if ended.by == EndedBy::Itself && record.is_signalled() && is_stopped(&mut wish).await {
         ended.by = EndedBy::Stop;
     }
@@ -102,17 +117,6 @@ pub fn end_leftover(attempt: &Attempt) -> Result<Outcome, RunnerError> {
 async fn is_stopped(wish: &mut Receiver<Stop>) -> bool {
     let stopped = wish.wait_for(|stop| *stop != Stop::Run);
     matches!(tokio::time::timeout(SAME_MOMENT, stopped).await, Ok(Ok(_)))
-}
-
-/// Returns the error of a supervisor that did not start. What the system says of
-/// the arguments concerns the agent's, which they contain.
-fn not_started(job: &PhaseJob<'_>, source: io::Error) -> RunnerError {
-    match source.kind() {
-        io::ErrorKind::ArgumentListTooLong | io::ErrorKind::InvalidInput => {
-            RunnerError::Agent { program: program_of(job), source }
-        }
-        _ => RunnerError::Supervisor { exe: job.supervisor.exe.clone(), source },
-    }
 }
 
 fn program_of(job: &PhaseJob<'_>) -> String {
@@ -198,7 +202,7 @@ fn explain(reason: String, exit: Option<Exit>, log: &OutputLog) -> Result<String
 fn without_end(
     attempt: &Attempt,
     mut reason: String,
-    supervisor: ExitStatus,
+    supervisor: Option<ExitStatus>,
     record: &Record,
     log: &OutputLog,
 ) -> Result<Outcome, RunnerError> {
@@ -207,12 +211,18 @@ fn without_end(
     if is_folder_gone {
         reason = "the folder of the attempt is gone".to_owned();
     }
-    if record.agent.is_some() || is_folder_gone {
+    let Some(supervisor) = supervisor else { return Ok(Outcome::NoResult { reason }) };
+    // The first thing that an agent does may be to kill it.
+    let is_begun =
+        record.agent.is_some() || (record.supervisor.is_some() && supervisor.signal().is_some());
+    if is_begun || is_folder_gone {
         let reason = format!("the agent's supervisor ended with {supervisor}; {reason}");
         return Ok(Outcome::NoResult { reason });
     }
-    // Until it has left our terminal, it shares the Ctrl-C that is meant for us.
-    if supervisor.signal() == Some(rustix::process::Signal::INT.as_raw()) {
+    // Until it has left our terminal, it shares the Ctrl-C that is meant for us; later,
+    // somebody may have told it to end just when it was to begin.
+    let by_hand = supervisor.signal() == Some(rustix::process::Signal::INT.as_raw());
+    if by_hand || supervisor.success() {
         return Ok(Outcome::Interrupted);
     }
     Err(RunnerError::SupervisorEnded {

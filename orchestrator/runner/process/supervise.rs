@@ -1,16 +1,15 @@
 //! The supervisor: the process between the orchestrator and an agent.
 //!
-//! It starts the agent in a process group of its own and outside any terminal,
-//! and is gone only when the agent's whole tree is: when the agent ends, when it
-//! is told to by an [`Order`] or a signal, and when the pipe that is its standard
-//! input closes, which happens however the orchestrator ends. On Linux it is the
+//! It starts the agent in a process group of its own and outside any terminal, and is
+//! done with it only when the agent's whole tree has ended: when the agent ends, when
+//! an [`Order`] or a signal says so, and when the socket that is its standard input
+//! closes, which happens however the orchestrator ends. Then it may take another one. On Linux it is the
 //! reaper of all orphans below it, so that nothing escapes by a double fork or a
 //! session of its own; elsewhere the agent's process group is all that it knows.
 
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -20,48 +19,29 @@ use tokio::signal::unix::{Signal as Listener, SignalKind, signal as listen};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::super::attempt::{pid_file, prompt_file};
+use super::super::attempt::{error_file, output_file, pid_file, prompt_file};
 use super::super::error::RunnerError;
 use super::end::{KILL_PATIENCE, TERM_GRACE, signal};
+use super::message::{self, Message, Order, Plan, READY};
 use super::record::{Exit, Record};
 use super::table::{Process, boot, descendants};
-use crate::fs;
+use crate::fs::{self, OutputFile};
 
 /// How often the tree is looked at while it ends.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What the orchestrator can tell a supervisor, a byte in its standard input. The
-/// end of that means [`Order::End`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// End the tree: SIGTERM, and SIGKILL 5 s later.
-    End,
-    /// End the tree with SIGKILL.
-    Kill,
-}
-
-impl Order {
-    /// Returns the byte that stands for it.
-    pub(crate) fn byte(self) -> u8 {
-        match self {
-            Self::End => b'e',
-            Self::Kill => b'k',
-        }
-    }
-}
-
-/// Runs an agent until its whole tree has ended; the body of the hidden
-/// subcommand. Returns the exit status to end with: the agent's own, or 128 and
-/// the number of the signal that ended it.
+/// Runs agents, one after the other, each until its whole tree has ended; the body of
+/// the hidden subcommand. Returns the exit status to end with.
 ///
-/// `args` is what follows the subcommand's name: the attempt's folder, `stdin` or
-/// `null` for what the agent reads, and the agent's command. It inherits working
-/// folder, environment, standard output and standard error from this process.
+/// What to start, and when to end it, comes through standard input; `args`, what
+/// follows the subcommand's name, is empty.
 ///
 /// # Errors
-/// Where the agent cannot be started, or its processes cannot be recorded.
+/// Where an agent cannot be started, or its processes cannot be recorded.
 pub fn supervise_main(args: impl IntoIterator<Item = OsString>) -> Result<u8, RunnerError> {
-    let plan = Plan::read(args)?;
+    if args.into_iter().next().is_some() {
+        return Err(RunnerError::Arguments);
+    }
     // Fails where this is a group's leader already; then there is nothing to leave.
     let _already_leader = rustix::process::setsid();
     #[cfg(target_os = "linux")]
@@ -71,48 +51,59 @@ pub fn supervise_main(args: impl IntoIterator<Item = OsString>) -> Result<u8, Ru
         .enable_all()
         .build()
         .map_err(RunnerError::system("start a runtime"))?;
-    runtime.block_on(supervise(plan))
+    runtime.block_on(serve())
 }
 
-/// What is to be started, and where.
-struct Plan {
-    folder: PathBuf,
-    reads_prompt: bool,
-    program: OsString,
-    args: Vec<OsString>,
-}
-
-impl Plan {
-    fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, RunnerError> {
-        let mut args = args.into_iter();
-        let mut next = || args.next().ok_or(RunnerError::Arguments);
-        let folder = next()?.into();
-        let reads_prompt = match next()?.to_str() {
-            Some("stdin") => true,
-            Some("null") => false,
-            _ => return Err(RunnerError::Arguments),
-        };
-        let program = next()?;
-        Ok(Self { folder, reads_prompt, program, args: args.collect() })
-    }
-
-    /// Starts the agent. The handle is let go: whoever reaps orphans reaps all.
-    fn start(&self) -> Result<io::Result<Pid>, RunnerError> {
-        let stdin = if self.reads_prompt {
-            Stdio::from(fs::open(&prompt_file(&self.folder))?)
-        } else {
-            Stdio::null()
-        };
-        let mut command = Command::new(&self.program);
-        command.args(&self.args).stdin(stdin).process_group(0);
-        Ok(command.spawn().map(|child| Pid::from_child(&child)))
-    }
-}
-
-async fn supervise(plan: Plan) -> Result<u8, RunnerError> {
+/// Takes agents until the orchestrator has no more, or one did not end in order.
+async fn serve() -> Result<u8, RunnerError> {
     // First of all, lest an early signal ends us, or an early end is missed.
     let mut signals = Signals::new()?;
-    let mut orders = orders()?;
+    let mut inbox = inbox()?;
+    loop {
+        let plan = tokio::select! {
+            message = inbox.recv() => match message {
+                Some(Message::Start(plan)) => plan,
+                // It came too late: that agent has ended.
+                Some(Message::Order(_)) => continue,
+                None => return Ok(0),
+            },
+            order = signals.next() => match order {
+                Some(_) => return Ok(0),
+                None => continue,
+            },
+        };
+        if !supervise(&plan, &mut signals, &mut inbox).await? {
+            return Ok(0);
+        }
+        // Where nobody listens any more, there is nothing more to be read either.
+        let _nobody_listens = rustix::io::write(rustix::stdio::stdin(), &[READY]);
+    }
+}
+
+/// Starts the agent. The handle is let go: whoever reaps orphans reaps all.
+fn start(plan: &Plan) -> Result<io::Result<Pid>, RunnerError> {
+    let stdin = if plan.reads_prompt {
+        Stdio::from(fs::open(&prompt_file(&plan.folder))?)
+    } else {
+        Stdio::null()
+    };
+    let [stdout, stderr] = [output_file, error_file].map(|file| file(&plan.folder));
+    let (stdout, stderr) = (OutputFile::create(&stdout)?, OutputFile::create(&stderr)?);
+    // What we have to complain about from now on belongs there too.
+    let complaints = stderr.handle()?;
+    rustix::stdio::dup2_stderr(&complaints).map_err(RunnerError::system("redirect errors"))?;
+    let mut command = Command::new(&plan.argv[0]);
+    command.args(&plan.argv[1..]).envs(plan.env.iter().cloned()).current_dir(&plan.root);
+    command.stdin(stdin).stdout(stdout.handle()?).stderr(complaints).process_group(0);
+    Ok(command.spawn().map(|child| Pid::from_child(&child)))
+}
+
+/// Runs one agent. Returns whether another one may follow.
+async fn supervise(
+    plan: &Plan,
+    signals: &mut Signals,
+    inbox: &mut mpsc::Receiver<Message>,
+) -> Result<bool, RunnerError> {
     let record_file = pid_file(&plan.folder);
     let mut record = Record {
         boot: boot(),
@@ -120,12 +111,12 @@ async fn supervise(plan: Plan) -> Result<u8, RunnerError> {
         ..Record::default()
     };
     record.write(&record_file)?;
-    let agent = match plan.start()? {
+    let agent = match start(plan)? {
         Ok(agent) => agent,
         Err(source) => {
             record.start_error = source.raw_os_error();
             record.write(&record_file)?;
-            let program = plan.program.to_string_lossy().into_owned();
+            let program = plan.argv[0].to_string_lossy().into_owned();
             return Err(RunnerError::Agent { program, source });
         }
     };
@@ -133,28 +124,33 @@ async fn supervise(plan: Plan) -> Result<u8, RunnerError> {
     // From here on the tree comes first, and a full disk second.
     let recorded = record.write(&record_file);
     let mut tree = Tree::new(agent);
+    let mut is_told = true;
     while !tree.is_done()? {
         tokio::select! {
             order = signals.next() => if let Some(order) = order {
                 record.signalled = true;
                 tree.obey(order);
             },
-            Some(order) = orders.recv() => tree.obey(order),
+            message = inbox.recv(), if is_told => match message {
+                Some(Message::Order(order)) => tree.obey(order),
+                Some(Message::Start(_)) => return Err(RunnerError::Arguments),
+                None => {
+                    is_told = false;
+                    tree.obey(Order::End);
+                }
+            },
             () = sleep_until(tree.wakes_at), if tree.is_ending() => tree.press(),
         }
     }
     record.exit = tree.exit;
-    if matches!(tree.stage, Stage::GivenUp) {
+    let is_given_up = matches!(tree.stage, Stage::GivenUp);
+    if is_given_up {
         // All that the system runs is looked through for these.
         record.survivors = tree.members().iter().map(|process| process.pid).collect();
     }
     record.write(&record_file)?;
     recorded?;
-    Ok(match tree.exit {
-        Some(Exit::Code(code)) => u8::try_from(code).unwrap_or(u8::MAX),
-        Some(Exit::Signal(number)) => u8::try_from(128 + number).unwrap_or(u8::MAX),
-        None => u8::MAX,
-    })
+    Ok(is_told && !is_given_up && !record.signalled)
 }
 
 /// The agent and all below it.
@@ -297,29 +293,18 @@ impl Signals {
     }
 }
 
-/// Listens to standard input, on a thread: a pipe is read blocking.
-fn orders() -> Result<mpsc::Receiver<Order>, RunnerError> {
-    let (sender, orders) = mpsc::channel(4);
+/// Listens to standard input, on a thread: it is read blocking.
+fn inbox() -> Result<mpsc::Receiver<Message>, RunnerError> {
+    let (sender, inbox) = mpsc::channel(4);
     let listen = move || {
-        let mut bytes = [0];
-        loop {
-            let order = match io::stdin().read(&mut bytes) {
-                Ok(1) if bytes[0] == Order::Kill.byte() => Order::Kill,
-                Ok(1) if bytes[0] == Order::End.byte() => Order::End,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Ok(1) => continue,
-                Ok(_) | Err(_) => {
-                    // Where nobody listens any more, all has ended.
-                    let _ended = sender.blocking_send(Order::End);
-                    return;
-                }
-            };
-            if sender.blocking_send(order).is_err() {
+        // What is no message ends us like the end of them.
+        while let Ok(Some(message)) = message::read(&mut io::stdin().lock()) {
+            if sender.blocking_send(message).is_err() {
                 return;
             }
         }
     };
-    let thread = std::thread::Builder::new().name("orders".to_owned());
+    let thread = std::thread::Builder::new().name("inbox".to_owned());
     thread.spawn(listen).map_err(RunnerError::system("start a thread"))?;
-    Ok(orders)
+    Ok(inbox)
 }

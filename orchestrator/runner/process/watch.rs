@@ -5,12 +5,10 @@
 //! nothing. Silence for too long, too long a time in all, and a [`Stop`] become
 //! orders to the supervisor. A supervisor that does not obey is killed.
 
-use std::io::{PipeWriter, Write};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::process::Child;
 use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -18,7 +16,8 @@ use super::super::error::RunnerError;
 use super::super::job::Stop;
 use super::super::transcript;
 use super::end::{KILL_PATIENCE, TERM_GRACE};
-use super::supervise::Order;
+use super::message::Order;
+use super::pool::Handle;
 use crate::fs::{FsError, OutputFile};
 
 /// How often output and time are looked at.
@@ -50,10 +49,9 @@ impl OutputLog {
         })
     }
 
-    /// Returns what to give a child as its standard output and standard error.
-    pub(crate) fn handles(&self) -> Result<[Stdio; 2], FsError> {
-        let [stdout, stderr] = &self.files;
-        Ok([stdout.handle()?.into(), stderr.handle()?.into()])
+    /// Returns what to give a child as its standard error.
+    pub(crate) fn stderr(&self) -> Result<Stdio, FsError> {
+        Ok(self.files[1].handle()?.into())
     }
 
     /// Looks whether there is more; returns the last line where it is another one
@@ -114,47 +112,44 @@ pub(crate) enum EndedBy {
     Total,
 }
 
-/// The end of an agent and its supervisor.
+/// The end of an agent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ended {
-    /// How the supervisor ended.
-    pub(crate) supervisor: ExitStatus,
+    /// How its supervisor ended, where it does not wait for the next agent.
+    pub(crate) supervisor: Option<ExitStatus>,
     /// Why.
     pub(crate) by: EndedBy,
 }
 
-/// Watches a supervisor until it has ended. `pipe` leads to its standard input.
-///
-/// Where this is dropped, so is the pipe, and the supervisor ends its tree.
+/// Watches a supervisor until its agent's tree has ended.
 pub(crate) async fn watch(
-    child: &mut Child,
-    pipe: PipeWriter,
+    handle: &mut Handle,
     patience: Patience,
     mut stop: Receiver<Stop>,
     log: &mut OutputLog,
     on_line: &mut impl FnMut(&str),
 ) -> Result<Ended, RunnerError> {
-    let mut reins = Reins::new(pipe, patience.total);
+    let mut reins = Reins::new(patience.total);
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_told = true;
     let wanted = *stop.borrow_and_update();
-    reins.want(wanted);
+    reins.want(wanted, handle);
     let supervisor = loop {
         tokio::select! {
-            status = child.wait() => break status,
+            ended = handle.ended() => break ended?,
             changed = stop.changed(), if is_told => {
                 is_told = changed.is_ok();
                 let wanted = *stop.borrow_and_update();
-                reins.want(wanted);
+                reins.want(wanted, handle);
             }
             _ = ticks.tick() => {
                 if let Some(line) = log.poll()? {
                     on_line(line);
                 }
-                reins.check(log.changed_at.elapsed() >= patience.idle);
+                reins.check(log.changed_at.elapsed() >= patience.idle, handle);
                 if reins.is_ignored() {
-                    child.start_kill().map_err(RunnerError::system("end a supervisor"))?;
+                    handle.kill()?;
                 }
             }
         }
@@ -162,15 +157,11 @@ pub(crate) async fn watch(
     if let Some(line) = log.poll()? {
         on_line(line);
     }
-    Ok(Ended {
-        supervisor: supervisor.map_err(RunnerError::system("wait for a supervisor"))?,
-        by: reins.cause.unwrap_or(EndedBy::Itself),
-    })
+    Ok(Ended { supervisor, by: reins.cause.unwrap_or(EndedBy::Itself) })
 }
 
 /// What was ordered, why, and until when that has to be done.
 struct Reins {
-    pipe: PipeWriter,
     ends_at: Option<Instant>,
     stops_at: Option<Instant>,
     cause: Option<EndedBy>,
@@ -178,9 +169,8 @@ struct Reins {
 }
 
 impl Reins {
-    fn new(pipe: PipeWriter, total: Duration) -> Self {
+    fn new(total: Duration) -> Self {
         Self {
-            pipe,
             // Without an end where it lies beyond all time.
             ends_at: Instant::now().checked_add(total),
             stops_at: None,
@@ -189,18 +179,18 @@ impl Reins {
         }
     }
 
-    fn want(&mut self, wanted: Stop) {
+    fn want(&mut self, wanted: Stop, handle: &mut Handle) {
         match wanted {
             Stop::Run => self.stops_at = None,
             Stop::After(grace) => {
                 let then = Instant::now().checked_add(grace);
                 self.stops_at = self.stops_at.or(then);
             }
-            Stop::Now => self.order(Order::Kill, EndedBy::Stop),
+            Stop::Now => self.order(Order::Kill, EndedBy::Stop, handle),
         }
     }
 
-    fn check(&mut self, is_idle: bool) {
+    fn check(&mut self, is_idle: bool, handle: &mut Handle) {
         let now = Instant::now();
         let is_past = |then: Option<Instant>| then.is_some_and(|then| now >= then);
         let cause = if is_past(self.stops_at) {
@@ -213,22 +203,18 @@ impl Reins {
             return;
         };
         if self.cause.is_none() {
-            self.order(Order::End, cause);
+            self.order(Order::End, cause, handle);
         }
     }
 
-    fn order(&mut self, order: Order, cause: EndedBy) {
+    fn order(&mut self, order: Order, cause: EndedBy, handle: &mut Handle) {
         self.cause = self.cause.or(Some(cause));
         let needed = match order {
             Order::End => TERM_GRACE + KILL_PATIENCE,
             Order::Kill => KILL_PATIENCE,
         };
         self.given_up_at = Some(Instant::now() + needed + SLACK);
-        // A byte or two always fit into a pipe: this does not block.
-        if let Err(error) = self.pipe.write_all(&[order.byte()]) {
-            // Nobody reads: the supervisor has ended, as we are about to see.
-            tracing::debug!(%error, ?order, "an order did not arrive");
-        }
+        handle.order(order);
     }
 
     fn is_ignored(&self) -> bool {

@@ -47,10 +47,7 @@ impl Bench {
             agent,
             timeout: Duration::from_secs(60),
             phase: PhaseSpec::new("design"),
-            supervisor: Supervisor {
-                exe: env!("CARGO_BIN_EXE_orchestrator").into(),
-                subcommand: "__supervise".to_owned(),
-            },
+            supervisor: Supervisor::new(env!("CARGO_BIN_EXE_orchestrator"), "__supervise"),
             stop,
             _sender: Some(sender),
         }

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use orchestrator::runner::{Attempt, Outcome, end_leftover};
+use orchestrator::runner::{Attempt, Outcome, Report, end_leftover};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::bench::{Bench, eventually, exists, recorded, told};
+use super::bench::{Bench, eventually, exists, recorded, stdout, told};
 
 /// The folder in which [`an_orchestrator`] is to run its phase.
 const FOLDER: &str = "TEST_ORCHESTRATOR_IN";
@@ -146,4 +146,42 @@ fn start_of(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields = stat.rsplit_once(") ").unwrap().1;
     fields.split(' ').nth(19).unwrap().parse().unwrap()
+}
+
+/// An agent's parent is its supervisor.
+#[tokio::test]
+async fn a_supervisor_takes_one_agent_after_the_other() {
+    let tell = "echo $PPID; sleep 0.2";
+    let mut bench = Bench::shell(tell);
+    let first = parent(&bench.run().await);
+    assert_eq!(parent(&bench.run().await), first);
+    let (left, right) = tokio::join!(bench.run(), bench.run());
+    let both = [parent(&left), parent(&right)];
+    assert_ne!(both[0], both[1], "one agent at a time");
+    // Those that are killed while they wait are no loss,
+    for pid in both {
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+        eventually("it is gone", || is_gone(pid));
+    }
+    let next = loop {
+        // The system may take a moment to tell.
+        let report = bench.run().await;
+        if report.outcome != Outcome::Interrupted {
+            break parent(&report);
+        }
+    };
+    assert!(!both.contains(&next));
+    // and one that its agent kills takes no other.
+    bench.agent.command[2] = "kill -9 $PPID; exec sleep 600".to_owned();
+    let report = bench.run().await;
+    assert!(report.outcome.to_string().contains("supervisor ended with signal: 9"), "{report:?}");
+    bench.agent.command[2] = tell.to_owned();
+    let last = parent(&bench.run().await);
+    assert_ne!(last, next);
+    drop(bench);
+    eventually("it ends with the run", || is_gone(last));
+}
+
+fn parent(report: &Report) -> i32 {
+    stdout(report).trim().parse().unwrap()
 }

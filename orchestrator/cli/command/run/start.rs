@@ -89,7 +89,7 @@ fn execute(
         paths,
         config,
         rules: opened.rules,
-        supervisor: Supervisor { exe, subcommand: SUPERVISE.to_owned() },
+        supervisor: Supervisor::new(exe, SUPERVISE),
         inbox: absolute(inbox)?,
         lock,
         clock: opened.clock,
