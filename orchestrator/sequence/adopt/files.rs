@@ -102,7 +102,7 @@ mod tests {
         let mut survey = Survey::new(IdReader::new(&layout, &[]).unwrap());
         let pattern = format!("{}/{pattern}", top.display());
         let count = Files::new(&pattern)?.read_into(&mut survey)?;
-        let highest = survey.finish([]).highest;
+        let highest = survey.finish().highest;
         Ok((highest.get(&Key::new(["K", "T"]).unwrap()).copied().unwrap_or(0), count))
     }
 

@@ -160,21 +160,17 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Returns what was found, given the sequences that exist.
-    pub fn finish(mut self, existing: impl IntoIterator<Item = Key>) -> Findings {
-        let mut known: BTreeSet<Key> =
-            existing.into_iter().filter(|key| self.reader.covers(key)).collect();
-        known.extend(self.findings.highest.keys().cloned());
-        known.extend(self.reader.key().cloned());
+    /// Returns what was found.
+    pub fn finish(mut self) -> Findings {
+        self.reader.know(self.findings.highest.keys().cloned());
         for name in &self.names {
-            if let Some((_, key, number)) = self.reader.all_in(name, &known).into_iter().next() {
+            if let Some((_, key, number)) = self.reader.all_in(name).into_iter().next() {
                 self.findings.count(key, number, name);
             }
         }
         for file in &mut self.files {
             let Some(name) = name_of(&file.path) else { continue };
-            let mut named = self.reader.all_in(&name, &known).into_iter();
-            let named = named.next();
+            let named = self.reader.all_in(&name).into_iter().next();
             // A file with an ID of its own may mention another one in its name, but not
             // at its beginning.
             let has_id = file.id.is_some() || file.is_other;
@@ -187,12 +183,10 @@ impl<'a> Survey<'a> {
                 }
             }
         }
-        known.extend(self.findings.highest.keys().cloned());
+        self.reader.know(self.findings.highest.keys().cloned());
         for subject in &self.subjects {
-            for (_, key, number) in self.reader.all_in(subject, &known) {
-                if known.contains(&key) {
-                    self.findings.count(key, number, subject);
-                }
+            for (_, key, number) in self.reader.known_in(subject) {
+                self.findings.count(key, number, subject);
             }
         }
         self.findings.duplicates = duplicates(&self.reader, self.files);
@@ -259,7 +253,9 @@ mod tests {
     #[test]
     fn the_highest_of_all_sources_counts() {
         let layout = Layout::prefix_type();
-        let mut survey = Survey::new(IdReader::new(&layout, &[]).unwrap());
+        let mut reader = IdReader::new(&layout, &[]).unwrap();
+        reader.know([key("K", "OLD")]);
+        let mut survey = Survey::new(reader);
         for n in 1..=5 {
             file(&mut survey, &format!("items/{n}.md"), &head(&format!("K-TSK-{n:04}")));
         }
@@ -275,7 +271,7 @@ mod tests {
         file(&mut survey, "K-TSK-0000_template.md", &head("K-TSK-0000"));
         file(&mut survey, "K-TSK-4294967296.md", "");
         survey.add_subject("K-OLD-7");
-        let findings = survey.finish([key("K", "OLD")]);
+        let findings = survey.finish();
         let highest = [(key("K", "FTR"), 1), (key("K", "OLD"), 7), (key("K", "TSK"), 14)];
         assert_eq!(findings.highest, BTreeMap::from(highest));
         assert_eq!(findings.too_large.len(), 1);
@@ -306,9 +302,9 @@ mod tests {
         for feed in feeds {
             let mut survey = reader();
             feed(&mut survey);
-            assert_eq!(survey.finish([]).highest, BTreeMap::from([(key("K", "T"), 41)]));
+            assert_eq!(survey.finish().highest, BTreeMap::from([(key("K", "T"), 41)]));
         }
-        assert_eq!(reader().finish([]), Findings::default());
+        assert_eq!(reader().finish(), Findings::default());
     }
 
     #[test]
@@ -320,7 +316,7 @@ mod tests {
         }
         survey.add_file(Path::new("c/K-T-2.md"), (1, 2), b"---\nid: K-T-0002\n---\n");
         survey.add_file(Path::new("d/x.md"), (1, 3), b"---\nid: K-T-2\n---\n");
-        let duplicates = survey.finish([]).duplicates;
+        let duplicates = survey.finish().duplicates;
         assert_eq!(duplicates.len(), 1);
         assert_eq!(duplicates[0].id, "K-T-0002");
         assert_eq!(duplicates[0].paths, ["c/K-T-2.md", "d/x.md"].map(Path::new));

@@ -20,6 +20,7 @@ type Counters = BTreeMap<Key, Option<Result<u32, SequenceError>>>;
 pub(crate) fn status(args: &IdStatus, context: &Context<'_>) -> Result<Exit, CliError> {
     let mut target = Target::of(&args.sequence, context)?;
     detect_layout(&mut target, context)?;
+    let configured = target.configure(context)?;
     let filter = KeyFilter::new(&target.layout, &target.named())?;
     let mut database = Database::open(&target, false, context)?;
     let counters = database.backend().counters()?.into_iter();
@@ -29,7 +30,10 @@ pub(crate) fn status(args: &IdStatus, context: &Context<'_>) -> Result<Exit, Cli
         .collect();
     let findings = match args.from_files.as_slice() {
         [] => Findings::default(),
-        globs => sources::files(&target, globs, counters.keys().cloned(), context)?,
+        globs => {
+            let known = counters.keys().cloned().chain(configured);
+            sources::files(&target, globs, known, context)?
+        }
     };
     for key in findings.highest.keys().cloned().chain(filter.key()) {
         counters.entry(key).or_insert(None);

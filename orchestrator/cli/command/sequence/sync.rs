@@ -29,9 +29,10 @@ struct Done {
 pub(crate) fn sync(args: &IdSync, context: &Context<'_>) -> Result<Exit, CliError> {
     let mut target = Target::of(&args.sequence, context)?;
     detect_layout(&mut target, context)?;
+    let configured = target.configure(context)?;
     let filter = KeyFilter::new(&target.layout, &target.named())?;
     let counters = counters(&target, args, context)?;
-    let known = counters.iter().flatten().map(|(key, _)| key.clone());
+    let known = counters.iter().flatten().map(|(key, _)| key.clone()).chain(configured);
     let findings = sources::all(&target, &args.sources, known, context)?;
     let mut raises: Raises = findings.highest.clone();
     if let Some(key) = filter.key() {

@@ -167,3 +167,43 @@ fn seed_003_an_empty_database_and_a_populated_one_are_migrated() {
         .fails(8);
     workshop.id("sync --db sqlite:chunks.sqlite3 --name credit_lines --from-column id").fails(2);
 }
+
+#[test]
+fn seed_003_all_names_are_checked_and_raised_at_once() {
+    let workshop = Workshop::empty();
+    workshop.sql(
+        "CREATE TABLE id_sequences (name TEXT PRIMARY KEY, last_value INTEGER NOT NULL);
+         INSERT INTO id_sequences VALUES ('credit_lines', 8), ('fixed_advances', 999), ('orders', 1)",
+    );
+    let orders = "[sequences.orders]\nname = \"orders\"\nformat = \"ORD{n:05}\"\n";
+    workshop.file("orchestrator.toml", orders);
+    workshop.file("docs/CL009_x.md", "");
+    workshop.file("docs/a.md", "---\nid: FV1000\n---\n");
+    workshop.file("docs/b.md", "---\nid: FV1000\n---\n");
+    workshop.file("docs/ORD00004.md", "");
+    let status = workshop.id("status --db sqlite:chunks.sqlite3 --from-files docs");
+    assert!(status.stderr.contains("FV1000 is the ID of docs/a.md and docs/b.md"), "{status:?}");
+    assert_eq!(
+        (status.code, status.stdout.as_str()),
+        (
+            5,
+            "credit_lines\tSTALE\t8\t9\tCL009\nfixed_advances\tSTALE\t999\t1000\tFV1000\n\
+             orders\tSTALE\t1\t4\tORD00002\n"
+        )
+    );
+    let sync = workshop.id("sync --db sqlite:chunks.sqlite3 --from-files docs").ok();
+    let raised = "credit_lines\t8\t9\traised\nfixed_advances\t999\t1000\traised\n\
+                  orders\t1\t4\traised\n";
+    assert_eq!(sync, raised);
+    let next = workshop.id("next --db sqlite:chunks.sqlite3 --name fixed_advances");
+    assert_eq!(next.ok(), "FV1001\n");
+}
+
+#[test]
+fn a_prefix_with_digits_is_known_by_its_other_files() {
+    let workshop = Workshop::with_chunks();
+    workshop.file("items/a.md", "---\nid: ACME-SHOP-2026-TSK-0001\n---\n");
+    workshop.file("items/.trash/ACME-SHOP-2026-TSK-0007_x.md", "");
+    let text = workshop.id(&format!("{SYNC} --create --from-files items/**")).ok();
+    assert_eq!(text, "ACME-SHOP-2026/TSK\t-\t7\tnew\n");
+}
