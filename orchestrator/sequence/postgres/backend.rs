@@ -15,6 +15,7 @@ use tokio_postgres::Config;
 use super::connection::{Isolation, configuration};
 use super::failure::Failure;
 use super::session::Session;
+use crate::sequence::floors::Floors;
 use crate::sequence::{Backend, Counter, Layout, Reply, Request, SequenceError};
 
 type Outcome = Result<Reply, SequenceError>;
@@ -29,8 +30,9 @@ const MAX_CONFLICTS: u32 = 20;
 const MAX_PAUSE: Duration = Duration::from_millis(20);
 /// Tries of a batch whose connection is lost before the commit.
 const MAX_LOSSES: u32 = 2;
-/// How long a batch may take; longer than a lock is waited for.
+/// How long a batch may take, and how much longer than a lock is waited for.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+const MORE_THAN_LOCKS: Duration = Duration::from_secs(5);
 
 /// How a database is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +62,7 @@ pub struct PostgresBackend {
     runtime: Option<Runtime>,
     /// None after the connection was lost.
     session: Option<Session>,
+    floors: Floors,
 }
 
 impl PostgresBackend {
@@ -78,7 +81,8 @@ impl PostgresBackend {
         let config = configuration(url)?;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = Some(runtime.map_err(|_| SequenceError::Closed)?);
-        let mut backend = Self { layout, config, options, runtime, session: None };
+        let floors = Floors::default();
+        let mut backend = Self { layout, config, options, runtime, session: None, floors };
         let session = backend.connect()?;
         backend.session = Some(session);
         // A table that goes later is not made anew: its numbers would come again.
@@ -98,10 +102,15 @@ impl PostgresBackend {
                 Some(Ok(session)) => return Ok(session),
                 Some(Err(error @ SequenceError::Unreachable { .. })) => last = error,
                 Some(Err(error)) => return Err(error),
-                None => last = SequenceError::TimedOut { waited: ANSWER_TIMEOUT },
+                None => last = SequenceError::TimedOut { waited: self.patience() },
             }
         }
         Err(last)
+    }
+
+    /// Returns how long a batch may take.
+    fn patience(&self) -> Duration {
+        ANSWER_TIMEOUT.max(self.options.busy_for.saturating_add(MORE_THAN_LOCKS))
     }
 
     /// Returns the session, a new one where the old one is gone.
@@ -121,7 +130,7 @@ impl PostgresBackend {
         F::Output: Send,
     {
         let runtime = self.runtime.as_ref()?;
-        let bounded = async { tokio::time::timeout(ANSWER_TIMEOUT, future).await.ok() };
+        let bounded = async { tokio::time::timeout(self.patience(), future).await.ok() };
         if Handle::try_current().is_err() {
             return runtime.block_on(bounded);
         }
@@ -136,7 +145,7 @@ impl PostgresBackend {
         let (mut conflicts, mut losses) = (0, 0);
         loop {
             let session = self.session().map_err(Failure::Refused)?;
-            let Some(done) = self.wait(session.commit(&self.layout, requests)) else {
+            let Some(done) = self.wait(session.commit(&self.layout, requests, &self.floors)) else {
                 let waited = begin.elapsed();
                 return Err(Failure::Unknown(SequenceError::TimedOut { waited }));
             };
@@ -193,7 +202,7 @@ impl PostgresBackend {
     fn carry_out_possible(&mut self, requests: &[Request]) -> Result<Vec<Outcome>, SequenceError> {
         let session = self.session()?;
         let refusals: Vec<Option<SequenceError>> =
-            requests.iter().map(|request| session.refusal(&self.layout, request)).collect();
+            requests.iter().map(|request| session.refusal(request)).collect();
         self.session = Some(session);
         if refusals.iter().all(Option::is_none) {
             return match self.carry_out(requests) {
@@ -222,7 +231,9 @@ impl Backend for PostgresBackend {
         if requests.is_empty() {
             return Ok(Vec::new());
         }
-        self.carry_out_possible(requests)
+        let outcomes = self.carry_out_possible(requests)?;
+        self.floors.learn(&outcomes);
+        Ok(outcomes)
     }
 
     fn counters(&mut self) -> Result<Vec<Counter>, SequenceError> {
@@ -237,7 +248,7 @@ impl Backend for PostgresBackend {
                     }
                     return read.map_err(Failure::into_error);
                 }
-                None => return Err(SequenceError::TimedOut { waited: ANSWER_TIMEOUT }),
+                None => return Err(SequenceError::TimedOut { waited: self.patience() }),
             }
         }
     }

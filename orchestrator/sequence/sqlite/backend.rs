@@ -18,6 +18,7 @@ use super::rows;
 use super::schema;
 use super::statements::Statements;
 use crate::fs;
+use crate::sequence::floors::Floors;
 use crate::sequence::{
     Backend, Counter, Idempotency, Key, Known, Layout, Plan, Reply, Request, ReservationRow,
     SequenceError, StoredAnswer,
@@ -64,6 +65,7 @@ pub struct SqliteBackend {
     /// The file that was opened first: a later one may know less.
     file: FileIdentity,
     was_made: bool,
+    floors: Floors,
 }
 
 impl SqliteBackend {
@@ -81,8 +83,9 @@ impl SqliteBackend {
     ) -> Result<Self, SequenceError> {
         let statements = Statements::new(&layout);
         let path = path.to_owned();
-        let (database, file, was_made) = (None, None, false);
-        let mut backend = Self { layout, statements, path, options, database, file, was_made };
+        let (database, file, was_made, floors) = (None, None, false, Floors::default());
+        let mut backend =
+            Self { layout, statements, path, options, database, file, was_made, floors };
         check_left(&backend.path, options.make)?;
         let database = backend.connect(options.make)?;
         backend.file = database.identity()?;
@@ -126,8 +129,9 @@ impl SqliteBackend {
     }
 
     /// Runs `f` on the connection, which is opened anew where the last error may
-    /// have left it in any state. A file that was lost or exchanged stays an error
-    /// until somebody opens what is there now: it may be an old copy.
+    /// have left it in any state. What it is opened to may be another file by then, so
+    /// `f` looks first: a file that was lost or exchanged stays an error until somebody
+    /// opens what is there now, which may be an old copy.
     fn on_database<T>(
         &mut self,
         f: impl FnOnce(&Database, &Layout, &Statements) -> Result<T, SequenceError>,
@@ -136,13 +140,7 @@ impl SqliteBackend {
             Some(database) => database,
             None => self.connect(Make::Nothing)?,
         };
-        let done = match database.check_file(self.file) {
-            Ok(()) => f(&database, &self.layout, &self.statements),
-            Err(error) => {
-                self.database = Some(database);
-                return Err(error);
-            }
-        };
+        let done = f(&database, &self.layout, &self.statements);
         if matches!(done, Ok(_) | Err(SequenceError::Busy { .. })) {
             self.database = Some(database);
         }
@@ -154,13 +152,19 @@ impl SqliteBackend {
         requests: &[Request],
     ) -> Result<Vec<Result<Reply, SequenceError>>, SequenceError> {
         let file = self.file;
-        self.on_database(|database, layout, statements| {
+        let mut floors = std::mem::take(&mut self.floors);
+        let outcomes = self.on_database(|database, layout, statements| {
             database.transaction(|conn| {
-                // Whoever had the lock before may have put another file in its place.
+                // Only under the lock: who had it before may have exchanged the file.
                 database.check_file(file)?;
-                carry_out(conn, layout, statements, requests)
+                carry_out(conn, layout, statements, requests, &floors)
             })
-        })
+        });
+        if let Ok(outcomes) = &outcomes {
+            floors.learn(outcomes);
+        }
+        self.floors = floors;
+        outcomes
     }
 }
 
@@ -194,7 +198,9 @@ impl Backend for SqliteBackend {
     }
 
     fn counters(&mut self) -> Result<Vec<Counter>, SequenceError> {
+        let file = self.file;
         self.on_database(|database, layout, statements| {
+            database.check_file(file)?;
             database.retry("read the counters", || list(&database.conn, layout, statements))
         })
     }
@@ -205,6 +211,7 @@ fn carry_out(
     layout: &Layout,
     statements: &Statements,
     requests: &[Request],
+    floors: &Floors,
 ) -> Result<Vec<Result<Reply, SequenceError>>, SequenceError> {
     let questions = Plan::questions(requests);
     let known = known(conn, &questions).map_err(|error| missing_table(conn, error, ANSWERS))?;
@@ -216,6 +223,7 @@ fn carry_out(
         rows::add(conn, layout, statements, &sum.key, sum.total(), fitting)
     };
     let added: Vec<_> = plan.sums().iter().map(add).collect::<Result<_, _>>()?;
+    let added = floors.check(plan.sums(), added);
     let expirations = plan.expirations().to_vec();
     let settled = plan.settle(now(conn)?, &raised, &added);
 
