@@ -135,12 +135,10 @@ impl<'a> Survey<'a> {
     /// A line `id: …` counts even where the rest makes no sense.
     fn damaged(&mut self, file: &mut File, head: &[u8], error: FrontMatterError) -> String {
         let text = String::from_utf8_lossy(head);
-        let mut ids = text.lines().filter_map(|line| line.strip_prefix("id:"));
-        if let Some(id) = ids.next() {
-            let id = id.trim().trim_matches(['"', '\'']);
-            if let Some((key, number)) = self.reader.exact(id) {
-                file.id = self.findings.count(key, number, id);
-            }
+        if let Some(id) = text.lines().find_map(id_in_line)
+            && let Some((key, number)) = self.reader.exact(id)
+        {
+            file.id = self.findings.count(key, number, id);
         }
         error.to_string()
     }
@@ -211,6 +209,17 @@ impl Findings {
     }
 }
 
+/// Returns the ID of a line such as `id: US-028 # moved` or `"id": 'US-028'`.
+fn id_in_line(line: &str) -> Option<&str> {
+    let names = ["id", "\"id\"", "'id'"].into_iter();
+    let rest = names.filter_map(|name| line.strip_prefix(name)).next()?;
+    let value = rest.trim_start().strip_prefix(':')?.trim();
+    match value.chars().next().filter(|c| matches!(c, '"' | '\'')) {
+        Some(quote) => value[1..].split(quote).next().map(str::trim),
+        None => value.split(" #").next().map(str::trim_end),
+    }
+}
+
 fn name_of(path: &Path) -> Option<String> {
     path.file_name().map(|name| name.to_string_lossy().into_owned())
 }
@@ -263,6 +272,8 @@ mod tests {
         file(&mut survey, "K-TSK-0007_x.md", "---\nid: [\n---\n");
         file(&mut survey, "K-TSK-0008_x.md", &head("K-TSK-3x"));
         file(&mut survey, "x.md", "---\nid: 'K-TSK-9'\ntitle: [\n");
+        file(&mut survey, "y.md", "---\nid: K-LINE-1 # moved\ntitle: [\n");
+        file(&mut survey, "z.md", "---\n\"id\" : \"K-LINE-2\" # so\ntitle: [\n");
         file(&mut survey, "K-TSK-0010_moved.md", &head("K-TSK-0002"));
         file(&mut survey, "K-FTR-0001_after_K-TSK-0999.md", &head("K-FTR-0001"));
         assert!(survey.add_id(" K-TSK-11 ") && !survey.add_id("11") && !survey.add_value("11"));
@@ -272,11 +283,11 @@ mod tests {
         file(&mut survey, "K-TSK-4294967296.md", "");
         survey.add_subject("K-OLD-7");
         let findings = survey.finish();
-        let highest = [(key("K", "FTR"), 1), (key("K", "OLD"), 7), (key("K", "TSK"), 14)];
-        assert_eq!(findings.highest, BTreeMap::from(highest));
+        let highest = [("FTR", 1), ("LINE", 2), ("OLD", 7), ("TSK", 14)];
+        assert_eq!(findings.highest, BTreeMap::from(highest.map(|(kind, n)| (key("K", kind), n))));
         assert_eq!(findings.too_large.len(), 1);
         let malformed: Vec<&Path> = findings.malformed.iter().map(|m| m.path.as_path()).collect();
-        let odd = ["K-TSK-0007_x.md", "K-TSK-0008_x.md", "x.md"];
+        let odd = ["K-TSK-0007_x.md", "K-TSK-0008_x.md", "x.md", "y.md", "z.md"];
         assert_eq!(malformed, odd.map(Path::new));
         assert_eq!(findings.duplicates.len(), 1, "{:?}", findings.duplicates);
         assert_eq!(
