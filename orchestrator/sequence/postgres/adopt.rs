@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio_postgres::Client;
 
 use super::connection::{Isolation, configuration, connect};
-use super::failure::refused;
+use super::failure::{in_commit, refused};
 use super::migrate::{apply_within, revive};
 use super::rows::Rows;
 use super::table::Table;
@@ -95,8 +95,7 @@ async fn raise_all(
         return Err(SequenceError::not_kept(key));
     }
     let committed = client.batch_execute("COMMIT").await;
-    committed
-        .map_err(|source| SequenceError::OutcomeUnknown { source: std::sync::Arc::new(source) })?;
+    committed.map_err(|error| in_commit("commit", error).into_error())?;
     Ok(raised)
 }
 

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::connection::{Database, FileIdentity, fault, is_constraint};
+use super::connection::{Database, FileIdentity, fault, has_log, is_constraint};
 use super::migrate::migrate;
 use super::rows;
 use super::schema;
@@ -88,7 +88,7 @@ impl SqliteBackend {
             Self { layout, statements, path, options, database, file, was_made, floors };
         check_left(&backend.path, options.make)?;
         let database = backend.connect(options.make)?;
-        backend.file = database.identity()?;
+        backend.file = database.file();
         backend.path = database.path().to_owned();
         // Only here: on a disk that is nearly full, growing the log at each connection
         // would take the space that the commits need.
@@ -119,7 +119,7 @@ impl SqliteBackend {
         } else {
             database.wait(|| schema::check(&database.conn, &self.layout))?;
         }
-        if database.is_ours()? {
+        if database.is_ours()? && !database.is_read_only()? {
             // On a database of another program the journal mode stays as it is.
             database.retry("set the journal mode", || {
                 database.conn.pragma_update(None, "journal_mode", "WAL")
@@ -236,7 +236,7 @@ fn carry_out(
         keep(conn, answer).map_err(|error| missing_table(conn, error, ANSWERS))?;
     }
     let confirm = format!(
-        "UPDATE {table} AS r SET confirmed = 1 WHERE r.reservation_id = ?1 \
+        "UPDATE {table} AS r SET confirmed = 1 WHERE r.reservation_id IN (?1, upper(?1)) \
          AND (r.confirmed OR julianday(r.expires_at) > julianday('now'))"
     );
     let confirm =
@@ -331,20 +331,14 @@ fn hold(conn: &Connection, layout: &Layout, row: &ReservationRow) -> rusqlite::R
 /// Checks that what is missing was never there: a log without its file, or a file that
 /// was named and is empty, is one that was lost.
 fn check_left(path: &Path, make: Make) -> Result<(), SequenceError> {
-    let stamp = |path: &Path| {
-        fs::stamp(path).map_err(|error| SequenceError::Database {
-            doing: "reach the database file",
-            source: Arc::new(error),
-        })
-    };
-    let file = stamp(path)?;
+    let file = fs::stamp(path).map_err(|error| SequenceError::Database {
+        doing: "reach the database file",
+        source: Arc::new(error),
+    })?;
     if file.as_ref().is_some_and(|file| file.len > 0) {
         return Ok(());
     }
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let has_log = stamp(Path::new(&log))?.is_some_and(|log| log.len > 0);
-    if has_log || file.is_some() && make == Make::Tables {
+    if has_log(path)? || file.is_some() && make == Make::Tables {
         return Err(SequenceError::Missing { path: path.to_owned() });
     }
     Ok(())

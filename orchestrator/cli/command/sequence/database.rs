@@ -107,23 +107,41 @@ impl Database {
     }
 }
 
-/// Makes out the layout of a target that names none, as far as the database's tables
-/// tell.
-pub(super) fn detect_layout(target: &mut Target, context: &Context<'_>) -> Result<(), CliError> {
+/// Makes out the layouts of a target that names none, as far as the database's tables
+/// tell; at least one.
+pub(super) fn detect_layouts(
+    target: Target,
+    context: &Context<'_>,
+) -> Result<Vec<Target>, CliError> {
     if target.names_layout {
-        return Ok(());
+        return Ok(vec![target]);
     }
-    match Database::open_fitting(target, context) {
+    match Database::open_fitting(&target, context) {
         Ok(mut fitting) => {
-            if let [only] = fitting.as_mut_slice() {
-                target.layout = only.backend().layout().clone();
-            }
-            Ok(())
+            let in_layout = |one: &mut Database| {
+                let mut target = target.clone();
+                target.layout = one.backend().layout().clone();
+                target
+            };
+            Ok(fitting.iter_mut().map(in_layout).collect())
         }
         // Whoever needs the database is told when they open it.
-        Err(CliError::Sequence(_)) => Ok(()),
+        Err(CliError::Sequence(_)) => Ok(vec![target]),
         Err(error) => Err(error),
     }
+}
+
+/// Returns the one layout that a target can have, where IDs are to be told apart by it.
+pub(super) fn one_of(mut targets: Vec<Target>) -> Result<Target, CliError> {
+    let names: Vec<&str> = targets.iter().map(|target| target.layout.layout_name()).collect();
+    let all = names.join(" and ");
+    if let (Some(target), true) = (targets.pop(), targets.is_empty()) {
+        return Ok(target);
+    }
+    Err(CliError::Options {
+        message: format!("the database has tables of the layouts {all}"),
+        hint: Some("--layout says which is meant".to_owned()),
+    })
 }
 
 /// Makes what is missing of a database and raises sequences, in one transaction; on a

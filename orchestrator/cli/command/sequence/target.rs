@@ -17,6 +17,7 @@ const DATABASE_URL: &str = "DATABASE_URL";
 const PLAIN_FORMAT: &str = "{n}";
 
 /// Sequences of a database: one, or all whose key has some values.
+#[derive(Clone)]
 pub(super) struct Target {
     pub(super) layout: Layout,
     /// The parts of the key that are known, by name.

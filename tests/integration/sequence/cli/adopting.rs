@@ -112,10 +112,15 @@ fn status_tells_ok_missing_and_stale() {
     assert_eq!(workshop.id(STATUS).ok(), "KABSD/TSK\tOK\t5\t-\tKABSD-TSK-0006\n");
     workshop.id(&format!("{SYNC} --from-files items/**/*.md")).ok();
     workshop.id(&against).ok();
-    workshop.sql("UPDATE id_sequences SET next_number = -3 WHERE type_code = 'FTR'");
-    let invalid = workshop.id(&against);
-    assert_eq!(invalid.code, 8);
-    assert!(invalid.stdout.starts_with("KABSD/FTR\tINVALID\t-\t1\t-\n"), "{invalid:?}");
+    for counter in [-3, 1_i64 << 33] {
+        workshop.sql(&format!(
+            "UPDATE id_sequences SET next_number = {counter} WHERE type_code = 'FTR'"
+        ));
+        let invalid = workshop.id(&against);
+        assert_eq!(invalid.code, 8);
+        assert!(invalid.stdout.starts_with("KABSD/FTR\tINVALID\t-\t1\t-\n"), "{invalid:?}");
+        assert!(invalid.stderr.contains(&counter.to_string()), "{invalid:?}");
+    }
 }
 
 #[test]
@@ -206,4 +211,17 @@ fn a_prefix_with_digits_is_known_by_its_other_files() {
     workshop.file("items/.trash/ACME-SHOP-2026-TSK-0007_x.md", "");
     let text = workshop.id(&format!("{SYNC} --create --from-files items/**")).ok();
     assert_eq!(text, "ACME-SHOP-2026/TSK\t-\t7\tnew\n");
+}
+
+#[test]
+fn what_was_raised_is_told_where_another_sequence_could_not_be() {
+    let workshop = Workshop::with_chunks();
+    workshop.item(5);
+    workshop.file("items/KABSD-FTR-0003.md", "");
+    workshop.id(&format!("{SYNC} --create --from-files items")).ok();
+    workshop.sql("UPDATE id_sequences SET next_number = -1 WHERE type_code = 'FTR'");
+    workshop.item(8);
+    let failed = workshop.id(&format!("{SYNC} --from-files items")).fails(8);
+    assert!(failed.contains("KABSD/TSK was raised to 8"), "{failed}");
+    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0009\n");
 }
