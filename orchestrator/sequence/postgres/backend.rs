@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_postgres::Config;
+use tokio_postgres::config::TargetSessionAttrs;
 
 use super::connection::{Isolation, configuration};
 use super::failure::Failure;
@@ -43,12 +44,15 @@ pub struct PostgresOptions {
     pub make_tables: bool,
     /// How long locks of other programs are waited for; the default is 5 s.
     pub busy_for: Duration,
+    /// Whether nothing is written, so that a server which takes no writes, such as a
+    /// standby, will do.
+    pub reads_only: bool,
 }
 
 impl Default for PostgresOptions {
     fn default() -> Self {
         let busy_for = Duration::from_secs(5);
-        Self { isolation: Isolation::default(), make_tables: false, busy_for }
+        Self { isolation: Isolation::default(), make_tables: false, busy_for, reads_only: false }
     }
 }
 
@@ -78,7 +82,13 @@ impl PostgresBackend {
         layout: Layout,
         options: PostgresOptions,
     ) -> Result<Self, SequenceError> {
-        let config = configuration(url)?;
+        let mut config = configuration(url)?;
+        let mut options = options;
+        if options.reads_only {
+            config.target_session_attrs(TargetSessionAttrs::Any);
+            // A standby has no other; a single statement needs none.
+            options.isolation = Isolation::ReadCommitted;
+        }
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = Some(runtime.map_err(|_| SequenceError::Closed)?);
         let floors = Floors::default();

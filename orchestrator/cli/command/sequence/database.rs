@@ -13,29 +13,46 @@ use crate::sequence::{
 };
 use crate::store::LOCK_TIMEOUT;
 
+/// What a database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// To look, also where nothing can be written.
+    Read,
+    Write,
+    /// To write, and to make what is missing first.
+    Make,
+}
+
+impl Access {
+    /// To write, and to make what is missing where that is asked for.
+    pub(super) fn making(create: bool) -> Self {
+        if create { Self::Make } else { Self::Write }
+    }
+}
+
 /// An open database.
 pub(super) struct Database(Box<dyn Backend>);
 
 impl Database {
-    /// Opens the database of a target; `make` makes what is missing of it.
+    /// Opens the database of a target.
     pub(super) fn open(
         target: &Target,
-        make: bool,
+        access: Access,
         context: &Context<'_>,
     ) -> Result<Self, CliError> {
-        Self::open_as(target, target.layout.clone(), make, context)
+        Self::open_as(target, target.layout.clone(), access, context)
     }
 
     /// Opens the database of a target in another layout.
-    pub(super) fn open_as(
+    fn open_as(
         target: &Target,
         layout: Layout,
-        make: bool,
+        access: Access,
         context: &Context<'_>,
     ) -> Result<Self, CliError> {
         let backend: Box<dyn Backend> = match target.url()? {
             DatabaseUrl::Sqlite(path) => {
-                let make = if make { Make::File } else { Make::Nothing };
+                let make = if access == Access::Make { Make::File } else { Make::Nothing };
                 let busy_for = patience(context);
                 let options = SqliteOptions { make, busy_for, ..SqliteOptions::default() };
                 let backend = SqliteBackend::open(path, layout, options)?;
@@ -46,7 +63,8 @@ impl Database {
             }
             DatabaseUrl::Postgres(url) => {
                 let options = PostgresOptions {
-                    make_tables: make,
+                    make_tables: access == Access::Make,
+                    reads_only: access == Access::Read,
                     busy_for: patience(context),
                     ..PostgresOptions::default()
                 };
@@ -59,12 +77,13 @@ impl Database {
     /// Opens the database in each of the layouts that its tables fit.
     pub(super) fn open_fitting(
         target: &Target,
+        access: Access,
         context: &Context<'_>,
     ) -> Result<Vec<Self>, CliError> {
         let mut fitting = Vec::new();
         let mut none = None;
         for layout in [Layout::registry(), Layout::prefix_type(), Layout::name()] {
-            match Self::open_as(target, layout, false, context) {
+            match Self::open_as(target, layout, access, context) {
                 Ok(database) => fitting.push(database),
                 Err(CliError::Sequence(
                     error @ (SequenceError::NoTable { .. } | SequenceError::OtherColumns { .. }),
@@ -116,7 +135,7 @@ pub(super) fn detect_layouts(
     if target.names_layout {
         return Ok(vec![target]);
     }
-    match Database::open_fitting(&target, context) {
+    match Database::open_fitting(&target, Access::Read, context) {
         Ok(mut fitting) => {
             let in_layout = |one: &mut Database| {
                 let mut target = target.clone();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::database::{Database, detect_layouts, one_of};
+use super::database::{Access, Database, detect_layouts, one_of};
 use super::sources;
 use super::target::Target;
 use crate::cli::args::IdStatus;
@@ -45,7 +45,7 @@ fn stands(
 ) -> Result<(Vec<(String, SequenceStatus)>, FilesReport), CliError> {
     let configured = target.configure(context)?;
     let filter = KeyFilter::new(&target.layout, &target.named())?;
-    let mut database = Database::open(&target, false, context)?;
+    let mut database = Database::open(&target, Access::Read, context)?;
     let counters = database.backend().counters()?.into_iter();
     let mut counters: Counters = counters
         .filter(|(key, _)| filter.covers(key))

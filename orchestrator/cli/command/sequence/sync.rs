@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::database::{Database, detect_layouts, make_and_raise, one_of, patience};
+use super::database::{Access, Database, detect_layouts, make_and_raise, one_of, patience};
 use super::sources;
 use super::target::Target;
 use crate::cli::args::IdSync;
@@ -65,7 +65,7 @@ fn counters(
     args: &IdSync,
     context: &Context<'_>,
 ) -> Result<Option<Vec<Counter>>, CliError> {
-    let read = Database::open(target, false, context).and_then(|mut database| {
+    let read = Database::open(target, Access::Read, context).and_then(|mut database| {
         let counters = database.backend().counters();
         counters.map_err(CliError::from)
     });
@@ -117,7 +117,7 @@ fn raise(
     let raised = if args.rebuild || args.create {
         make_and_raise(target, &raises, args.rebuild, context)?
     } else {
-        Database::open(target, false, context)?.raise(&raises)?
+        Database::open(target, Access::Write, context)?.raise(&raises)?
     };
     Ok(Done { raises, raised, was_made: false, kept: None })
 }
