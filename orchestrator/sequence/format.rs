@@ -58,18 +58,63 @@ impl IdTemplate {
     /// Reads the number of an ID of this key, whatever its width; `None` where the
     /// text is no such ID. Since the parts are known, they may end in digits.
     pub fn number(&self, parts: &[String], id: &str) -> Option<u64> {
-        let mut before = String::new();
-        let mut after = String::new();
+        let (before, after) = self.around(parts);
+        number_of(id.strip_prefix(before.as_str())?.strip_suffix(after.as_str())?)
+    }
+
+    /// Returns what stands before and after the number. A part that the key does not
+    /// have is left out.
+    pub(super) fn around(&self, parts: &[String]) -> (String, String) {
+        let (mut before, mut after) = (String::new(), String::new());
         let mut side = &mut before;
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(text) => side.push_str(text),
-                Piece::Part(place) => side.push_str(parts.get(*place)?),
+                Piece::Part(place) => side.push_str(parts.get(*place).map_or("", String::as_str)),
                 Piece::Number { .. } => side = &mut after,
             }
         }
-        let digits = id.strip_prefix(before.as_str())?.strip_suffix(after.as_str())?;
-        number_of(digits)
+        (before, after)
+    }
+
+    /// Returns the template in which the parts that are known are literal text.
+    pub(super) fn with_parts(&self, parts: &[Option<String>]) -> Self {
+        let mut pieces: Vec<Piece> = Vec::new();
+        for piece in &self.pieces {
+            let known = match piece {
+                Piece::Literal(text) => Some(text),
+                Piece::Part(place) => parts.get(*place).and_then(Option::as_ref),
+                Piece::Number { .. } => None,
+            };
+            match (pieces.last_mut(), known) {
+                (Some(Piece::Literal(before)), Some(text)) => before.push_str(text),
+                (_, Some(text)) => pieces.push(Piece::Literal(text.clone())),
+                (_, None) => pieces.push(piece.clone()),
+            }
+        }
+        Self { text: self.text.clone(), pieces }
+    }
+
+    /// Returns its literal text, piece by piece.
+    pub(super) fn literals(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Literal(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Tells whether an ID begins with its number.
+    pub(super) fn begins_with_number(&self) -> bool {
+        matches!(self.pieces.first(), Some(Piece::Number { .. }))
+    }
+
+    /// Returns what stands after the number, where that is literal text alone.
+    pub(super) fn tail(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [.., Piece::Number { .. }] => Some(""),
+            [.., Piece::Number { .. }, Piece::Literal(text)] => Some(text),
+            _ => None,
+        }
     }
 
     /// Reads the key parts and the number of an ID: the parts in the order of the

@@ -237,6 +237,16 @@ impl Layout {
         self.formats.get(key).unwrap_or(&self.format)
     }
 
+    /// Tells whether a key's IDs have a format of their own.
+    pub(super) fn has_own_format(&self, key: &Key) -> bool {
+        self.formats.contains_key(key)
+    }
+
+    /// Returns the keys whose IDs have a format of their own.
+    pub(super) fn keys_with_format(&self) -> impl Iterator<Item = &Key> {
+        self.formats.keys()
+    }
+
     /// Writes the ID of a number.
     pub fn id(&self, key: &Key, number: u32) -> String {
         self.format(key).render(key.values(), number)

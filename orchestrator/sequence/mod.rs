@@ -20,6 +20,8 @@ mod authority;
 mod backend;
 mod database_url;
 mod error;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod floors;
 mod format;
 mod key;
 mod layout;

@@ -45,7 +45,14 @@ impl Files {
     /// # Errors
     /// [`FilesError::Pattern`].
     pub fn new(pattern: &str) -> Result<Self, FilesError> {
-        let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
+        let mut path = pattern.to_owned();
+        // A path is never found with what says nothing.
+        for (odd, short) in [("/./", "/"), ("//", "/")] {
+            while path.contains(odd) {
+                path = path.replace(odd, short);
+            }
+        }
+        let pattern = path.strip_prefix("./").unwrap_or(&path);
         let is_wild = |part: &&str| part.contains(['*', '?', '[', '{', '\\']);
         let plain = pattern.split('/').take_while(|part| !is_wild(part)).collect::<Vec<_>>();
         let base = plain.join("/");
@@ -102,7 +109,7 @@ mod tests {
         let mut survey = Survey::new(IdReader::new(&layout, &[]).unwrap());
         let pattern = format!("{}/{pattern}", top.display());
         let count = Files::new(&pattern)?.read_into(&mut survey)?;
-        let highest = survey.finish([]).highest;
+        let highest = survey.finish().highest;
         Ok((highest.get(&Key::new(["K", "T"]).unwrap()).copied().unwrap_or(0), count))
     }
 
@@ -129,6 +136,8 @@ mod tests {
             ("items/**/K-T-[23].*", (3, 2)),
             ("**/*.md", (6, 4)),
             (".trash/*", (4, 1)),
+            ("items//**", (6, 4)),
+            ("items/.//deep/./*.md", (2, 1)),
             ("items/deep", (3, 2)),
             ("items/deep/", (3, 2)),
             ("items/a.md", (1, 1)),

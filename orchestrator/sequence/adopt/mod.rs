@@ -14,6 +14,7 @@ mod column;
 #[cfg(feature = "runtime")]
 mod files;
 mod front_matter;
+mod known;
 mod reader;
 mod survey;
 

@@ -1,11 +1,19 @@
 //! Which texts are IDs of a layout, and of which sequence.
 //!
 //! Where the whole key is known, an ID is its format with any number. Where a part
-//! of the key is left open, it is read from the ID, if the format shows it.
+//! of the key is left open, it is read from the ID, if the format shows it; sequences
+//! that are known go first. However long a text is, it is read in a time that grows
+//! with its length.
 
-use std::collections::BTreeSet;
+use std::iter;
+use std::ops::Range;
 
+use super::known::{KnownIds, Match, digits};
 use crate::sequence::{IdTemplate, Key, Layout, SequenceError};
+
+/// How far from its number the key of an ID is looked for that is not known, in
+/// characters: more than a person would give to something as plain as an ID.
+const REACH: usize = 128;
 
 /// The sequences of a layout whose key has some values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,11 +67,14 @@ pub struct IdReader<'a> {
     filter: KeyFilter,
     /// The key, where all of it is known.
     key: Option<Key>,
+    known: KnownIds,
+    /// Those whose IDs have a format of their own.
+    formatted: KnownIds,
+    /// The template with the parts that are known written out.
+    open: IdTemplate,
     /// Whether the format shows a part of the key, so that IDs of other sequences
     /// are known as such.
     shows_parts: bool,
-    /// Whether an ID ends with its number.
-    ends_with_number: bool,
 }
 
 impl<'a> IdReader<'a> {
@@ -95,10 +106,31 @@ impl<'a> IdReader<'a> {
                 return Err(SequenceError::Key { problem });
             }
         }
-        let (seven, eight) = (template.render(&parts, 7), template.render(&parts, 8));
-        let ends_with_number = seven.bytes().next_back() != eight.bytes().next_back();
         let shows_parts = (0..columns.len()).any(shows);
-        Ok(Self { layout, template, filter, key, shows_parts, ends_with_number })
+        let open = template.with_parts(&filter.0);
+        let (mut known, mut formatted) = (KnownIds::default(), KnownIds::default());
+        for key in layout.keys_with_format().filter(|key| filter.covers(key)) {
+            formatted.insert(layout, key.clone());
+        }
+        if let Some(key) = &key {
+            known.insert(layout, key.clone());
+        }
+        Ok(Self { layout, template, filter, key, known, formatted, open, shows_parts })
+    }
+
+    /// Makes sequences known, where they are of those that were asked for: their IDs are
+    /// found first, whatever else a text could be taken for.
+    pub fn know(&mut self, keys: impl IntoIterator<Item = Key>) {
+        for key in keys {
+            if self.filter.covers(&key) {
+                self.known.insert(self.layout, key);
+            }
+        }
+    }
+
+    /// Tells whether a sequence was made known.
+    pub fn knows(&self, key: &Key) -> bool {
+        self.known.contains(key)
     }
 
     /// Returns the key, where all of it was given.
@@ -123,79 +155,123 @@ impl<'a> IdReader<'a> {
 
     /// Reads a text that is an ID of these sequences, whatever its width.
     pub fn exact(&self, text: &str) -> Option<(Key, u64)> {
-        if let Some(key) = &self.key {
-            return Some((key.clone(), self.template.number(key.values(), text)?));
+        let whole = |ids: &KnownIds| {
+            let mut found = digits(text).flat_map(|digits| ids.at(text, digits));
+            found.find(|found| found.start == 0 && found.end == text.len())
+        };
+        match whole(&self.known).or_else(|| whole(&self.formatted)) {
+            Some(found) => Some((found.key, found.number)),
+            None => self.open(text),
         }
-        let (parts, number) = self.template.parse(text, self.filter.0.len())?;
-        let mut values = Vec::with_capacity(parts.len());
-        for (named, part) in self.filter.0.iter().zip(parts) {
-            match (named, part) {
-                (Some(named), Some(part)) if *named != part => return None,
-                (Some(value), _) => values.push(value.clone()),
-                (None, part) => values.push(part?),
-            }
+    }
+
+    /// Reads a text that is an ID of a sequence that need not be known.
+    fn open(&self, text: &str) -> Option<(Key, u64)> {
+        if self.key.is_some() {
+            return None;
         }
-        Some((Key::new(values).ok()?, number))
+        let (parts, number) = self.open.parse(text, self.filter.0.len())?;
+        let values = self.filter.0.iter().cloned().zip(parts).map(|(named, part)| named.or(part));
+        let key = Key::new(values.collect::<Option<Vec<String>>>()?).ok()?;
+        // Its IDs look otherwise.
+        (!self.layout.has_own_format(&key)).then_some((key, number))
     }
 
     /// Tells whether a text is an ID of no sequence at all, as far as that can be told.
     pub fn is_odd(&self, text: &str) -> bool {
-        self.shows_parts && self.template.parse(text, self.filter.0.len()).is_none()
+        let is_of_others = || self.template.parse(text, self.filter.0.len()).is_some();
+        self.shows_parts && self.exact(text).is_none() && !is_of_others()
     }
 
-    /// Returns all IDs in a text, each as short as it can be, with the place where it
-    /// begins. An ID begins where no letter, digit or dash stands before it. One of a
-    /// sequence that is not known counts only where all letters of its key are capital
-    /// ones, since other texts look like IDs too easily.
-    pub fn all_in(&self, text: &str, known: &BTreeSet<Key>) -> Vec<(usize, Key, u64)> {
-        let mut found = Vec::new();
-        let mut before = None;
+    /// Returns all IDs in a text, with the place where each begins. An ID begins where no
+    /// letter, digit or dash stands before it. One of a sequence that is known is as long
+    /// as it can be. One of another is as short as it can be, and counts only where all
+    /// letters of its key are capital ones, since other texts look like IDs too easily.
+    pub fn all_in(&self, text: &str) -> Vec<(usize, Key, u64)> {
+        let at = |digits: Range<usize>| {
+            let known = self.known.at(text, digits.clone()).map(|found| (true, found));
+            known.chain(self.open_at(text, &digits).map(|found| (false, found)))
+        };
+        self.apart(text, digits(text).flat_map(at))
+    }
+
+    /// Returns the IDs of known sequences in a text, likewise.
+    pub fn known_in(&self, text: &str) -> Vec<(usize, Key, u64)> {
+        let found = digits(text).flat_map(|digits| self.known.at(text, digits));
+        self.apart(text, found.map(|found| (true, found)))
+    }
+
+    /// Chooses between IDs that have the same place in a text; with each it is said
+    /// whether its sequence is known.
+    fn apart(
+        &self,
+        text: &str,
+        found: impl Iterator<Item = (bool, Match)>,
+    ) -> Vec<(usize, Key, u64)> {
+        let mut found: Vec<_> = found.filter(|(_, found)| is_border(text, found.start)).collect();
+        found.sort_by_key(|(is_known, found)| {
+            let length = found.end - found.start;
+            (found.start, !is_known, if *is_known { usize::MAX - length } else { length })
+        });
         let mut from = 0;
-        for (start, c) in text.char_indices() {
-            let is_border = before.is_none_or(|b: char| !b.is_alphanumeric() && b != '-');
-            before = Some(c);
-            if !is_border || start < from {
-                continue;
-            }
-            if let Some((end, key, number)) = self.at(text, start, known) {
-                from = end;
-                found.push((start, key, number));
-            }
-        }
-        found
+        found.retain(|(_, found)| {
+            let is_apart = found.start >= from;
+            from = if is_apart { found.end } else { from };
+            is_apart
+        });
+        found.into_iter().map(|(_, found)| (found.start, found.key, found.number)).collect()
     }
 
-    /// Returns the ID that begins at a place, and where it ends.
-    fn at(&self, text: &str, start: usize, known: &BTreeSet<Key>) -> Option<(usize, Key, u64)> {
-        let bytes = text.as_bytes();
-        let is_digit = |place: usize| bytes.get(place).is_some_and(u8::is_ascii_digit);
-        for end in start + 1..=text.len() {
-            let is_end = if self.ends_with_number {
-                is_digit(end - 1) && !is_digit(end)
-            } else {
-                text.is_char_boundary(end)
-            };
-            if !is_end {
-                continue;
-            }
-            if let Some((key, number)) = self.exact(&text[start..end])
-                && (self.key.is_some() || known.contains(&key) || self.is_plain(&key))
-            {
-                return Some((end, key, number));
-            }
+    /// Returns the ID whose number has these digits, of a sequence that need not be known.
+    fn open_at(&self, text: &str, digits: &Range<usize>) -> Option<Match> {
+        if self.key.is_some() {
+            return None;
         }
-        None
+        let is_inside =
+            |c: &char| is_plain(*c) || self.open.literals().any(|literal| literal.contains(*c));
+        let ends: Vec<usize> = match self.open.tail() {
+            Some(tail) if text[digits.end..].starts_with(tail) => vec![digits.end + tail.len()],
+            Some(_) => return None,
+            None => {
+                let after = text[digits.end..].char_indices().take(REACH);
+                let after = after.take_while(|(_, c)| is_inside(c));
+                let ends = after.map(|(start, c)| digits.end + start + c.len_utf8());
+                ends.filter(|end| !text[*end..].starts_with(is_plain)).collect()
+            }
+        };
+        let before = text[..digits.start].char_indices().rev().take(REACH);
+        let before = before.take_while(|(_, c)| is_inside(c)).map(|(start, _)| start);
+        // An ID that begins with its number has only one place.
+        let before = before.filter(|_| !self.open.begins_with_number());
+        let mut starts: Vec<usize> = iter::once(digits.start).chain(before).collect();
+        starts.retain(|start| is_border(text, *start));
+        let starts = starts.into_iter().rev();
+        let mut places = starts.flat_map(|start| ends.iter().rev().map(move |end| (start, *end)));
+        places.find_map(|(start, end)| {
+            let (key, number) = self.open(&text[start..end])?;
+            self.is_plain(&key).then_some(Match { start, end, key, number })
+        })
     }
 
     /// Tells whether what was read of a key looks like nothing but a part of an ID.
     fn is_plain(&self, key: &Key) -> bool {
         let is_plain = |value: &String| {
-            value.starts_with(|c: char| c.is_ascii_uppercase())
-                && value.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-')
+            value.starts_with(|c: char| c.is_ascii_uppercase()) && value.chars().all(is_plain)
         };
         let parts = self.filter.0.iter().zip(key.values());
         parts.into_iter().all(|(named, value)| named.is_some() || is_plain(value))
     }
+}
+
+/// Tells whether a character is one of a key that looks like nothing but a part of an ID.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-'
+}
+
+/// Tells whether an ID may begin at a place.
+fn is_border(text: &str, start: usize) -> bool {
+    let before = text[..start].chars().next_back();
+    before.is_none_or(|before| !before.is_alphanumeric() && before != '-')
 }
 
 #[cfg(test)]
@@ -207,8 +283,9 @@ mod tests {
     }
 
     fn ids(reader: &IdReader<'_>, text: &str) -> Vec<String> {
-        let known = BTreeSet::from([key(&["my_app", "task"])]);
-        let found = reader.all_in(text, &known).into_iter();
+        let mut reader = reader.clone();
+        reader.know([key(&["my_app", "task"])]);
+        let found = reader.all_in(text).into_iter();
         found.map(|(start, key, number)| format!("{start}:{key}={number}")).collect()
     }
 
@@ -281,6 +358,53 @@ mod tests {
         assert!(IdReader::new(&Layout::name().with_format("CL{n}").unwrap(), &[]).is_err());
     }
 
+    #[test]
+    fn known_sequences_go_first_each_in_its_own_format() {
+        let layout = Layout::name().with_format_for(key(&["orders"]), "O2{n}/26").unwrap();
+        let mut all = IdReader::new(&layout, &[]).unwrap();
+        // A format suffices for what is an ID as a whole, and not for a name.
+        assert_eq!(all.exact("CL009"), Some((key(&["credit_lines"]), 9)));
+        assert_eq!(all.all_in("CL009"), []);
+        assert_eq!(all.exact("credit_lines-009"), None);
+        all.know(["credit_lines", "orders", "a-1"].map(|name| key(&[name])));
+        for (text, found) in [
+            ("CL009.md", "0:credit_lines=9"),
+            ("CL1000_a-1-2", "0:credit_lines=1000"),
+            ("O2017/26", "0:orders=17"),
+            ("see O23/26", "4:orders=3"),
+            ("a-1-2_x", "0:a-1=2"),
+            ("ABC-7", "0:ABC=7"),
+        ] {
+            assert_eq!(ids(&all, text).first().map(String::as_str), Some(found), "{text}");
+        }
+        assert!(!all.is_odd("FV0001") && all.is_odd("FV"));
+
+        let layout = Layout::prefix_type();
+        let mut all = IdReader::new(&layout, &[]).unwrap();
+        let trashed = "ACME-SHOP-2026-TSK-0007_x.md";
+        assert_eq!(ids(&all, trashed), ["0:ACME/SHOP=2026"]);
+        all.know([key(&["ACME", "SHOP"]), key(&["ACME-SHOP-2026", "TSK"])]);
+        assert_eq!(ids(&all, trashed), ["0:ACME-SHOP-2026/TSK=7"]);
+        assert_eq!(ids(&all, "ACME-SHOP-2026-TSK-x.md"), ["0:ACME/SHOP=2026"]);
+        // A part that is given may look as it likes.
+        let some = IdReader::new(&layout, &[("type", "SHOP-2026-TSK")]).unwrap();
+        assert_eq!(ids(&some, trashed), ["0:ACME/SHOP-2026-TSK=7"]);
+    }
+
+    #[test]
+    fn a_long_text_is_read_at_once() {
+        let layout = Layout::prefix_type();
+        let tail = Layout::prefix_type().with_format("{n}/{prefix}-{type}").unwrap();
+        for layout in [&layout, &tail] {
+            let mut all = IdReader::new(layout, &[]).unwrap();
+            all.know([key(&["a1", "b"])]);
+            // What was tried for each pair of places in it would take hours.
+            for part in ["a1 ", "A-1-", "A1", "1", "1 ", "/1/A", "A-B-", "1/A-"] {
+                assert!(all.all_in(&part.repeat(5_000)).len() <= 5_000);
+            }
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "([A-C]{0,2}[-_ .ü0-9/]{0,3}){0,8}") {
@@ -292,7 +416,7 @@ mod tests {
                 IdReader::new(&tail, &[("name", "x")]).unwrap(),
             ];
             for reader in readers {
-                for (start, key, number) in reader.all_in(&text, &BTreeSet::new()) {
+                for (start, key, number) in reader.all_in(&text) {
                     proptest::prop_assert!(text.is_char_boundary(start) && reader.covers(&key));
                     proptest::prop_assert!(text.contains(&number.to_string()));
                 }

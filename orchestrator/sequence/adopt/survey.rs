@@ -135,12 +135,10 @@ impl<'a> Survey<'a> {
     /// A line `id: …` counts even where the rest makes no sense.
     fn damaged(&mut self, file: &mut File, head: &[u8], error: FrontMatterError) -> String {
         let text = String::from_utf8_lossy(head);
-        let mut ids = text.lines().filter_map(|line| line.strip_prefix("id:"));
-        if let Some(id) = ids.next() {
-            let id = id.trim().trim_matches(['"', '\'']);
-            if let Some((key, number)) = self.reader.exact(id) {
-                file.id = self.findings.count(key, number, id);
-            }
+        if let Some(id) = text.lines().find_map(id_in_line)
+            && let Some((key, number)) = self.reader.exact(id)
+        {
+            file.id = self.findings.count(key, number, id);
         }
         error.to_string()
     }
@@ -160,21 +158,17 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Returns what was found, given the sequences that exist.
-    pub fn finish(mut self, existing: impl IntoIterator<Item = Key>) -> Findings {
-        let mut known: BTreeSet<Key> =
-            existing.into_iter().filter(|key| self.reader.covers(key)).collect();
-        known.extend(self.findings.highest.keys().cloned());
-        known.extend(self.reader.key().cloned());
+    /// Returns what was found.
+    pub fn finish(mut self) -> Findings {
+        self.reader.know(self.findings.highest.keys().cloned());
         for name in &self.names {
-            if let Some((_, key, number)) = self.reader.all_in(name, &known).into_iter().next() {
+            if let Some((_, key, number)) = self.reader.all_in(name).into_iter().next() {
                 self.findings.count(key, number, name);
             }
         }
         for file in &mut self.files {
             let Some(name) = name_of(&file.path) else { continue };
-            let mut named = self.reader.all_in(&name, &known).into_iter();
-            let named = named.next();
+            let named = self.reader.all_in(&name).into_iter().next();
             // A file with an ID of its own may mention another one in its name, but not
             // at its beginning.
             let has_id = file.id.is_some() || file.is_other;
@@ -187,12 +181,10 @@ impl<'a> Survey<'a> {
                 }
             }
         }
-        known.extend(self.findings.highest.keys().cloned());
+        self.reader.know(self.findings.highest.keys().cloned());
         for subject in &self.subjects {
-            for (_, key, number) in self.reader.all_in(subject, &known) {
-                if known.contains(&key) {
-                    self.findings.count(key, number, subject);
-                }
+            for (_, key, number) in self.reader.known_in(subject) {
+                self.findings.count(key, number, subject);
             }
         }
         self.findings.duplicates = duplicates(&self.reader, self.files);
@@ -214,6 +206,17 @@ impl Findings {
         let highest = self.highest.entry(key.clone()).or_default();
         *highest = number.max(*highest);
         Some((key, number))
+    }
+}
+
+/// Returns the ID of a line such as `id: US-028 # moved` or `"id": 'US-028'`.
+fn id_in_line(line: &str) -> Option<&str> {
+    let names = ["id", "\"id\"", "'id'"].into_iter();
+    let rest = names.filter_map(|name| line.strip_prefix(name)).next()?;
+    let value = rest.trim_start().strip_prefix(':')?.trim();
+    match value.chars().next().filter(|c| matches!(c, '"' | '\'')) {
+        Some(quote) => value[1..].split(quote).next().map(str::trim),
+        None => value.split(" #").next().map(str::trim_end),
     }
 }
 
@@ -259,7 +262,9 @@ mod tests {
     #[test]
     fn the_highest_of_all_sources_counts() {
         let layout = Layout::prefix_type();
-        let mut survey = Survey::new(IdReader::new(&layout, &[]).unwrap());
+        let mut reader = IdReader::new(&layout, &[]).unwrap();
+        reader.know([key("K", "OLD")]);
+        let mut survey = Survey::new(reader);
         for n in 1..=5 {
             file(&mut survey, &format!("items/{n}.md"), &head(&format!("K-TSK-{n:04}")));
         }
@@ -267,6 +272,8 @@ mod tests {
         file(&mut survey, "K-TSK-0007_x.md", "---\nid: [\n---\n");
         file(&mut survey, "K-TSK-0008_x.md", &head("K-TSK-3x"));
         file(&mut survey, "x.md", "---\nid: 'K-TSK-9'\ntitle: [\n");
+        file(&mut survey, "y.md", "---\nid: K-LINE-1 # moved\ntitle: [\n");
+        file(&mut survey, "z.md", "---\n\"id\" : \"K-LINE-2\" # so\ntitle: [\n");
         file(&mut survey, "K-TSK-0010_moved.md", &head("K-TSK-0002"));
         file(&mut survey, "K-FTR-0001_after_K-TSK-0999.md", &head("K-FTR-0001"));
         assert!(survey.add_id(" K-TSK-11 ") && !survey.add_id("11") && !survey.add_value("11"));
@@ -275,12 +282,12 @@ mod tests {
         file(&mut survey, "K-TSK-0000_template.md", &head("K-TSK-0000"));
         file(&mut survey, "K-TSK-4294967296.md", "");
         survey.add_subject("K-OLD-7");
-        let findings = survey.finish([key("K", "OLD")]);
-        let highest = [(key("K", "FTR"), 1), (key("K", "OLD"), 7), (key("K", "TSK"), 14)];
-        assert_eq!(findings.highest, BTreeMap::from(highest));
+        let findings = survey.finish();
+        let highest = [("FTR", 1), ("LINE", 2), ("OLD", 7), ("TSK", 14)];
+        assert_eq!(findings.highest, BTreeMap::from(highest.map(|(kind, n)| (key("K", kind), n))));
         assert_eq!(findings.too_large.len(), 1);
         let malformed: Vec<&Path> = findings.malformed.iter().map(|m| m.path.as_path()).collect();
-        let odd = ["K-TSK-0007_x.md", "K-TSK-0008_x.md", "x.md"];
+        let odd = ["K-TSK-0007_x.md", "K-TSK-0008_x.md", "x.md", "y.md", "z.md"];
         assert_eq!(malformed, odd.map(Path::new));
         assert_eq!(findings.duplicates.len(), 1, "{:?}", findings.duplicates);
         assert_eq!(
@@ -306,9 +313,9 @@ mod tests {
         for feed in feeds {
             let mut survey = reader();
             feed(&mut survey);
-            assert_eq!(survey.finish([]).highest, BTreeMap::from([(key("K", "T"), 41)]));
+            assert_eq!(survey.finish().highest, BTreeMap::from([(key("K", "T"), 41)]));
         }
-        assert_eq!(reader().finish([]), Findings::default());
+        assert_eq!(reader().finish(), Findings::default());
     }
 
     #[test]
@@ -320,7 +327,7 @@ mod tests {
         }
         survey.add_file(Path::new("c/K-T-2.md"), (1, 2), b"---\nid: K-T-0002\n---\n");
         survey.add_file(Path::new("d/x.md"), (1, 3), b"---\nid: K-T-2\n---\n");
-        let duplicates = survey.finish([]).duplicates;
+        let duplicates = survey.finish().duplicates;
         assert_eq!(duplicates.len(), 1);
         assert_eq!(duplicates[0].id, "K-T-0002");
         assert_eq!(duplicates[0].paths, ["c/K-T-2.md", "d/x.md"].map(Path::new));

@@ -4,7 +4,7 @@
 //! Tables are made and sequences raised in one transaction, so that nobody ever finds a
 //! sequence that starts at 1 though its IDs exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::thread;
 use std::time::Duration;
 
@@ -12,14 +12,15 @@ use tokio::runtime::{Builder, Handle};
 use tokio_postgres::Client;
 
 use super::connection::{Isolation, configuration, connect};
-use super::failure::refused;
+use super::failure::{in_commit, refused};
 use super::migrate::{apply_within, revive};
 use super::rows::Rows;
 use super::table::Table;
 use crate::sequence::adopt::Column;
 use crate::sequence::{Key, Layout, SequenceError};
 
-/// How long reading a column, or waiting for somebody else's migration, may take.
+/// How long reading a column, or waiting for somebody else's migration, may take; longer
+/// where locks are waited for longer.
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// Reads all values of a column, but for NULLs; locks of others are waited for that
@@ -34,7 +35,7 @@ pub fn column(
     busy_for: Duration,
 ) -> Result<Vec<String>, SequenceError> {
     let config = configuration(url)?;
-    blocking(async {
+    blocking(busy_for, async {
         let client = connect(&config, Isolation::ReadCommitted, busy_for).await?;
         let rows = client.query(&column.select(), &[]).await;
         let rows = rows.map_err(|error| refused("read the column", error))?;
@@ -60,7 +61,7 @@ pub fn make_and_raise(
 ) -> Result<Vec<Result<Option<u32>, SequenceError>>, SequenceError> {
     let config = configuration(url)?;
     let raises: Vec<(Key, u32)> = raises.iter().map(|(key, to)| (key.clone(), *to)).collect();
-    blocking(async {
+    blocking(busy_for, async {
         let client = connect(&config, Isolation::ReadCommitted, busy_for).await?;
         let done = raise_all(&client, layout, &raises, revives).await;
         // A connection that ends takes what was not committed with it.
@@ -87,21 +88,28 @@ async fn raise_all(
         [] => Vec::new(),
         raises => rows.raise(client, raises).await.map_err(doing)?,
     };
+    let of_raises = raises.iter().zip(&raised).filter(|(_, raised)| raised.is_ok());
+    let of_raises = of_raises.map(|((key, to), _)| (key, *to));
+    let lost = rows.lost(client, of_raises, &HashMap::new(), std::iter::empty()).await;
+    if let Some(key) = lost.map_err(doing)? {
+        return Err(SequenceError::not_kept(key));
+    }
     let committed = client.batch_execute("COMMIT").await;
-    committed
-        .map_err(|source| SequenceError::OutcomeUnknown { source: std::sync::Arc::new(source) })?;
+    committed.map_err(|error| in_commit("commit", error).into_error())?;
     Ok(raised)
 }
 
 /// Waits for a future on a runtime of its own, also on a thread of another one.
 fn blocking<T: Send>(
+    busy_for: Duration,
     future: impl Future<Output = Result<T, SequenceError>> + Send,
 ) -> Result<T, SequenceError> {
     let run = || {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|_| SequenceError::Closed)?;
-        let bounded = async { tokio::time::timeout(LIMIT, future).await };
-        runtime.block_on(bounded).unwrap_or(Err(SequenceError::TimedOut { waited: LIMIT }))
+        let limit = LIMIT.max(busy_for.saturating_mul(2));
+        let bounded = async { tokio::time::timeout(limit, future).await };
+        runtime.block_on(bounded).unwrap_or(Err(SequenceError::TimedOut { waited: limit }))
     };
     if Handle::try_current().is_err() {
         return run();

@@ -1,5 +1,6 @@
 //! Numbers inside the caller's own transaction.
 
+use std::iter;
 use std::time::Instant;
 
 use tokio_postgres::Transaction;
@@ -55,6 +56,7 @@ pub async fn allocate(
     let rows = Rows::prepare(client, &table).await.map_err(failed)?;
     let requests = [request];
     let plan = Plan::new(layout, &requests, &Known::new());
+    let standing = rows.standing(client, plan.sums()).await.map_err(failed)?;
     let mut added = Vec::new();
     for (sum, before) in
         plan.sums().iter().zip(rows.add(client, plan.sums()).await.map_err(failed)?)
@@ -66,6 +68,11 @@ pub async fn allocate(
                 looked.into_iter().next().unwrap_or(Err(SequenceError::Closed))
             }
         });
+    }
+    let sums = plan.sums().iter().zip(&added);
+    let sums = sums.filter_map(|(sum, added)| Some((sum, *added.as_ref().ok()?)));
+    if let Some(key) = rows.lost(client, iter::empty(), &standing, sums).await.map_err(failed)? {
+        return Err(SequenceError::not_kept(key));
     }
     let outcomes = plan.settle(jiff::Timestamp::UNIX_EPOCH, &[], &added).outcomes(&[], &[]);
     match outcomes.into_iter().next() {

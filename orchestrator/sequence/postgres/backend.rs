@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_postgres::Config;
+use tokio_postgres::config::TargetSessionAttrs;
 
 use super::connection::{Isolation, configuration};
 use super::failure::Failure;
 use super::session::Session;
+use crate::sequence::floors::Floors;
 use crate::sequence::{Backend, Counter, Layout, Reply, Request, SequenceError};
 
 type Outcome = Result<Reply, SequenceError>;
@@ -29,8 +31,9 @@ const MAX_CONFLICTS: u32 = 20;
 const MAX_PAUSE: Duration = Duration::from_millis(20);
 /// Tries of a batch whose connection is lost before the commit.
 const MAX_LOSSES: u32 = 2;
-/// How long a batch may take; longer than a lock is waited for.
+/// How long a batch may take, and how much longer than a lock is waited for.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+const MORE_THAN_LOCKS: Duration = Duration::from_secs(5);
 
 /// How a database is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +44,15 @@ pub struct PostgresOptions {
     pub make_tables: bool,
     /// How long locks of other programs are waited for; the default is 5 s.
     pub busy_for: Duration,
+    /// Whether nothing is written, so that a server which takes no writes, such as a
+    /// standby, will do.
+    pub reads_only: bool,
 }
 
 impl Default for PostgresOptions {
     fn default() -> Self {
         let busy_for = Duration::from_secs(5);
-        Self { isolation: Isolation::default(), make_tables: false, busy_for }
+        Self { isolation: Isolation::default(), make_tables: false, busy_for, reads_only: false }
     }
 }
 
@@ -60,6 +66,7 @@ pub struct PostgresBackend {
     runtime: Option<Runtime>,
     /// None after the connection was lost.
     session: Option<Session>,
+    floors: Floors,
 }
 
 impl PostgresBackend {
@@ -75,10 +82,17 @@ impl PostgresBackend {
         layout: Layout,
         options: PostgresOptions,
     ) -> Result<Self, SequenceError> {
-        let config = configuration(url)?;
+        let mut config = configuration(url)?;
+        let mut options = options;
+        if options.reads_only {
+            config.target_session_attrs(TargetSessionAttrs::Any);
+            // A standby has no other; a single statement needs none.
+            options.isolation = Isolation::ReadCommitted;
+        }
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = Some(runtime.map_err(|_| SequenceError::Closed)?);
-        let mut backend = Self { layout, config, options, runtime, session: None };
+        let floors = Floors::default();
+        let mut backend = Self { layout, config, options, runtime, session: None, floors };
         let session = backend.connect()?;
         backend.session = Some(session);
         // A table that goes later is not made anew: its numbers would come again.
@@ -98,10 +112,15 @@ impl PostgresBackend {
                 Some(Ok(session)) => return Ok(session),
                 Some(Err(error @ SequenceError::Unreachable { .. })) => last = error,
                 Some(Err(error)) => return Err(error),
-                None => last = SequenceError::TimedOut { waited: ANSWER_TIMEOUT },
+                None => last = SequenceError::TimedOut { waited: self.patience() },
             }
         }
         Err(last)
+    }
+
+    /// Returns how long a batch may take.
+    fn patience(&self) -> Duration {
+        ANSWER_TIMEOUT.max(self.options.busy_for.saturating_add(MORE_THAN_LOCKS))
     }
 
     /// Returns the session, a new one where the old one is gone.
@@ -121,7 +140,7 @@ impl PostgresBackend {
         F::Output: Send,
     {
         let runtime = self.runtime.as_ref()?;
-        let bounded = async { tokio::time::timeout(ANSWER_TIMEOUT, future).await.ok() };
+        let bounded = async { tokio::time::timeout(self.patience(), future).await.ok() };
         if Handle::try_current().is_err() {
             return runtime.block_on(bounded);
         }
@@ -136,7 +155,7 @@ impl PostgresBackend {
         let (mut conflicts, mut losses) = (0, 0);
         loop {
             let session = self.session().map_err(Failure::Refused)?;
-            let Some(done) = self.wait(session.commit(&self.layout, requests)) else {
+            let Some(done) = self.wait(session.commit(&self.layout, requests, &self.floors)) else {
                 let waited = begin.elapsed();
                 return Err(Failure::Unknown(SequenceError::TimedOut { waited }));
             };
@@ -193,7 +212,7 @@ impl PostgresBackend {
     fn carry_out_possible(&mut self, requests: &[Request]) -> Result<Vec<Outcome>, SequenceError> {
         let session = self.session()?;
         let refusals: Vec<Option<SequenceError>> =
-            requests.iter().map(|request| session.refusal(&self.layout, request)).collect();
+            requests.iter().map(|request| session.refusal(request)).collect();
         self.session = Some(session);
         if refusals.iter().all(Option::is_none) {
             return match self.carry_out(requests) {
@@ -222,7 +241,9 @@ impl Backend for PostgresBackend {
         if requests.is_empty() {
             return Ok(Vec::new());
         }
-        self.carry_out_possible(requests)
+        let outcomes = self.carry_out_possible(requests)?;
+        self.floors.learn(&outcomes);
+        Ok(outcomes)
     }
 
     fn counters(&mut self) -> Result<Vec<Counter>, SequenceError> {
@@ -237,7 +258,7 @@ impl Backend for PostgresBackend {
                     }
                     return read.map_err(Failure::into_error);
                 }
-                None => return Err(SequenceError::TimedOut { waited: ANSWER_TIMEOUT }),
+                None => return Err(SequenceError::TimedOut { waited: self.patience() }),
             }
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config, Error, NoTls};
 
 use super::failure::refused;
 use crate::sequence::SequenceError;
@@ -72,8 +72,7 @@ pub(super) async fn connect(
     isolation: Isolation,
     busy_for: Duration,
 ) -> Result<Client, SequenceError> {
-    let unreachable = |error| SequenceError::Unreachable { source: Arc::new(error) };
-    let (client, connection) = config.connect(NoTls).await.map_err(unreachable)?;
+    let (client, connection) = config.connect(NoTls).await.map_err(not_connected)?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "the connection to the database ended");
@@ -91,6 +90,17 @@ pub(super) async fn connect(
     );
     client.batch_execute(&setup).await.map_err(|error| refused("set up a connection", error))?;
     Ok(client)
+}
+
+/// A server that does not let us in, or has no such database, will not the next time.
+fn not_connected(error: Error) -> SequenceError {
+    let class = error.code().and_then(|code| code.code().get(..2));
+    let is_final = matches!(class, Some("28" | "3D" | "42"));
+    let source = Arc::new(error);
+    match is_final {
+        true => SequenceError::Database { doing: "connect to the database", source },
+        false => SequenceError::Unreachable { source },
+    }
 }
 
 #[cfg(test)]

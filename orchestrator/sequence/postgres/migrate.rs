@@ -14,21 +14,23 @@ use crate::sequence::{Layout, SequenceError};
 /// The number of our advisory lock: "ORCHMIGR" in ASCII.
 const LOCK: i64 = 0x4f52_4348_4d49_4752;
 
-/// Number, name and text of a migration.
-type Migration = (i32, &'static str, &'static str);
+/// Number, name and text of a migration, and the table that it makes.
+type Migration = (i32, &'static str, &'static str, &'static str);
 
 macro_rules! migration {
-    ($number:literal, $name:literal) => {
-        ($number, $name, include_str!(concat!("migrations/", $name, ".sql")))
+    ($number:literal, $name:literal, $table:literal) => {
+        ($number, $name, include_str!(concat!("migrations/", $name, ".sql")), $table)
     };
 }
 
-const REGISTRY: Migration = migration!(1, "0001_id_registry");
-const REGISTRY_RESERVATIONS: Migration = migration!(2, "0002_id_reservations");
-const PREFIX_TYPE: Migration = migration!(3, "0003_id_sequences_prefix_type");
-const NAME: Migration = migration!(4, "0004_id_sequences_name");
-const RESERVATIONS: Migration = migration!(5, "0005_orchestrator_reservations");
-const IDEMPOTENCY: Migration = migration!(6, "0006_orchestrator_idempotency");
+const REGISTRY: Migration = migration!(1, "0001_id_registry", "id_registry");
+const REGISTRY_RESERVATIONS: Migration = migration!(2, "0002_id_reservations", "id_reservations");
+const PREFIX_TYPE: Migration = migration!(3, "0003_id_sequences_prefix_type", "id_sequences");
+const NAME: Migration = migration!(4, "0004_id_sequences_name", "id_sequences");
+const RESERVATIONS: Migration =
+    migration!(5, "0005_orchestrator_reservations", "orchestrator_reservations");
+const IDEMPOTENCY: Migration =
+    migration!(6, "0006_orchestrator_idempotency", "orchestrator_idempotency");
 
 /// The numbers of those that make tables of sequences; a custom one's is 0.
 const SEQUENCES: [i32; 4] = [0, 1, 3, 4];
@@ -68,20 +70,38 @@ where
     C: GenericClient + Sync,
 {
     client.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-    client.batch_execute(RECORD).await?;
-    let custom = (layout.layout_name() == "custom").then(|| (0, layout.table(), custom(layout)));
-    let numbered = migrations(layout).iter().map(|&(n, name, sql)| (n, name, sql.to_owned()));
-    for (number, name, sql) in custom.into_iter().chain(numbered) {
-        let record = "INSERT INTO orchestrator_migrations (number, name) VALUES ($1, $2) \
-                      ON CONFLICT DO NOTHING";
-        let is_new = client.execute(record, &[&number, &name]).await? > 0;
+    // What is there is not even tried to be made: that needs a right of its own.
+    if !is_there(client, "orchestrator_migrations").await? {
+        client.batch_execute(RECORD).await?;
+    }
+    let own = || (0, layout.table(), custom(layout), layout.quoted_table());
+    let own = (layout.layout_name() == "custom").then(own);
+    let numbered = migrations(layout).iter();
+    let numbered = numbered.map(|&(n, name, sql, table)| (n, name, sql.into(), table.into()));
+    for (number, name, sql, table) in own.into_iter().chain(numbered) {
+        let is_applied = "SELECT EXISTS (SELECT FROM orchestrator_migrations m \
+                          WHERE m.number = $1 AND m.name = $2)";
+        let is_applied: bool = client.query_one(is_applied, &[&number, &name]).await?.get(0);
         // A lost table of sequences must not come back empty; of the others only
         // what they held is lost.
-        if is_new || !SEQUENCES.contains(&number) {
+        let is_lost = is_applied && SEQUENCES.contains(&number);
+        if !is_lost && !is_there(client, &table).await? {
             client.batch_execute(&sql).await?;
+        }
+        if !is_applied {
+            let record = "INSERT INTO orchestrator_migrations (number, name) VALUES ($1, $2)";
+            client.execute(record, &[&number, &name]).await?;
         }
     }
     Ok(())
+}
+
+async fn is_there<C>(client: &C, table: &str) -> Result<bool, Error>
+where
+    C: GenericClient + Sync,
+{
+    let there = "SELECT to_regclass($1) IS NOT NULL";
+    Ok(client.query_one(there, &[&table]).await?.get(0))
 }
 
 /// Makes all tables of a layout that are missing, also one that was made before and is
@@ -93,8 +113,10 @@ where
     if layout.layout_name() == "custom" {
         client.batch_execute(&custom(layout)).await?;
     }
-    for (_, _, sql) in migrations(layout) {
-        client.batch_execute(sql).await?;
+    for (_, _, sql, table) in migrations(layout) {
+        if !is_there(client, table).await? {
+            client.batch_execute(sql).await?;
+        }
     }
     Ok(())
 }

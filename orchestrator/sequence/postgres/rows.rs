@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::table::Table;
-use crate::sequence::{Counter, Key, SequenceError, Sum};
+use crate::sequence::{Counter, Key, MissingRow, SequenceError, Sum};
 
 /// The statements on a table of sequences, ready to run.
 #[derive(Debug, Clone)]
@@ -22,6 +22,9 @@ pub(super) struct Rows {
     all: Statement,
     /// The highest number that the column can hold and that is an ID's.
     limit: i64,
+    /// Whether a trigger or a rule may change what is written.
+    pub(super) has_triggers: bool,
+    missing: MissingRow,
 }
 
 impl Rows {
@@ -34,7 +37,49 @@ impl Rows {
             client.prepare(&look),
             client.prepare(&all)
         )?;
-        Ok(Self { add, set, look, all, limit: table.limit })
+        let Table { limit, has_triggers, missing, .. } = *table;
+        Ok(Self { add, set, look, all, limit, has_triggers, missing })
+    }
+
+    /// Returns where counters stand, by their keys, and locks them; nothing where no
+    /// trigger could change what is written. Done in a transaction.
+    pub(super) async fn standing(
+        &self,
+        client: &Client,
+        sums: &[Sum],
+    ) -> Result<HashMap<Vec<String>, i64>, Error> {
+        if !self.has_triggers || sums.is_empty() {
+            return Ok(HashMap::new());
+        }
+        self.look(client, sums.iter().map(|sum| &sum.key)).await
+    }
+
+    /// Returns a sequence whose counter is below what was written to it, if there is one:
+    /// a trigger may keep a counter, or put it back after the statement has answered.
+    /// `standing` is where they stood before the sums were added. Done in the same
+    /// transaction, which must not be committed then.
+    pub(super) async fn lost<'a>(
+        &self,
+        client: &Client,
+        raises: impl Iterator<Item = (&'a Key, u32)>,
+        standing: &HashMap<Vec<String>, i64>,
+        added: impl Iterator<Item = (&'a Sum, u32)>,
+    ) -> Result<Option<&'a Key>, Error> {
+        if !self.has_triggers {
+            return Ok(None);
+        }
+        let after = |(sum, before): (&'a Sum, u32)| {
+            let stood = standing.get(sum.key.values()).copied().unwrap_or(0);
+            (&sum.key, stood.max(before.into()) + i64::from(sum.fitting(before)))
+        };
+        let raised = raises.map(|(key, to)| (key, i64::from(to)));
+        let written: Vec<(&Key, i64)> = raised.chain(added.map(after)).collect();
+        if written.is_empty() {
+            return Ok(None);
+        }
+        let now = self.look(client, written.iter().map(|(key, _)| *key)).await?;
+        let is_lost = |(key, to): &(&Key, i64)| now.get(key.values()).is_none_or(|now| now < to);
+        Ok(written.into_iter().find(is_lost).map(|(key, _)| key))
     }
 
     /// Adds each sum in one statement; returns each counter before, `None` where
@@ -69,6 +114,9 @@ impl Rows {
         let mut added = Vec::new();
         for sum in sums {
             let last = match found.get(sum.key.values()) {
+                None if self.missing == MissingRow::Starts => {
+                    Err(SequenceError::not_kept(&sum.key))
+                }
                 None => Err(SequenceError::NoSequence { key: sum.key.clone() }),
                 Some(last) => counter(&sum.key, *last),
             };

@@ -19,6 +19,7 @@ use super::migrate::migrate;
 use super::rows::Rows;
 use super::side::{ANSWERS, Answers, NewAnswers, Reservations, reservations};
 use super::table::Table;
+use crate::sequence::floors::Floors;
 use crate::sequence::{
     Action, Counter, Known, Layout, Plan, Reply, Request, SequenceError, Settled, Sum,
 };
@@ -31,9 +32,10 @@ pub(super) struct Session {
     client: Client,
     rows: Rows,
     clock: Statement,
-    /// None where the table is not there, which only some requests need.
-    reservations: Option<Reservations>,
-    answers: Option<Answers>,
+    /// What only some requests need: an error where the table is not there, or not as
+    /// it should be.
+    reservations: Result<Reservations, SequenceError>,
+    answers: Result<Answers, SequenceError>,
 }
 
 impl Session {
@@ -62,13 +64,14 @@ impl Session {
         let clock = client.prepare(clock).await?;
         let exists = "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL";
         let exists = client.query_one(exists, &[&reservations(layout), &ANSWERS]).await?;
+        let missing = |table: &str| SequenceError::NoTable { table: table.to_owned() };
         let reservations = match exists.get(0) {
-            true => Some(Reservations::prepare(&client, layout).await?),
-            false => None,
+            true => usable("use the reservations", Reservations::prepare(&client, layout).await)?,
+            false => Err(missing(reservations(layout))),
         };
         let answers = match exists.get(1) {
-            true => Some(Answers::prepare(&client).await?),
-            false => None,
+            true => usable("use the kept answers", Answers::prepare(&client).await)?,
+            false => Err(missing(ANSWERS)),
         };
         Ok(Self { client, rows, clock, reservations, answers })
     }
@@ -82,18 +85,19 @@ impl Session {
         !self.client.is_closed()
     }
 
-    /// Returns the error of a request that needs a table which is not there.
-    pub(super) fn refusal(&self, layout: &Layout, request: &Request) -> Option<SequenceError> {
+    /// Returns the error of a request that needs a table which cannot be used.
+    pub(super) fn refusal(&self, request: &Request) -> Option<SequenceError> {
         let is_held = matches!(
             request.action,
             Action::Reserve { .. } | Action::Confirm(_) | Action::Expire { .. }
         );
-        let table = match (request, self) {
-            (_, Self { reservations: None, .. }) if is_held => reservations(layout),
-            (Request { idempotency: Some(_), .. }, Self { answers: None, .. }) => ANSWERS,
-            _ => return None,
-        };
-        Some(SequenceError::NoTable { table: table.to_owned() })
+        match (request, self) {
+            (_, Self { reservations: Err(error), .. }) if is_held => Some(error.clone()),
+            (Request { idempotency: Some(_), .. }, Self { answers: Err(error), .. }) => {
+                Some(error.clone())
+            }
+            _ => None,
+        }
     }
 
     /// Reads all sequences.
@@ -107,14 +111,16 @@ impl Session {
         &self,
         layout: &Layout,
         requests: &[Request],
+        floors: &Floors,
     ) -> Result<Vec<Outcome>, Failure> {
         let is_number = |request: &Request| {
             matches!(request.action, Action::Next { .. }) && request.idempotency.is_none()
         };
-        if requests.iter().all(is_number) {
-            return self.numbers(layout, requests).await;
+        // Where a trigger may change a counter after the statement, one is not enough.
+        if requests.iter().all(is_number) && !self.rows.has_triggers {
+            return self.numbers(layout, requests, floors).await;
         }
-        let done = self.transaction(layout, requests).await;
+        let done = self.transaction(layout, requests, floors).await;
         if matches!(done, Err(ref failure) if failure.is_connected()) {
             self.roll_back().await?;
         }
@@ -131,6 +137,7 @@ impl Session {
         &self,
         layout: &Layout,
         requests: &[Request],
+        floors: &Floors,
     ) -> Result<Vec<Outcome>, Failure> {
         let plan = Plan::new(layout, requests, &Known::new());
         let added = self.rows.add(&self.client, plan.sums()).await;
@@ -142,7 +149,7 @@ impl Session {
             let error = failure.into_error();
             rest.iter().map(|_| Err(error.clone())).collect()
         });
-        let added = merge(added, looked);
+        let added = floors.check(plan.sums(), merge(added, looked));
         Ok(plan.settle(Timestamp::UNIX_EPOCH, &[], &added).outcomes(&[], &[]))
     }
 
@@ -163,6 +170,7 @@ impl Session {
         &self,
         layout: &Layout,
         requests: &[Request],
+        floors: &Floors,
     ) -> Result<Vec<Outcome>, Failure> {
         let (now, known) = self.begin(requests).await?;
         let plan = Plan::new(layout, requests, &known);
@@ -172,6 +180,7 @@ impl Session {
             raises => self.rows.raise(&self.client, raises).await.map_err(doing)?,
         };
         let mut added = Vec::new();
+        let standing = self.rows.standing(&self.client, plan.sums()).await.map_err(doing)?;
         if !plan.sums().is_empty() {
             let sums = self.rows.add(&self.client, plan.sums()).await.map_err(doing)?;
             let rest = rest(plan.sums(), &sums);
@@ -181,6 +190,15 @@ impl Session {
             };
             added = merge(sums, looked);
         }
+        let of_raises = plan.raises().iter().zip(&raised).filter(|(_, raised)| raised.is_ok());
+        let of_raises = of_raises.map(|((key, to), _)| (key, *to));
+        let of_sums = plan.sums().iter().zip(&added);
+        let of_sums = of_sums.filter_map(|(sum, added)| Some((sum, *added.as_ref().ok()?)));
+        let lost = self.rows.lost(&self.client, of_raises, &standing, of_sums).await;
+        if let Some(key) = lost.map_err(doing)? {
+            return Err(Failure::BadData(SequenceError::not_kept(key)));
+        }
+        let added = floors.check(plan.sums(), added);
         let expirations = plan.expirations().to_vec();
         let settled = plan.settle(now, &raised, &added);
         let mut deleted = Vec::new();
@@ -195,7 +213,7 @@ impl Session {
         let questions = Plan::questions(requests);
         let known = async {
             match &self.answers {
-                Some(answers) if !questions.is_empty() => {
+                Ok(answers) if !questions.is_empty() => {
                     answers.known(&self.client, &questions).await
                 }
                 _ => Ok(Known::new()),
@@ -217,12 +235,12 @@ impl Session {
     }
 
     async fn expire(&self, grace: std::time::Duration) -> Result<u64, tokio_postgres::Error> {
-        if let Some(answers) = &self.answers {
+        if let Ok(answers) = &self.answers {
             answers.delete(&self.client).await?;
         }
         match &self.reservations {
-            Some(reservations) => reservations.delete(&self.client, grace).await,
-            None => Ok(0),
+            Ok(reservations) => reservations.delete(&self.client, grace).await,
+            Err(_) => Ok(0),
         }
     }
 
@@ -232,26 +250,26 @@ impl Session {
         let new = NewAnswers::new(&settled.answers);
         let hold = async {
             match &self.reservations {
-                Some(held) => held.insert(client, layout, &settled.reservations).await,
-                None => Ok(()),
+                Ok(held) => held.insert(client, layout, &settled.reservations).await,
+                Err(_) => Ok(()),
             }
         };
         let replace = async {
             match &self.answers {
-                Some(answers) => answers.replace(client, &new).await,
-                None => Ok(()),
+                Ok(answers) => answers.replace(client, &new).await,
+                Err(_) => Ok(()),
             }
         };
         let keep = async {
             match &self.answers {
-                Some(answers) => answers.insert(client, &new).await,
-                None => Ok(()),
+                Ok(answers) => answers.insert(client, &new).await,
+                Err(_) => Ok(()),
             }
         };
         let confirm = async {
             match &self.reservations {
-                Some(held) => held.confirm(client, settled.confirmations()).await,
-                None => Ok(Vec::new()),
+                Ok(held) => held.confirm(client, settled.confirmations()).await,
+                Err(_) => Ok(Vec::new()),
             }
         };
         let (held, replaced, kept, confirmed, committed) = tokio::join!(
@@ -265,6 +283,19 @@ impl Session {
         let confirmed = confirmed.map_err(doing)?;
         committed.map_err(|error| in_commit("commit", error))?;
         Ok(confirmed)
+    }
+}
+
+/// Keeps the error of statements on a table that is of another shape; the connection
+/// still serves those who do not need it.
+fn usable<T>(
+    doing: &'static str,
+    prepared: Result<T, tokio_postgres::Error>,
+) -> Result<Result<T, SequenceError>, tokio_postgres::Error> {
+    match prepared {
+        Ok(statements) => Ok(Ok(statements)),
+        Err(error) if error.as_db_error().is_some() => Ok(Err(refused(doing, error))),
+        Err(error) => Err(error),
     }
 }
 

@@ -30,7 +30,10 @@ SELECT c.relkind IN ('r', 'p'), c.relpersistence = 'p',
                           WHERE a.attrelid = c.oid
                             AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
                           ORDER BY 1)
-                  = ARRAY(SELECT * FROM unnest($2::text[]) ORDER BY 1))
+                  = ARRAY(SELECT * FROM unnest($2::text[]) ORDER BY 1)),
+       c.relhasrules OR EXISTS(SELECT FROM pg_trigger g WHERE NOT g.tgisinternal
+              AND (g.tgrelid = c.oid
+                   OR g.tgrelid IN (SELECT p.relid FROM pg_partition_tree(c.oid) p)))
 FROM pg_class c WHERE c.oid = to_regclass($1)";
 
 /// The column of what is asked for; no layout's column has a space in its name.
@@ -49,7 +52,9 @@ pub(super) struct Table {
     touched: Option<String>,
     /// The highest number that the column holds and that is an ID's.
     pub(super) limit: i64,
-    missing: MissingRow,
+    /// Whether a trigger or a rule may change what is written to it.
+    pub(super) has_triggers: bool,
+    pub(super) missing: MissingRow,
 }
 
 impl Table {
@@ -109,6 +114,7 @@ impl Table {
             value: quoted(layout.value_column()),
             touched: touched.map(quoted),
             limit,
+            has_triggers: row.get(5),
             missing: layout.missing_row(),
         })
     }

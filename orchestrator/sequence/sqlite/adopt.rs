@@ -29,6 +29,9 @@ const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// What is put at the end of a damaged file's name, before the time.
 const DAMAGED: &str = ".damaged-";
 
+/// What is put at the end of the name of a file that a rebuild makes.
+const REBUILDING: &str = ".rebuilding-";
+
 /// Sequences and the numbers that they are raised to.
 pub type Raises = BTreeMap<Key, u32>;
 
@@ -48,6 +51,17 @@ pub struct Rebuilt {
     pub was_made: bool,
     /// Where the damaged file is now.
     pub kept: Option<PathBuf>,
+    /// Other layouts whose sequences were taken over from it as they stood.
+    pub others: Vec<&'static str>,
+}
+
+/// What a rebuild would do.
+#[derive(Debug)]
+pub struct RebuildPlan {
+    /// Whether the file is there and damaged, and not lost.
+    pub is_damaged: bool,
+    /// What the sequences would be raised to.
+    pub raises: Raises,
 }
 
 /// Reads all values of a column, but for NULLs.
@@ -89,7 +103,8 @@ pub fn make_and_raise(
     match Database::open(path, false, busy_for) {
         Ok(database) => raise_all(&database, layout, raises, false),
         Err(SequenceError::Missing { path }) => {
-            let (new, raised) = build_beside(&path, layout, raises, busy_for)?;
+            let path = place(&path)?;
+            let (new, raised) = build_beside(&path, ".new-", layout, raises, &[], busy_for)?;
             match put(&new, &path)? {
                 true => Ok(raised),
                 // Somebody made it just now.
@@ -115,13 +130,7 @@ pub fn rebuild(
     holder: &Holder,
     busy_for: Duration,
 ) -> Result<Rebuilt, SequenceError> {
-    let path = std::path::absolute(path).map_err(|error| SequenceError::Database {
-        doing: "find the database",
-        source: Arc::new(error),
-    })?;
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir).map_err(failed("make the folder"))?;
-    }
+    let path = place(path)?;
     let lock = FileLock::acquire(&with_end(&path, ".rebuild"), busy_for, holder);
     let lock = lock.map_err(|error| match error {
         LockError::Busy { waited, .. } => SequenceError::Busy { waited },
@@ -132,6 +141,44 @@ pub fn rebuild(
     done
 }
 
+/// Says what [`rebuild`] would do to a file that is lost or damaged; `None` for a sound
+/// one, which would only be raised.
+///
+/// # Errors
+/// [`SequenceError::Busy`]; those of the files.
+pub fn plan_rebuild(
+    path: &Path,
+    layout: &Layout,
+    raises: &Raises,
+    busy_for: Duration,
+) -> Result<Option<RebuildPlan>, SequenceError> {
+    let Some(is_damaged) = is_damaged(path, busy_for)? else { return Ok(None) };
+    let mut raises = raises.clone();
+    if let Ok(path) = fs::resolve(path) {
+        count(&left(&path, is_damaged)?, layout, &mut raises, busy_for);
+    }
+    Ok(Some(RebuildPlan { is_damaged, raises }))
+}
+
+/// Returns `None` for a sound file, else whether it is damaged and not lost.
+fn is_damaged(path: &Path, busy_for: Duration) -> Result<Option<bool>, SequenceError> {
+    match check(path, busy_for) {
+        Ok(_) => Ok(None),
+        Err(SequenceError::Missing { .. }) => Ok(Some(false)),
+        Err(SequenceError::NotADatabase { .. }) => Ok(Some(true)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the path of a file that is there or is to be made, links followed: what lies
+/// beside it, and what takes its place, must not lie beside a link.
+fn place(path: &Path) -> Result<PathBuf, SequenceError> {
+    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        fs::create_dir_all(dir).map_err(failed("make the folder"))?;
+    }
+    fs::resolve(path).map_err(failed("find the database"))
+}
+
 fn rebuild_locked(
     path: &Path,
     layout: &Layout,
@@ -139,42 +186,92 @@ fn rebuild_locked(
     now: Timestamp,
     busy_for: Duration,
 ) -> Result<Rebuilt, SequenceError> {
+    sweep(path)?;
     let mut raises = raises.clone();
-    let is_damaged = match check(path, busy_for) {
-        Ok(database) => {
-            let raised = raise_all(&database, layout, &raises, true)?;
-            return Ok(Rebuilt { raises, raised, was_made: false, kept: None });
-        }
-        Err(SequenceError::Missing { .. }) => false,
-        Err(SequenceError::NotADatabase { .. }) => true,
-        Err(error) => return Err(error),
+    let Some(is_damaged) = is_damaged(path, busy_for)? else {
+        let database = Database::open(path, false, busy_for)?;
+        let raised = raise_all(&database, layout, &raises, true)?;
+        return Ok(Rebuilt { raises, raised, was_made: false, kept: None, others: Vec::new() });
     };
     // Nobody may take a number of the old file once its counters were read. Where it is
     // too damaged for a lock, nobody can take one either.
-    let held = is_damaged.then(|| Database::open(path, false, busy_for).ok()).flatten();
-    if let Some(held) = &held
-        && let Err(error) = held.retry("lock", || held.conn.execute_batch("BEGIN IMMEDIATE"))
-    {
-        tracing::info!(%error, "the damaged database cannot be locked");
-    }
+    let held = if is_damaged { hold(path, busy_for)? } else { None };
     // What no source knows of would else begin anew.
-    let damaged = if is_damaged { vec![path.to_owned()] } else { Vec::new() };
-    for file in damaged.into_iter().chain(kept_before(path)?) {
-        for (key, last) in remains(&file, layout, busy_for) {
-            if let Ok(last) = last {
-                let to = raises.entry(key).or_default();
-                *to = last.max(*to);
-            }
-        }
-    }
-    let (new, raised) = build_beside(path, layout, &raises, busy_for)?;
+    let left = left(path, is_damaged)?;
+    count(&left, layout, &mut raises, busy_for);
+    let others = others(&left, layout, busy_for);
+    let (new, raised) = build_beside(path, REBUILDING, layout, &raises, &others, busy_for)?;
     let kept = now.strftime("%Y%m%dT%H%M%S%3fZ").to_string();
     let kept = if is_damaged { Some(set_aside(path, &kept)?) } else { None };
     if !put(&new, path)? {
         return Err(SequenceError::Replaced { path: path.to_owned() });
     }
     drop(held);
-    Ok(Rebuilt { raises, raised, was_made: true, kept })
+    let others = others.iter().map(|(layout, _)| layout.layout_name()).collect();
+    Ok(Rebuilt { raises, raised, was_made: true, kept, others })
+}
+
+/// Removes what rebuilds that were killed had begun to make.
+fn sweep(path: &Path) -> Result<(), SequenceError> {
+    for file in beside(path, REBUILDING)? {
+        fs::remove_if_exists(&file).map_err(failed("remove"))?;
+    }
+    Ok(())
+}
+
+/// Takes the write lock of a damaged file, where it has one to take.
+fn hold(path: &Path, busy_for: Duration) -> Result<Option<Database>, SequenceError> {
+    let held = Database::open(path, false, busy_for).and_then(|database| {
+        database.retry("lock", || database.conn.execute_batch("BEGIN IMMEDIATE"))?;
+        Ok(database)
+    });
+    match held {
+        Ok(held) => Ok(Some(held)),
+        // Whoever has the lock may be about to take a number.
+        Err(error @ SequenceError::Busy { .. }) => Err(error),
+        Err(error) => {
+            tracing::info!(%error, "the damaged database cannot be locked");
+            Ok(None)
+        }
+    }
+}
+
+/// Returns the files that were the database once, and may say what was issued.
+fn left(path: &Path, is_damaged: bool) -> Result<Vec<PathBuf>, SequenceError> {
+    let is_file = |file: &PathBuf| {
+        let name = file.as_os_str().as_encoded_bytes();
+        !COMPANIONS.iter().any(|end| name.ends_with(end.as_bytes()))
+    };
+    let before = beside(path, DAMAGED)?.into_iter().filter(is_file);
+    Ok(is_damaged.then(|| path.to_owned()).into_iter().chain(before).collect())
+}
+
+/// Raises to what such files say.
+fn count(files: &[PathBuf], layout: &Layout, raises: &mut Raises, busy_for: Duration) {
+    for (key, last) in files.iter().flat_map(|file| remains(file, layout, busy_for)) {
+        if let Ok(last) = last {
+            let to = raises.entry(key).or_default();
+            *to = last.max(*to);
+        }
+    }
+}
+
+/// Returns what such files say in layouts that were not asked for, but lie in the same
+/// database.
+fn others(files: &[PathBuf], layout: &Layout, busy_for: Duration) -> Vec<(Layout, Raises)> {
+    let mut found: Vec<(Layout, Raises)> = Vec::new();
+    for other in [Layout::registry(), Layout::prefix_type(), Layout::name()] {
+        let is_taken = found.iter().any(|(one, _)| one.table() == other.table());
+        if is_taken || other.table() == layout.table() {
+            continue;
+        }
+        let mut raises = Raises::new();
+        count(files, &other, &mut raises, busy_for);
+        if !raises.is_empty() {
+            found.push((other, raises));
+        }
+    }
+    found
 }
 
 /// Opens a file and looks at all of it.
@@ -210,29 +307,33 @@ fn remains(path: &Path, layout: &Layout, busy_for: Duration) -> Vec<Counter> {
     })
 }
 
-/// Returns the files that were renamed by rebuilds before.
-fn kept_before(path: &Path) -> Result<Vec<PathBuf>, SequenceError> {
+/// Returns the files whose name is the database's and goes on like this.
+fn beside(path: &Path, more: &str) -> Result<Vec<PathBuf>, SequenceError> {
     let dir = path.parent().unwrap_or(path);
-    let entries = fs::list(dir).map_err(failed("look for damaged databases"))?;
-    let begin = with_end(path, DAMAGED);
-    let is_kept = |file: &PathBuf| {
-        let name = file.as_os_str().as_encoded_bytes();
-        let is_companion = COMPANIONS.iter().any(|end| name.ends_with(end.as_bytes()));
-        name.starts_with(begin.as_os_str().as_encoded_bytes()) && !is_companion
-    };
-    Ok(entries.into_iter().map(|entry| entry.path).filter(is_kept).collect())
+    let entries = fs::list(dir).map_err(failed("look at the database's folder"))?;
+    let begin = with_end(path, more);
+    let begin = begin.as_os_str().as_encoded_bytes();
+    let files = entries.into_iter().map(|entry| entry.path);
+    Ok(files.filter(|file| file.as_os_str().as_encoded_bytes().starts_with(begin)).collect())
 }
 
 /// Makes a file of another name with all sequences in it, closed and durable.
 fn build_beside(
     path: &Path,
+    more: &str,
     layout: &Layout,
     raises: &Raises,
+    others: &[(Layout, Raises)],
     busy_for: Duration,
 ) -> Result<(PathBuf, Raised), SequenceError> {
-    let new = with_end(path, &format!(".new-{}", Uuid::new_v4().simple()));
-    let made = Database::open(&new, true, busy_for)
-        .and_then(|database| raise_all(&database, layout, raises, false));
+    let new = with_end(path, &format!("{more}{}", Uuid::new_v4().simple()));
+    let made = Database::open(&new, true, busy_for).and_then(|database| {
+        let raised = raise_all(&database, layout, raises, false)?;
+        for (layout, raises) in others {
+            raise_all(&database, layout, raises, false)?;
+        }
+        Ok(raised)
+    });
     match made {
         Ok(raised) => Ok((new, raised)),
         Err(error) => {

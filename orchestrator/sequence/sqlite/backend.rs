@@ -12,12 +12,13 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::connection::{Database, FileIdentity, fault, is_constraint};
+use super::connection::{Database, FileIdentity, fault, has_log, is_constraint};
 use super::migrate::migrate;
 use super::rows;
 use super::schema;
 use super::statements::Statements;
 use crate::fs;
+use crate::sequence::floors::Floors;
 use crate::sequence::{
     Backend, Counter, Idempotency, Key, Known, Layout, Plan, Reply, Request, ReservationRow,
     SequenceError, StoredAnswer,
@@ -64,6 +65,7 @@ pub struct SqliteBackend {
     /// The file that was opened first: a later one may know less.
     file: FileIdentity,
     was_made: bool,
+    floors: Floors,
 }
 
 impl SqliteBackend {
@@ -81,11 +83,12 @@ impl SqliteBackend {
     ) -> Result<Self, SequenceError> {
         let statements = Statements::new(&layout);
         let path = path.to_owned();
-        let (database, file, was_made) = (None, None, false);
-        let mut backend = Self { layout, statements, path, options, database, file, was_made };
+        let (database, file, was_made, floors) = (None, None, false, Floors::default());
+        let mut backend =
+            Self { layout, statements, path, options, database, file, was_made, floors };
         check_left(&backend.path, options.make)?;
         let database = backend.connect(options.make)?;
-        backend.file = database.identity()?;
+        backend.file = database.file();
         backend.path = database.path().to_owned();
         // Only here: on a disk that is nearly full, growing the log at each connection
         // would take the space that the commits need.
@@ -116,7 +119,7 @@ impl SqliteBackend {
         } else {
             database.wait(|| schema::check(&database.conn, &self.layout))?;
         }
-        if database.is_ours()? {
+        if database.is_ours()? && !database.is_read_only()? {
             // On a database of another program the journal mode stays as it is.
             database.retry("set the journal mode", || {
                 database.conn.pragma_update(None, "journal_mode", "WAL")
@@ -126,8 +129,9 @@ impl SqliteBackend {
     }
 
     /// Runs `f` on the connection, which is opened anew where the last error may
-    /// have left it in any state. A file that was lost or exchanged stays an error
-    /// until somebody opens what is there now: it may be an old copy.
+    /// have left it in any state. What it is opened to may be another file by then, so
+    /// `f` looks first: a file that was lost or exchanged stays an error until somebody
+    /// opens what is there now, which may be an old copy.
     fn on_database<T>(
         &mut self,
         f: impl FnOnce(&Database, &Layout, &Statements) -> Result<T, SequenceError>,
@@ -136,13 +140,7 @@ impl SqliteBackend {
             Some(database) => database,
             None => self.connect(Make::Nothing)?,
         };
-        let done = match database.check_file(self.file) {
-            Ok(()) => f(&database, &self.layout, &self.statements),
-            Err(error) => {
-                self.database = Some(database);
-                return Err(error);
-            }
-        };
+        let done = f(&database, &self.layout, &self.statements);
         if matches!(done, Ok(_) | Err(SequenceError::Busy { .. })) {
             self.database = Some(database);
         }
@@ -154,13 +152,19 @@ impl SqliteBackend {
         requests: &[Request],
     ) -> Result<Vec<Result<Reply, SequenceError>>, SequenceError> {
         let file = self.file;
-        self.on_database(|database, layout, statements| {
+        let mut floors = std::mem::take(&mut self.floors);
+        let outcomes = self.on_database(|database, layout, statements| {
             database.transaction(|conn| {
-                // Whoever had the lock before may have put another file in its place.
+                // Only under the lock: who had it before may have exchanged the file.
                 database.check_file(file)?;
-                carry_out(conn, layout, statements, requests)
+                carry_out(conn, layout, statements, requests, &floors)
             })
-        })
+        });
+        if let Ok(outcomes) = &outcomes {
+            floors.learn(outcomes);
+        }
+        self.floors = floors;
+        outcomes
     }
 }
 
@@ -194,7 +198,9 @@ impl Backend for SqliteBackend {
     }
 
     fn counters(&mut self) -> Result<Vec<Counter>, SequenceError> {
+        let file = self.file;
         self.on_database(|database, layout, statements| {
+            database.check_file(file)?;
             database.retry("read the counters", || list(&database.conn, layout, statements))
         })
     }
@@ -205,6 +211,7 @@ fn carry_out(
     layout: &Layout,
     statements: &Statements,
     requests: &[Request],
+    floors: &Floors,
 ) -> Result<Vec<Result<Reply, SequenceError>>, SequenceError> {
     let questions = Plan::questions(requests);
     let known = known(conn, &questions).map_err(|error| missing_table(conn, error, ANSWERS))?;
@@ -216,6 +223,7 @@ fn carry_out(
         rows::add(conn, layout, statements, &sum.key, sum.total(), fitting)
     };
     let added: Vec<_> = plan.sums().iter().map(add).collect::<Result<_, _>>()?;
+    let added = floors.check(plan.sums(), added);
     let expirations = plan.expirations().to_vec();
     let settled = plan.settle(now(conn)?, &raised, &added);
 
@@ -228,7 +236,7 @@ fn carry_out(
         keep(conn, answer).map_err(|error| missing_table(conn, error, ANSWERS))?;
     }
     let confirm = format!(
-        "UPDATE {table} AS r SET confirmed = 1 WHERE r.reservation_id = ?1 \
+        "UPDATE {table} AS r SET confirmed = 1 WHERE r.reservation_id IN (?1, upper(?1)) \
          AND (r.confirmed OR julianday(r.expires_at) > julianday('now'))"
     );
     let confirm =
@@ -323,20 +331,14 @@ fn hold(conn: &Connection, layout: &Layout, row: &ReservationRow) -> rusqlite::R
 /// Checks that what is missing was never there: a log without its file, or a file that
 /// was named and is empty, is one that was lost.
 fn check_left(path: &Path, make: Make) -> Result<(), SequenceError> {
-    let stamp = |path: &Path| {
-        fs::stamp(path).map_err(|error| SequenceError::Database {
-            doing: "reach the database file",
-            source: Arc::new(error),
-        })
-    };
-    let file = stamp(path)?;
+    let file = fs::stamp(path).map_err(|error| SequenceError::Database {
+        doing: "reach the database file",
+        source: Arc::new(error),
+    })?;
     if file.as_ref().is_some_and(|file| file.len > 0) {
         return Ok(());
     }
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let has_log = stamp(Path::new(&log))?.is_some_and(|log| log.len > 0);
-    if has_log || file.is_some() && make == Make::Tables {
+    if has_log(path)? || file.is_some() && make == Make::Tables {
         return Err(SequenceError::Missing { path: path.to_owned() });
     }
     Ok(())

@@ -32,6 +32,8 @@ pub(super) type FileIdentity = Option<(u64, u64)>;
 pub(super) struct Database {
     pub conn: Connection,
     path: PathBuf,
+    /// The file that it is to.
+    file: FileIdentity,
     busy_for: Duration,
 }
 
@@ -47,7 +49,8 @@ impl Database {
             doing: "find the database",
             source: Arc::new(error),
         })?;
-        if identity(&path)?.is_none() {
+        let file = identity(&path)?;
+        if file.is_none() {
             if !create {
                 return Err(SequenceError::Missing { path });
             }
@@ -64,9 +67,30 @@ impl Database {
             source: Arc::new(source) as _,
         };
         let conn = Connection::open_with_flags(&path, flags).map_err(failed)?;
-        let database = Self { conn, path, busy_for };
-        database.prepare()?;
+        let mut database = Self { conn, path, file, busy_for };
+        match database.prepare() {
+            Err(error) if is_in_unwritable_folder(&error) && !database.has_log()? => {
+                let url = unchanging(&database.path);
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+                    | OpenFlags::SQLITE_OPEN_NO_MUTEX
+                    | OpenFlags::SQLITE_OPEN_URI;
+                database.conn = Connection::open_with_flags(url, flags).map_err(failed)?;
+                database.prepare()?;
+            }
+            prepared => prepared?,
+        }
+        let now = database.identity()?;
+        if file.is_some() && now != file {
+            // Exchanged meanwhile: the log that was found by its name may be the other's.
+            return Self::open(&database.path, create, busy_for);
+        }
+        database.file = now;
         Ok(database)
+    }
+
+    /// Tells whether a log lies beside the file, which may know more than the file does.
+    fn has_log(&self) -> Result<bool, SequenceError> {
+        has_log(&self.path)
     }
 
     fn prepare(&self) -> Result<(), SequenceError> {
@@ -92,8 +116,18 @@ impl Database {
         &self.path
     }
 
+    /// Returns the file that was opened.
+    pub(super) fn file(&self) -> FileIdentity {
+        self.file
+    }
+
+    /// Tells whether it can only be read.
+    pub(super) fn is_read_only(&self) -> Result<bool, SequenceError> {
+        self.retry("read the database", || self.conn.is_readonly("main"))
+    }
+
     /// Returns which file the path leads to now.
-    pub(super) fn identity(&self) -> Result<FileIdentity, SequenceError> {
+    fn identity(&self) -> Result<FileIdentity, SequenceError> {
         identity(&self.path)
     }
 
@@ -238,6 +272,30 @@ pub(super) fn fault(
 pub(super) fn is_constraint(error: &(dyn std::error::Error + 'static)) -> bool {
     let error = error.downcast_ref::<rusqlite::Error>();
     error.and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::ConstraintViolation)
+}
+
+/// Tells whether it failed since SQLite wants to put a log beside the file, and may not.
+fn is_in_unwritable_folder(error: &SequenceError) -> bool {
+    let SequenceError::Database { source, .. } = error else { return false };
+    let error = source.downcast_ref::<rusqlite::Error>();
+    let code = error.and_then(rusqlite::Error::sqlite_error).map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_READONLY_DIRECTORY)
+}
+
+/// Returns the URL by which SQLite reads a file as one that nobody changes.
+fn unchanging(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{path}?immutable=1")
+}
+
+/// Tells whether a write-ahead log lies beside a file, or beside where a link leads to.
+pub(super) fn has_log(path: &Path) -> Result<bool, SequenceError> {
+    // Where not even the folder is there, there is no log.
+    let mut log = fs::resolve(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
+    log.push("-wal");
+    let log = fs::stamp(Path::new(&log)).map_err(file_error)?;
+    Ok(log.is_some_and(|log| log.len > 0))
 }
 
 fn identity(path: &Path) -> Result<FileIdentity, SequenceError> {

@@ -18,6 +18,8 @@ mod rows;
 mod schema;
 mod statements;
 
-pub use adopt::{Raised, Raises, Rebuilt, column, make_and_raise, rebuild};
+pub use adopt::{
+    Raised, Raises, RebuildPlan, Rebuilt, column, make_and_raise, plan_rebuild, rebuild,
+};
 pub use allocate::allocate;
 pub use backend::{Make, SqliteBackend, SqliteOptions};

@@ -189,3 +189,22 @@ fn an_inbox_that_cannot_be_removed_is_not_taken_in() {
     assert_eq!(nobody.run(project.root(), &["ingest"]).ok(), "WRK-003 Entry\n");
     assert!(!project.root().join("BACKLOG_INBOX.yaml").exists());
 }
+
+#[test]
+fn where_sequences_stand_is_shown_in_a_folder_that_cannot_be_written() {
+    let Some(nobody) = Nobody::find() else { return };
+    let project = Project::empty();
+    project.sh("id next --db sqlite:data/ids.db --create --project p --type US").ok();
+    set_mode(project.root(), 0o755);
+    set_mode(&project.root().join("data"), 0o555);
+    let status = |db: &str| nobody.run(project.root(), &["id", "status", "--db", db]);
+    assert_eq!(status("sqlite:data/ids.db").ok(), "US/p\tOK\t1\t-\tUS-002\n");
+    let next = ["id", "next", "--db", "sqlite:data/ids.db", "--project", "p", "--type", "US"];
+    nobody.run(project.root(), &next).fails(8);
+    // What a log beside it may know is not passed over.
+    set_mode(&project.root().join("data"), 0o755);
+    fs::write(project.root().join("data/ids.db-wal"), [7; 100]).unwrap();
+    set_mode(&project.root().join("data"), 0o555);
+    status("sqlite:data/ids.db").fails(8);
+    set_mode(&project.root().join("data"), 0o755);
+}

@@ -205,6 +205,35 @@ pub(crate) fn a_raise_never_lowers<S: Store>() {
     assert_eq!(range(outcomes[0].clone()), (21, 21));
 }
 
+pub(crate) fn a_counter_that_goes_back_issues_nothing_a_second_time<S: Store>() {
+    let store = S::new(Layout::registry());
+    for (round, back) in [
+        "UPDATE id_registry SET last_assigned_id = 1",
+        "DELETE FROM id_registry",
+        "DROP TABLE id_registry; CREATE TABLE id_registry (artifact_type TEXT NOT NULL,
+         project_id TEXT NOT NULL, last_assigned_id BIGINT NOT NULL, updated_at TIMESTAMP,
+         PRIMARY KEY (artifact_type, project_id))",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut backend = store.open();
+        let last = range(ask(&mut backend, next(&us(), 2))).1;
+        store.execute(back);
+        let same = once(next(&us(), 1), "t", &round.to_string());
+        // Nor once the counter has risen so far again: others may have told more.
+        for request in [next(&us(), 1), reserve(&us(), 2, HOUR), next(&us(), 9), same.clone()] {
+            let error = ask(&mut backend, request).unwrap_err();
+            let why = std::error::Error::source(&error).unwrap().to_string();
+            assert!(why.contains(&format!("below {last}")) && why.contains("id sync"), "{why}");
+        }
+        let mut backend = store.open();
+        ask(&mut backend, raise(&us(), last + 20)).unwrap();
+        // What was refused was not kept for a repetition.
+        assert_eq!(range(ask(&mut backend, same)), (last + 21, last + 21));
+    }
+}
+
 pub(crate) fn a_reservation_is_held_confirmed_and_repeated<S: Store>() {
     for layout in [Layout::registry(), Layout::prefix_type()] {
         let store = S::new(layout);
@@ -416,6 +445,7 @@ macro_rules! conformance {
             a_sequence_raised_to_nothing_starts_at_one
             a_raise_never_lowers
             the_same_request_sent_to_several_programs_gets_one_answer
+            a_counter_that_goes_back_issues_nothing_a_second_time
             a_reservation_is_held_confirmed_and_repeated
             an_expired_reservation_leaves_a_gap
             a_repeated_request_gets_the_same_answer

@@ -13,29 +13,46 @@ use crate::sequence::{
 };
 use crate::store::LOCK_TIMEOUT;
 
+/// What a database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// To look, also where nothing can be written.
+    Read,
+    Write,
+    /// To write, and to make what is missing first.
+    Make,
+}
+
+impl Access {
+    /// To write, and to make what is missing where that is asked for.
+    pub(super) fn making(create: bool) -> Self {
+        if create { Self::Make } else { Self::Write }
+    }
+}
+
 /// An open database.
 pub(super) struct Database(Box<dyn Backend>);
 
 impl Database {
-    /// Opens the database of a target; `make` makes what is missing of it.
+    /// Opens the database of a target.
     pub(super) fn open(
         target: &Target,
-        make: bool,
+        access: Access,
         context: &Context<'_>,
     ) -> Result<Self, CliError> {
-        Self::open_as(target, target.layout.clone(), make, context)
+        Self::open_as(target, target.layout.clone(), access, context)
     }
 
     /// Opens the database of a target in another layout.
-    pub(super) fn open_as(
+    fn open_as(
         target: &Target,
         layout: Layout,
-        make: bool,
+        access: Access,
         context: &Context<'_>,
     ) -> Result<Self, CliError> {
         let backend: Box<dyn Backend> = match target.url()? {
             DatabaseUrl::Sqlite(path) => {
-                let make = if make { Make::File } else { Make::Nothing };
+                let make = if access == Access::Make { Make::File } else { Make::Nothing };
                 let busy_for = patience(context);
                 let options = SqliteOptions { make, busy_for, ..SqliteOptions::default() };
                 let backend = SqliteBackend::open(path, layout, options)?;
@@ -46,7 +63,8 @@ impl Database {
             }
             DatabaseUrl::Postgres(url) => {
                 let options = PostgresOptions {
-                    make_tables: make,
+                    make_tables: access == Access::Make,
+                    reads_only: access == Access::Read,
                     busy_for: patience(context),
                     ..PostgresOptions::default()
                 };
@@ -59,12 +77,13 @@ impl Database {
     /// Opens the database in each of the layouts that its tables fit.
     pub(super) fn open_fitting(
         target: &Target,
+        access: Access,
         context: &Context<'_>,
     ) -> Result<Vec<Self>, CliError> {
         let mut fitting = Vec::new();
         let mut none = None;
         for layout in [Layout::registry(), Layout::prefix_type(), Layout::name()] {
-            match Self::open_as(target, layout, false, context) {
+            match Self::open_as(target, layout, access, context) {
                 Ok(database) => fitting.push(database),
                 Err(CliError::Sequence(
                     error @ (SequenceError::NoTable { .. } | SequenceError::OtherColumns { .. }),
@@ -107,23 +126,41 @@ impl Database {
     }
 }
 
-/// Makes out the layout of a target that names none, as far as the database's tables
-/// tell.
-pub(super) fn detect_layout(target: &mut Target, context: &Context<'_>) -> Result<(), CliError> {
+/// Makes out the layouts of a target that names none, as far as the database's tables
+/// tell; at least one.
+pub(super) fn detect_layouts(
+    target: Target,
+    context: &Context<'_>,
+) -> Result<Vec<Target>, CliError> {
     if target.names_layout {
-        return Ok(());
+        return Ok(vec![target]);
     }
-    match Database::open_fitting(target, context) {
+    match Database::open_fitting(&target, Access::Read, context) {
         Ok(mut fitting) => {
-            if let [only] = fitting.as_mut_slice() {
-                target.layout = only.backend().layout().clone();
-            }
-            Ok(())
+            let in_layout = |one: &mut Database| {
+                let mut target = target.clone();
+                target.layout = one.backend().layout().clone();
+                target
+            };
+            Ok(fitting.iter_mut().map(in_layout).collect())
         }
         // Whoever needs the database is told when they open it.
-        Err(CliError::Sequence(_)) => Ok(()),
+        Err(CliError::Sequence(_)) => Ok(vec![target]),
         Err(error) => Err(error),
     }
+}
+
+/// Returns the one layout that a target can have, where IDs are to be told apart by it.
+pub(super) fn one_of(mut targets: Vec<Target>) -> Result<Target, CliError> {
+    let names: Vec<&str> = targets.iter().map(|target| target.layout.layout_name()).collect();
+    let all = names.join(" and ");
+    if let (Some(target), true) = (targets.pop(), targets.is_empty()) {
+        return Ok(target);
+    }
+    Err(CliError::Options {
+        message: format!("the database has tables of the layouts {all}"),
+        hint: Some("--layout says which is meant".to_owned()),
+    })
 }
 
 /// Makes what is missing of a database and raises sequences, in one transaction; on a

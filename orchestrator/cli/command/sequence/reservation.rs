@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::database::Database;
+use super::database::{Access, Database};
 use super::target::Target;
 use crate::cli::args::{IdConfirm, IdExpire, IdReserve};
 use crate::cli::error::CliError;
@@ -15,7 +15,7 @@ use crate::wire::{Confirmation, Expiry, Reservation};
 pub(crate) fn reserve(args: &IdReserve, context: &Context<'_>) -> Result<Exit, CliError> {
     let target = Target::of(&args.sequence, context)?;
     let key = target.key()?;
-    let mut database = Database::open(&target, args.create, context)?;
+    let mut database = Database::open(&target, Access::making(args.create), context)?;
     let action = Action::Reserve { key, count: args.count, ttl: args.ttl };
     let Reply::Reserved(held) = database.ask(action)? else {
         return Err(SequenceError::Closed.into());
@@ -89,7 +89,7 @@ pub(crate) fn expire(args: &IdExpire, context: &Context<'_>) -> Result<Exit, Cli
 /// Opens the database in the layout that was named, or in each that its tables fit.
 fn databases(target: &Target, context: &Context<'_>) -> Result<Vec<Database>, CliError> {
     if target.names_layout {
-        return Ok(vec![Database::open(target, false, context)?]);
+        return Ok(vec![Database::open(target, Access::Write, context)?]);
     }
-    Database::open_fitting(target, context)
+    Database::open_fitting(target, Access::Write, context)
 }

@@ -21,13 +21,14 @@ pub(super) fn files(
     existing: impl IntoIterator<Item = Key>,
     context: &Context<'_>,
 ) -> Result<Findings, CliError> {
-    let reader = IdReader::new(&target.layout, &target.named())?;
+    let mut reader = IdReader::new(&target.layout, &target.named())?;
+    reader.know(existing);
     if !globs.is_empty() {
         check_format(&reader)?;
     }
     let mut survey = Survey::new(reader);
     read_files(&mut survey, globs, context)?;
-    let findings = survey.finish(existing);
+    let findings = survey.finish();
     tell(&findings, context);
     Ok(findings)
 }
@@ -39,7 +40,8 @@ pub(super) fn all(
     existing: impl IntoIterator<Item = Key>,
     context: &Context<'_>,
 ) -> Result<Findings, CliError> {
-    let reader = IdReader::new(&target.layout, &target.named())?;
+    let mut reader = IdReader::new(&target.layout, &target.named())?;
+    reader.know(existing);
     if !sources.from_files.is_empty() || sources.from_git {
         check_format(&reader)?;
     }
@@ -60,7 +62,7 @@ pub(super) fn all(
     if sources.from_backlog {
         read_backlog(&mut survey, context)?;
     }
-    let findings = survey.finish(existing);
+    let findings = survey.finish();
     tell(&findings, context);
     Ok(findings)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::database::{Database, detect_layout};
+use super::database::{Access, Database, detect_layouts, one_of};
 use super::sources;
 use super::target::Target;
 use crate::cli::args::IdStatus;
@@ -12,16 +12,40 @@ use crate::cli::output::Table;
 use crate::cli::session::Context;
 use crate::sequence::adopt::{Findings, KeyFilter};
 use crate::sequence::{Key, Layout, MissingRow, SequenceError};
-use crate::wire::{SequenceState, SequenceStatus, SequencesReport, key_parts};
+use crate::wire::{FilesReport, SequenceState, SequenceStatus, SequencesReport, key_parts};
 
 type Counters = BTreeMap<Key, Option<Result<u32, SequenceError>>>;
 
-/// Shows where sequences stand.
+/// Shows where sequences stand; where tables of several layouts are there, those of all.
 pub(crate) fn status(args: &IdStatus, context: &Context<'_>) -> Result<Exit, CliError> {
-    let mut target = Target::of(&args.sequence, context)?;
-    detect_layout(&mut target, context)?;
+    let target = Target::of(&args.sequence, context)?;
+    let mut targets = detect_layouts(target, context)?;
+    if !args.from_files.is_empty() {
+        targets = vec![one_of(targets)?];
+    }
+    let mut sequences = Vec::new();
+    let mut files = FilesReport::default();
+    for target in targets {
+        let (stand, found) = stands(target, args, context)?;
+        sequences.extend(stand);
+        files = found;
+    }
+    let (keys, sequences) = sequences.into_iter().unzip();
+    let report = SequencesReport { sequences, files };
+    let exit = exit(&report);
+    show(keys, report, context)?;
+    Ok(exit)
+}
+
+/// Returns where each sequence of a layout stands, by its name, and what files hold.
+fn stands(
+    mut target: Target,
+    args: &IdStatus,
+    context: &Context<'_>,
+) -> Result<(Vec<(String, SequenceStatus)>, FilesReport), CliError> {
+    let configured = target.configure(context)?;
     let filter = KeyFilter::new(&target.layout, &target.named())?;
-    let mut database = Database::open(&target, false, context)?;
+    let mut database = Database::open(&target, Access::Read, context)?;
     let counters = database.backend().counters()?.into_iter();
     let mut counters: Counters = counters
         .filter(|(key, _)| filter.covers(key))
@@ -29,19 +53,18 @@ pub(crate) fn status(args: &IdStatus, context: &Context<'_>) -> Result<Exit, Cli
         .collect();
     let findings = match args.from_files.as_slice() {
         [] => Findings::default(),
-        globs => sources::files(&target, globs, counters.keys().cloned(), context)?,
+        globs => {
+            let known = counters.keys().cloned().chain(configured);
+            sources::files(&target, globs, known, context)?
+        }
     };
     for key in findings.highest.keys().cloned().chain(filter.key()) {
         counters.entry(key).or_insert(None);
     }
-    let sequences: Vec<SequenceStatus> = counters
-        .iter()
-        .map(|(key, last)| stand(&target.layout, key, last.as_ref(), &findings))
-        .collect();
-    let report = SequencesReport { sequences, files: (&findings).into() };
-    let exit = exit(&report);
-    show(&target.layout, &counters, report, context)?;
-    Ok(exit)
+    let one = |(key, last): (&Key, &Option<_>)| {
+        (key.to_string(), stand(&target.layout, key, last.as_ref(), &findings))
+    };
+    Ok((counters.iter().map(one).collect(), (&findings).into()))
 }
 
 fn stand(
@@ -54,7 +77,6 @@ fn stand(
     let (last, problem) = match last {
         None => (None, None),
         Some(Ok(last)) => (Some(*last), None),
-        Some(Err(SequenceError::Exhausted { .. })) => (Some(u32::MAX), None),
         Some(Err(error)) => (None, Some(chain(error))),
     };
     let starts = layout.missing_row() == MissingRow::Starts;
@@ -85,19 +107,14 @@ fn exit(report: &SequencesReport) -> Exit {
     }
 }
 
-fn show(
-    layout: &Layout,
-    counters: &Counters,
-    report: SequencesReport,
-    context: &Context<'_>,
-) -> Result<(), CliError> {
+fn show(keys: Vec<String>, report: SequencesReport, context: &Context<'_>) -> Result<(), CliError> {
     let output = context.output;
     if output.is_json() {
         return output.document("id_status", report);
     }
     let mut table = Table::new(&["SEQUENCE", "STATE", "LAST", "FOUND", "NEXT"]);
     let number = |number: Option<u32>| number.map_or("-".to_owned(), |number| number.to_string());
-    for (key, sequence) in counters.keys().zip(&report.sequences) {
+    for (key, sequence) in keys.iter().zip(&report.sequences) {
         let state = match sequence.state {
             SequenceState::Ok => "OK",
             SequenceState::Missing => "MISSING",
@@ -105,13 +122,13 @@ fn show(
             SequenceState::Invalid => "INVALID",
         };
         let next = sequence.next.as_deref().unwrap_or("-");
-        table.row([&key.to_string(), state, &number(sequence.last), &number(sequence.found), next]);
+        table.row([key, state, &number(sequence.last), &number(sequence.found), next]);
         if let Some(problem) = &sequence.problem {
             output.warn(problem);
         }
     }
     if table.is_empty() {
-        output.note(&format!("{} has no sequences yet", layout.table()));
+        output.note("there are no sequences yet");
         return Ok(());
     }
     output.table(&table)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::database::{Database, detect_layout, make_and_raise, patience};
+use super::database::{Access, Database, detect_layouts, make_and_raise, one_of, patience};
 use super::sources;
 use super::target::Target;
 use crate::cli::args::IdSync;
@@ -27,11 +27,12 @@ struct Done {
 
 /// Raises sequences, or shows what would be raised.
 pub(crate) fn sync(args: &IdSync, context: &Context<'_>) -> Result<Exit, CliError> {
-    let mut target = Target::of(&args.sequence, context)?;
-    detect_layout(&mut target, context)?;
+    let target = Target::of(&args.sequence, context)?;
+    let mut target = one_of(detect_layouts(target, context)?)?;
+    let configured = target.configure(context)?;
     let filter = KeyFilter::new(&target.layout, &target.named())?;
     let counters = counters(&target, args, context)?;
-    let known = counters.iter().flatten().map(|(key, _)| key.clone());
+    let known = counters.iter().flatten().map(|(key, _)| key.clone()).chain(configured);
     let findings = sources::all(&target, &args.sources, known, context)?;
     let mut raises: Raises = findings.highest.clone();
     if let Some(key) = filter.key() {
@@ -46,7 +47,7 @@ pub(crate) fn sync(args: &IdSync, context: &Context<'_>) -> Result<Exit, CliErro
         return Err(CliError::NothingFound);
     }
     let done = match args.dry_run {
-        true => plan(raises, counters.unwrap_or_default()),
+        true => plan(&target, args, raises, counters.unwrap_or_default(), context)?,
         false => raise(&target, args, raises, context)?,
     };
     show(&target, args, &findings, &done, context)?;
@@ -64,7 +65,7 @@ fn counters(
     args: &IdSync,
     context: &Context<'_>,
 ) -> Result<Option<Vec<Counter>>, CliError> {
-    let read = Database::open(target, false, context).and_then(|mut database| {
+    let read = Database::open(target, Access::Read, context).and_then(|mut database| {
         let counters = database.backend().counters();
         counters.map_err(CliError::from)
     });
@@ -81,11 +82,27 @@ fn counters(
 }
 
 /// Says what would be done.
-fn plan(raises: Raises, counters: Vec<Counter>) -> Done {
+fn plan(
+    target: &Target,
+    args: &IdSync,
+    mut raises: Raises,
+    mut counters: Vec<Counter>,
+    context: &Context<'_>,
+) -> Result<Done, CliError> {
+    if let (true, DatabaseUrl::Sqlite(path)) = (args.rebuild, target.url()?)
+        && let Some(plan) = sqlite::plan_rebuild(path, &target.layout, &raises, patience(context))?
+    {
+        // It would be made anew, and what can still be read of it counts as a source.
+        (raises, counters) = (plan.raises, Vec::new());
+        if plan.is_damaged {
+            let path = path.display();
+            context.output.warn(&format!("{path} is damaged: it would be kept under another name"));
+        }
+    }
     let of = |key| counters.iter().find(|(other, _)| other == key);
     let before = |key| of(key).map(|(_, last)| last.clone()).transpose();
     let raised = raises.keys().map(before).collect();
-    Done { raises, raised, was_made: false, kept: None }
+    Ok(Done { raises, raised, was_made: false, kept: None })
 }
 
 fn raise(
@@ -100,7 +117,7 @@ fn raise(
     let raised = if args.rebuild || args.create {
         make_and_raise(target, &raises, args.rebuild, context)?
     } else {
-        Database::open(target, false, context)?.raise(&raises)?
+        Database::open(target, Access::Write, context)?.raise(&raises)?
     };
     Ok(Done { raises, raised, was_made: false, kept: None })
 }
@@ -118,9 +135,12 @@ fn rebuild(
     let output = context.output;
     if let Some(kept) = &done.kept {
         output.warn(&format!(
-            "the damaged database, with all that was in it, is {} now",
+            "the damaged database, with all that was in it, is {} now; only sequences were taken over",
             kept.display()
         ));
+    }
+    for layout in &done.others {
+        output.note(&format!("so were those of layout {layout}, as they stood"));
     }
     match done.was_made {
         true => output.note(&format!("{} was made anew", path.display())),
@@ -139,6 +159,7 @@ fn show(
 ) -> Result<(), CliError> {
     let mut table = Table::new(&["SEQUENCE", "BEFORE", "NOW", "DONE"]);
     let mut sequences = Vec::new();
+    let mut changed = Vec::new();
     for ((key, to), before) in done.raises.iter().zip(&done.raised) {
         let Ok(before) = before else { continue };
         let now = before.unwrap_or(0).max(*to);
@@ -147,6 +168,9 @@ fn show(
             Some(before) if *before < now => "raised",
             Some(_) => "unchanged",
         };
+        if what != "unchanged" && !args.dry_run {
+            changed.push((key, now));
+        }
         let shown = before.map_or("-".to_owned(), |before| before.to_string());
         table.row([&key.to_string(), &shown, &now.to_string(), what]);
         sequences.push(SyncedSequence {
@@ -175,5 +199,12 @@ fn show(
     if args.dry_run {
         output.note("a dry run: nothing was changed");
     }
-    if table.is_empty() || failed { Ok(()) } else { output.table(&table) }
+    if failed {
+        // What follows is the error; what was done all the same is told before it.
+        for (key, now) in changed {
+            output.note(&format!("{key} was raised to {now}"));
+        }
+        return Ok(());
+    }
+    if table.is_empty() { Ok(()) } else { output.table(&table) }
 }

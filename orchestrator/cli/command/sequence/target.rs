@@ -1,6 +1,8 @@
 //! Which sequence is meant: options, what `orchestrator.toml` has under a name, and
 //! the layout that both fit.
 
+use std::collections::BTreeMap;
+
 use crate::cli::args::SequenceArgs;
 use crate::cli::error::CliError;
 use crate::cli::session::Context;
@@ -15,6 +17,7 @@ const DATABASE_URL: &str = "DATABASE_URL";
 const PLAIN_FORMAT: &str = "{n}";
 
 /// Sequences of a database: one, or all whose key has some values.
+#[derive(Clone)]
 pub(super) struct Target {
     pub(super) layout: Layout,
     /// The parts of the key that are known, by name.
@@ -23,6 +26,7 @@ pub(super) struct Target {
     url: Option<DatabaseUrl>,
     /// Whether anything said which layout it is, or what IDs look like.
     pub(super) names_layout: bool,
+    names_format: bool,
 }
 
 impl Target {
@@ -58,7 +62,8 @@ impl Target {
         };
         let names_layout =
             args.sequence.is_some() || own_layout || format.is_some() || !named.is_empty();
-        Ok(Self { layout, named, url: url(args)?, names_layout })
+        let names_format = format.is_some();
+        Ok(Self { layout, named, url: url(args)?, names_layout, names_format })
     }
 
     /// Returns the parts of the key that are known.
@@ -88,6 +93,27 @@ impl Target {
         );
         let hint = "other layouts: --prefix P --type T, --name N, or --table with --key".to_owned();
         Err(CliError::Options { message, hint: Some(hint) })
+    }
+
+    /// Takes over what `orchestrator.toml` says of the IDs of single sequences of this
+    /// layout, where nothing says it of all; returns the sequences.
+    pub(super) fn configure(&mut self, context: &Context<'_>) -> Result<Vec<Key>, CliError> {
+        let mut configured = Vec::new();
+        if self.names_format {
+            return Ok(configured);
+        }
+        for settings in sequences(context)?.into_values().filter(|one| one.table.is_none()) {
+            let named: Vec<_> =
+                settings.key.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            let layout = settings.layout.as_deref().or_else(|| fitting(&settings.key));
+            let is_of_this = layout.unwrap_or("registry") == self.layout.layout_name();
+            let Some(key) = self.layout.key(&named).ok().filter(|_| is_of_this) else { continue };
+            if let Some(format) = &settings.format {
+                self.layout = self.layout.clone().with_format_for(key.clone(), format)?;
+            }
+            configured.push(key);
+        }
+        Ok(configured)
     }
 
     /// Returns the database.
@@ -150,12 +176,16 @@ fn fitting(named: &[(String, String)]) -> Option<&'static str> {
     }
 }
 
+fn sequences(context: &Context<'_>) -> Result<BTreeMap<String, SequenceSettings>, CliError> {
+    match context.locate() {
+        Ok(located) => Ok(located.config.sequences),
+        Err(CliError::NoBacklog { .. }) => Ok(BTreeMap::new()),
+        Err(error) => Err(error),
+    }
+}
+
 fn settings(name: &str, context: &Context<'_>) -> Result<SequenceSettings, CliError> {
-    let mut sequences = match context.locate() {
-        Ok(located) => located.config.sequences,
-        Err(CliError::NoBacklog { .. }) => Default::default(),
-        Err(error) => return Err(error),
-    };
+    let mut sequences = sequences(context)?;
     sequences.remove(name).ok_or_else(|| {
         let near = did_you_mean(name, sequences.keys().map(String::as_str));
         let all: Vec<&str> = sequences.keys().map(String::as_str).collect();

@@ -112,10 +112,15 @@ fn status_tells_ok_missing_and_stale() {
     assert_eq!(workshop.id(STATUS).ok(), "KABSD/TSK\tOK\t5\t-\tKABSD-TSK-0006\n");
     workshop.id(&format!("{SYNC} --from-files items/**/*.md")).ok();
     workshop.id(&against).ok();
-    workshop.sql("UPDATE id_sequences SET next_number = -3 WHERE type_code = 'FTR'");
-    let invalid = workshop.id(&against);
-    assert_eq!(invalid.code, 8);
-    assert!(invalid.stdout.starts_with("KABSD/FTR\tINVALID\t-\t1\t-\n"), "{invalid:?}");
+    for counter in [-3, 1_i64 << 33] {
+        workshop.sql(&format!(
+            "UPDATE id_sequences SET next_number = {counter} WHERE type_code = 'FTR'"
+        ));
+        let invalid = workshop.id(&against);
+        assert_eq!(invalid.code, 8);
+        assert!(invalid.stdout.starts_with("KABSD/FTR\tINVALID\t-\t1\t-\n"), "{invalid:?}");
+        assert!(invalid.stderr.contains(&counter.to_string()), "{invalid:?}");
+    }
 }
 
 #[test]
@@ -166,4 +171,57 @@ fn seed_003_an_empty_database_and_a_populated_one_are_migrated() {
         .id("sync --db sqlite:chunks.sqlite3 --name credit_lines --from-column credit_lines.nr")
         .fails(8);
     workshop.id("sync --db sqlite:chunks.sqlite3 --name credit_lines --from-column id").fails(2);
+}
+
+#[test]
+fn seed_003_all_names_are_checked_and_raised_at_once() {
+    let workshop = Workshop::empty();
+    workshop.sql(
+        "CREATE TABLE id_sequences (name TEXT PRIMARY KEY, last_value INTEGER NOT NULL);
+         INSERT INTO id_sequences VALUES ('credit_lines', 8), ('fixed_advances', 999), ('orders', 1)",
+    );
+    let orders = "[sequences.orders]\nname = \"orders\"\nformat = \"ORD{n:05}\"\n";
+    workshop.file("orchestrator.toml", orders);
+    workshop.file("docs/CL009_x.md", "");
+    workshop.file("docs/a.md", "---\nid: FV1000\n---\n");
+    workshop.file("docs/b.md", "---\nid: FV1000\n---\n");
+    workshop.file("docs/ORD00004.md", "");
+    let status = workshop.id("status --db sqlite:chunks.sqlite3 --from-files docs");
+    assert!(status.stderr.contains("FV1000 is the ID of docs/a.md and docs/b.md"), "{status:?}");
+    assert_eq!(
+        (status.code, status.stdout.as_str()),
+        (
+            5,
+            "credit_lines\tSTALE\t8\t9\tCL009\nfixed_advances\tSTALE\t999\t1000\tFV1000\n\
+             orders\tSTALE\t1\t4\tORD00002\n"
+        )
+    );
+    let sync = workshop.id("sync --db sqlite:chunks.sqlite3 --from-files docs").ok();
+    let raised = "credit_lines\t8\t9\traised\nfixed_advances\t999\t1000\traised\n\
+                  orders\t1\t4\traised\n";
+    assert_eq!(sync, raised);
+    let next = workshop.id("next --db sqlite:chunks.sqlite3 --name fixed_advances");
+    assert_eq!(next.ok(), "FV1001\n");
+}
+
+#[test]
+fn a_prefix_with_digits_is_known_by_its_other_files() {
+    let workshop = Workshop::with_chunks();
+    workshop.file("items/a.md", "---\nid: ACME-SHOP-2026-TSK-0001\n---\n");
+    workshop.file("items/.trash/ACME-SHOP-2026-TSK-0007_x.md", "");
+    let text = workshop.id(&format!("{SYNC} --create --from-files items/**")).ok();
+    assert_eq!(text, "ACME-SHOP-2026/TSK\t-\t7\tnew\n");
+}
+
+#[test]
+fn what_was_raised_is_told_where_another_sequence_could_not_be() {
+    let workshop = Workshop::with_chunks();
+    workshop.item(5);
+    workshop.file("items/KABSD-FTR-0003.md", "");
+    workshop.id(&format!("{SYNC} --create --from-files items")).ok();
+    workshop.sql("UPDATE id_sequences SET next_number = -1 WHERE type_code = 'FTR'");
+    workshop.item(8);
+    let failed = workshop.id(&format!("{SYNC} --from-files items")).fails(8);
+    assert!(failed.contains("KABSD/TSK was raised to 8"), "{failed}");
+    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0009\n");
 }

@@ -127,6 +127,16 @@ fn the_tables_that_are_there_tell_the_layout() {
     assert_eq!(workshop.id("status --db sqlite:chunks.sqlite3").code, 0);
     // What takes a number says of which sequence.
     workshop.id("next --db sqlite:chunks.sqlite3").fails(2);
+    // With several layouts all are shown, and files are those of one.
+    workshop.id("next --db sqlite:chunks.sqlite3 --create --project p --type US").ok();
+    assert_eq!(
+        workshop.id("status --db sqlite:chunks.sqlite3").ok(),
+        "US/p\tOK\t1\t-\tUS-002\nKABSD/TSK\tOK\t3\t-\tKABSD-TSK-0004\n"
+    );
+    for command in ["status", "sync"] {
+        let refused = workshop.id(&format!("{command} {db}")).fails(2);
+        assert!(refused.contains("layouts registry and prefix-type"), "{refused}");
+    }
 }
 
 #[test]

@@ -117,3 +117,19 @@ fn a_server_that_is_not_there_is_told_without_the_password() {
     let scan = "next --project shop --type US --fallback scan --from-files .";
     id(&workshop, url, scan).fails(8);
 }
+
+#[test]
+fn where_sequences_stand_is_shown_by_a_server_that_takes_no_writes() {
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    let url = &cluster.url(&database);
+    let workshop = Workshop::empty();
+    id(&workshop, url, "next --project shop --type US --create").ok();
+    let setting = format!("ALTER DATABASE {database} SET default_transaction_read_only TO on");
+    cluster.execute(&database, &setting);
+    assert_eq!(id(&workshop, url, "status").ok(), "US/shop\tOK\t1\t-\tUS-002\n");
+    workshop.file("docs/US-007.md", "");
+    let dry = "sync --project shop --from-files docs --dry-run";
+    assert_eq!(id(&workshop, url, dry).ok(), "US/shop\t1\t7\traised\n");
+    id(&workshop, url, "next --project shop --type US").fails(8);
+}

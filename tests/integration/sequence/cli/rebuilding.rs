@@ -64,6 +64,94 @@ fn what_a_damaged_database_still_says_counts() {
     assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0041\n");
 }
 
+/// Lets the database issue 40 IDs of tasks and 3 of stories, then damages a page of it
+/// that has nothing of its sequences.
+fn damage(workshop: &Workshop) {
+    workshop.id(&format!("next {TASKS} --create --count 40")).ok();
+    workshop.id("next --db sqlite:chunks.sqlite3 --project p --type US --create --count 3").ok();
+    workshop.sql(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
+         INSERT INTO chunks SELECT printf('%0200d', i) FROM n",
+    );
+    let path = workshop.path("chunks.sqlite3");
+    let mut bytes = fs::read(&path).unwrap();
+    let end = bytes.len();
+    bytes[end - 4096..].fill(0xff);
+    fs::write(&path, &bytes).unwrap();
+}
+
+#[test]
+fn sequences_of_other_layouts_are_taken_over_too() {
+    let workshop = Workshop::with_chunks();
+    damage(&workshop);
+    workshop.item(5);
+    let before = workshop.names();
+    let dry = workshop.id(&format!("{REBUILD} --dry-run"));
+    assert!(dry.stderr.contains("chunks.sqlite3 is damaged"), "{dry:?}");
+    assert_eq!(dry.ok(), "KABSD/TSK\t-\t40\tnew\n");
+    assert_eq!(workshop.names(), before);
+    // As another one has left it that was killed.
+    workshop.file("chunks.sqlite3.rebuilding-1", "half");
+    let answer = workshop.id(REBUILD);
+    assert!(answer.stderr.contains("those of layout registry"), "{answer:?}");
+    assert_eq!(answer.ok(), "KABSD/TSK\t-\t40\tnew\n");
+    let next = workshop.id("next --db sqlite:chunks.sqlite3 --project p --type US");
+    assert_eq!(next.ok(), "US-004\n");
+    assert!(!workshop.names().iter().any(|name| name.contains("rebuilding")));
+}
+
+#[test]
+fn a_database_behind_a_link_stays_behind_it() {
+    use std::os::unix::fs::symlink;
+    let workshop = Workshop::empty();
+    workshop.item(5);
+    workshop.file("data/real.db", &"no database ".repeat(500));
+    symlink("data/real.db", workshop.path("chunks.sqlite3")).unwrap();
+    workshop.id(REBUILD).ok();
+    let create = format!("sync {TASKS} --create --from-files items/**/*.md");
+    for makes in [REBUILD, &create] {
+        assert!(workshop.path("chunks.sqlite3").is_symlink());
+        assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0006\n");
+        assert!(workshop.path("data/real.db").is_file());
+        assert_eq!(workshop.names(), ["chunks.sqlite3", "data", "items"]);
+        // Now the link leads nowhere.
+        fs::remove_file(workshop.path("data/real.db")).unwrap();
+        workshop.id(&format!("next {TASKS}")).fails(3);
+        workshop.id(makes).ok();
+    }
+}
+
+#[test]
+fn nobody_gets_a_number_twice_while_a_damaged_file_is_made_anew() {
+    for _ in 0..4 {
+        let workshop = Workshop::with_chunks();
+        damage(&workshop);
+        let told = thread::scope(|scope| {
+            let next = || {
+                let answers = (0..3).map(|_| workshop.id(&format!("next {TASKS}")));
+                answers.collect::<Vec<_>>()
+            };
+            let nexts: Vec<_> = (0..8).map(|_| scope.spawn(next)).collect();
+            let rebuild = scope.spawn(|| workshop.id(&REBUILD.replace("items/**/*.md", "none*")));
+            let rebuilt = rebuild.join().unwrap();
+            assert!(matches!(rebuilt.code, 0 | 4), "{rebuilt:?}");
+            nexts.into_iter().flat_map(|next| next.join().unwrap()).collect::<Vec<_>>()
+        });
+        let mut numbers = std::collections::BTreeSet::new();
+        for answer in told {
+            // While there is no file, one fails; and where its file is another by then.
+            assert!(matches!(answer.code, 0 | 3 | 6 | 8), "{answer:?}");
+            for id in answer.stdout.lines() {
+                let number: u32 = id.rsplit('-').next().unwrap().parse().unwrap();
+                assert!(number > 40 && numbers.insert(number), "{id} was told twice");
+            }
+        }
+        let next = workshop.id(&format!("next {TASKS}")).ok();
+        let number: u32 = next.trim().rsplit('-').next().unwrap().parse().unwrap();
+        assert!(numbers.last().is_none_or(|last| number > *last), "{next}");
+    }
+}
+
 #[test]
 fn a_rebuild_that_was_killed_in_the_middle_is_taken_up() {
     let workshop = Workshop::with_chunks();

@@ -81,7 +81,8 @@ fn a_row_that_another_program_keeps_is_waited_for_and_then_busy() {
     let database = cluster.database();
     for isolation in BOTH {
         let busy_for = Duration::from_millis(300);
-        let options = PostgresOptions { isolation, make_tables: true, busy_for };
+        let options = PostgresOptions { busy_for, ..PostgresOptions::default() };
+        let options = PostgresOptions { isolation, make_tables: true, ..options };
         let url = cluster.url(&database);
         let mut backend = PostgresBackend::open(&url, Layout::registry(), options).unwrap();
         ask(&mut backend, next(&us(), 1)).unwrap();

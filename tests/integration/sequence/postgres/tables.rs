@@ -255,3 +255,103 @@ fn a_server_that_answers_before_it_is_durable_is_told_to_wait() {
     );
     assert_eq!(range(ask(&mut backend, next(&us(), 1))), (1, 1));
 }
+
+/// A trigger on the counters that does something, before or after it.
+fn trigger(when: &str, does: &str) -> String {
+    format!(
+        "CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {does} END $$;
+         CREATE TRIGGER theirs {when} ON id_registry FOR EACH ROW EXECUTE FUNCTION theirs()"
+    )
+}
+
+#[test]
+fn a_counter_that_a_trigger_holds_issues_nothing() {
+    let back = "IF new.last_assigned_id <> 7 THEN
+         UPDATE id_registry SET last_assigned_id = 7; END IF; RETURN NULL;";
+    for (when, does, is_there) in [
+        ("BEFORE UPDATE", "RETURN old;", true),
+        ("BEFORE UPDATE", "new.last_assigned_id = 3; RETURN new;", true),
+        ("BEFORE UPDATE", "RETURN NULL;", true),
+        ("AFTER UPDATE", back, true),
+        ("BEFORE INSERT", "RETURN NULL;", false),
+    ] {
+        let database = Cluster::shared().database();
+        let url = Cluster::shared().url(&database);
+        let mut backend = making(&url, Layout::registry()).unwrap();
+        if is_there {
+            assert_eq!(range(ask(&mut backend, next(&us(), 7))), (1, 7));
+        }
+        Cluster::shared().execute(&database, &trigger(when, does));
+        let raise = Action::Raise { key: us(), to: 9 }.into();
+        for request in [next(&us(), 1), reserve(&us(), 2, HOUR), raise] {
+            let error = ask(&mut open(&url, Layout::registry()).unwrap(), request).unwrap_err();
+            assert!(matches!(error, SequenceError::Database { .. }), "{when} {does}: {error:?}");
+        }
+        Cluster::shared().execute(&database, "DROP TRIGGER theirs ON id_registry");
+        let first = if is_there { 8 } else { 1 };
+        let mut backend = open(&url, Layout::registry()).unwrap();
+        assert_eq!(range(ask(&mut backend, next(&us(), 1))), (first, first));
+    }
+}
+
+#[test]
+fn a_trigger_that_does_no_harm_costs_nobody_a_number() {
+    let url = database(&format!(
+        "{THEIRS}; {}",
+        trigger("BEFORE INSERT OR UPDATE", "new.note = 'seen'; RETURN new;")
+    ));
+    let mut backend = open(&url, Layout::registry()).unwrap();
+    let beta = Key::new(["US", "beta"]).unwrap();
+    let outcomes = backend.commit(&[next(&us(), 2), next(&beta, 1), next(&us(), 1)]).unwrap();
+    let ranges: Vec<_> = outcomes.into_iter().map(range).collect();
+    assert_eq!(ranges, [(28, 29), (1, 1), (30, 30)]);
+}
+
+#[test]
+fn tables_of_another_shape_beside_the_sequences_cost_only_who_needs_them() {
+    let url = database(&format!(
+        "{THEIRS}; CREATE TABLE id_reservations (reservation_id int, guest text);
+         CREATE TABLE orchestrator_idempotency (scope int)"
+    ));
+    let mut backend = open(&url, Layout::registry()).unwrap();
+    let batch = [next(&us(), 1), reserve(&us(), 1, HOUR), once(next(&us(), 1), "t", "k")];
+    let [issued, held, kept] = <[_; 3]>::try_from(backend.commit(&batch).unwrap()).unwrap();
+    assert_eq!(range(issued), (28, 28));
+    for refused in [held, kept] {
+        assert!(matches!(refused, Err(SequenceError::Database { .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn who_may_make_no_tables_uses_those_that_are_there() {
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    let url = cluster.url(&database);
+    drop(making(&url, Layout::registry()).unwrap());
+    let role = format!("clerk_{database}");
+    cluster.execute(
+        &database,
+        &format!(
+            "CREATE ROLE {role} LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO {role};
+             CREATE ROLE {role}_reader LOGIN; GRANT SELECT ON id_registry TO {role}_reader"
+        ),
+    );
+    let as_role = |role: &str| url.replace("orchestrator@", &format!("{role}@"));
+    let mut backend = making(&as_role(&role), Layout::registry()).unwrap();
+    assert_eq!(range(ask(&mut backend, reserve(&us(), 2, HOUR))), (1, 2));
+    // Who may only read sees where the sequences stand.
+    let mut reader = open(&as_role(&format!("{role}_reader")), Layout::registry()).unwrap();
+    assert!(matches!(reader.counters().unwrap().as_slice(), [(_, Ok(2))]));
+    assert!(ask(&mut reader, next(&us(), 1)).is_err());
+}
+
+#[test]
+fn a_server_that_does_not_let_us_in_is_not_tried_again() {
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    let url = cluster.url(&database);
+    for bad in [cluster.url("no_such_database"), url.replace("orchestrator@", "nobody_known@")] {
+        let error = open(&bad, Layout::registry()).unwrap_err();
+        assert!(matches!(error, SequenceError::Database { .. }), "{error:?}");
+    }
+}

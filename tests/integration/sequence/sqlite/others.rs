@@ -7,10 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use orchestrator::sequence::sqlite::{self, Make, SqliteBackend, SqliteOptions};
-use orchestrator::sequence::{Key, Layout, SequenceError};
+use orchestrator::sequence::{Action, Key, Layout, Reply, SequenceError};
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::sequence::conformance::{ask, next, range};
+use super::Ours;
+use crate::sequence::conformance::{Store, ask, next, range};
 
 const EACH: u32 = 60;
 
@@ -108,4 +109,15 @@ fn a_program_that_updates_then_selects_by_name_never_collides_with_ours() {
         )
         .unwrap();
     assert_eq!(counters, (issued, 4 * EACH));
+}
+
+#[test]
+fn a_reservation_that_another_program_wrote_in_capitals_is_confirmed() {
+    let store = Ours::new(Layout::registry());
+    let id = uuid::Uuid::new_v4();
+    store.execute(&format!(
+        "INSERT INTO id_reservations (reservation_id, artifact_type, project_id, reserved_ids,
+         expires_at) VALUES (upper('{id}'), 'US', 'alpha', '[]', '9999-01-01')"
+    ));
+    assert!(matches!(ask(&mut store.open(), Action::Confirm(id).into()), Ok(Reply::Confirmed(_))));
 }
