@@ -122,6 +122,16 @@ impl ApiError {
         Self::Unexpected { reply: format!("{reply:?}") }
     }
 
+    /// Returns the error of a task that did not come to its end.
+    pub(super) fn died(error: &tokio::task::JoinError) -> Self {
+        Self::Unexpected { reply: error.to_string() }
+    }
+
+    /// Tells whether the next request may fail of the same.
+    pub(super) fn is_of_the_database(&self) -> bool {
+        matches!(self.kind(), (StatusCode::SERVICE_UNAVAILABLE, "database" | "outcome_unknown"))
+    }
+
     /// Returns the status of the answer, and the word for it.
     pub(super) fn kind(&self) -> (StatusCode, &'static str) {
         match self {

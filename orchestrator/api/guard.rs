@@ -165,6 +165,7 @@ fn log(error: &ApiError, status: StatusCode, about: Option<&About>, call: &Call)
     let (_, code) = error.kind();
     let cause = match error {
         ApiError::Sequence(cause) => Some(chain(cause)),
+        ApiError::Unexpected { reply } => Some(reply.clone()),
         _ => None,
     };
     let fields = about.map(|about| (cut(&about.artifact_type), cut(&about.project_id)));

@@ -18,6 +18,7 @@ mod kinds;
 mod metrics;
 mod payload;
 mod pending;
+mod readiness;
 mod router;
 mod routes;
 mod schemas;

@@ -51,6 +51,9 @@ pub enum Action {
         /// How long their time must have been up.
         grace: Duration,
     },
+    /// Writes and commits what means nothing to anybody, and takes no number: tells
+    /// whether a request for numbers would be carried out.
+    Probe,
     /// Raises a sequence to a number that exists, or leaves it where it is higher.
     Raise {
         /// Which sequence.
@@ -82,7 +85,7 @@ impl Action {
     pub(super) fn takes(&self) -> Option<(&Key, u32)> {
         match self {
             Self::Next { key, count } | Self::Reserve { key, count, .. } => Some((key, *count)),
-            Self::Confirm(_) | Self::Expire { .. } | Self::Raise { .. } => None,
+            Self::Confirm(_) | Self::Expire { .. } | Self::Probe | Self::Raise { .. } => None,
         }
     }
 
@@ -117,7 +120,7 @@ impl Action {
         let kind = match self {
             Self::Next { .. } => "next",
             Self::Reserve { .. } => "reserve",
-            Self::Confirm(_) | Self::Expire { .. } | Self::Raise { .. } => "",
+            Self::Confirm(_) | Self::Expire { .. } | Self::Probe | Self::Raise { .. } => "",
         };
         let (key, count) = self.takes().map_or((&[] as &[String], 0), |(k, n)| (k.values(), n));
         // A value has no control characters, so that none can look like two.
@@ -167,6 +170,8 @@ pub enum Reply {
     Confirmed(Uuid),
     /// How many reservations were deleted.
     Expired(u64),
+    /// What was written as a probe is committed.
+    Probed,
     /// Where a sequence stood, and stands.
     Raised {
         /// The last number issued before; `None` where there was no row.

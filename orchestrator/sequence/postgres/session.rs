@@ -90,7 +90,8 @@ impl Session {
         );
         let table = match (request, self) {
             (_, Self { reservations: None, .. }) if is_held => reservations(layout),
-            (Request { idempotency: Some(_), .. }, Self { answers: None, .. }) => ANSWERS,
+            (Request { action: Action::Probe, .. }, Self { answers: None, .. })
+            | (Request { idempotency: Some(_), .. }, Self { answers: None, .. }) => ANSWERS,
             _ => return None,
         };
         Some(SequenceError::NoTable { table: table.to_owned() })
@@ -180,6 +181,9 @@ impl Session {
                 rest => self.rows.add_rest(&self.client, rest).await.map_err(doing)?,
             };
             added = merge(sums, looked);
+        }
+        if plan.probes() {
+            self.rows.probe(&self.client).await.map_err(doing)?;
         }
         let expirations = plan.expirations().to_vec();
         let settled = plan.settle(now, &raised, &added);

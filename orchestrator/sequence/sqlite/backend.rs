@@ -216,6 +216,10 @@ fn carry_out(
         rows::add(conn, layout, statements, &sum.key, sum.total(), fitting)
     };
     let added: Vec<_> = plan.sums().iter().map(add).collect::<Result<_, _>>()?;
+    if plan.probes() {
+        let written = conn.execute(&statements.probe, []);
+        written.map_err(|error| fault(conn, "write a counter", error))?;
+    }
     let expirations = plan.expirations().to_vec();
     let settled = plan.settle(now(conn)?, &raised, &added);
 
