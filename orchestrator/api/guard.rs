@@ -91,17 +91,30 @@ pub(super) async fn guard(
     });
     let endpoint = endpoint(&call.path);
     request.extensions_mut().insert(Arc::clone(&call));
-    let response = match admit(&request) {
-        Err(error) => error.into_response(),
-        Ok(()) if endpoint.is_none() => next.run(request).await,
-        Ok(()) => match service.inner.permits.try_acquire() {
-            Ok(_permit) => next.run(request).await,
-            Err(_) => ApiError::Overloaded.into_response(),
-        },
+    let metrics = Arc::clone(&service.inner.metrics);
+    let answer = move |response: Response, call: &Call| {
+        let response = finish(response, call);
+        metrics.answered(endpoint, response.status().as_u16(), call.begin.elapsed());
+        response
     };
-    let response = finish(response, &call);
-    service.inner.metrics.answered(endpoint, response.status().as_u16(), call.begin.elapsed());
-    response
+    if let Err(error) = admit(&request) {
+        return answer(error.into_response(), &call);
+    }
+    if endpoint.is_none() {
+        return answer(next.run(request).await, &call);
+    }
+    let Ok(permit) = Arc::clone(&service.inner.permits).try_acquire_owned() else {
+        return answer(ApiError::Overloaded.into_response(), &call);
+    };
+    let told = Arc::clone(&call);
+    // A task of its own, which goes on where the client has gone away: numbers that were
+    // taken are logged and counted, also where nobody is left to hear of them.
+    let task = tokio::spawn(async move {
+        let response = answer(next.run(request).await, &told);
+        drop(permit);
+        response
+    });
+    task.await.unwrap_or_else(|error| finish(ApiError::died(&error).into_response(), &call))
 }
 
 /// Returns the beginning of a text of a client's, for the log.

@@ -26,6 +26,7 @@ mod server;
 mod service;
 mod tokens;
 mod unparsed;
+mod write_time;
 
 pub use kinds::{ArtifactTypes, KindError};
 pub use metrics::{Measured, Metrics};

@@ -1,8 +1,9 @@
 //! Connections: how many, how slow they may be, and how they end.
 //!
 //! Of those that are too many, further ones wait until they are accepted. One that
-//! sends its head too slowly, or rests for long, is closed. At the end no more are
-//! accepted, requests under way are answered within a time, and the rest is cut.
+//! sends its head too slowly, rests for long, or does not take its answers, is closed.
+//! At the end no more are accepted, requests under way are answered within a time, and
+//! the rest is cut.
 
 use std::future::Future;
 use std::io;
@@ -20,7 +21,8 @@ use tokio::task::JoinSet;
 
 use super::router::router;
 use super::service::Service;
-use super::unparsed::Explained;
+use super::unparsed::{Explained, Late};
+use super::write_time::WriteTime;
 
 /// The pause after an accept that failed, such as for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -44,6 +46,9 @@ pub struct Limits {
     /// How long the head of a request may take, and a connection may rest; the
     /// default is 30 s.
     pub head_time: Duration,
+    /// How long the other side may take to read what it is answered; the default is
+    /// 30 s.
+    pub write_time: Duration,
     /// How long requests under way may take at the end; the default is 15 s, longer
     /// than the authority lets anyone wait.
     pub drain: Duration,
@@ -57,6 +62,7 @@ impl Default for Limits {
             body: 16 * 1024,
             body_time: Duration::from_secs(10),
             head_time: Duration::from_secs(30),
+            write_time: Duration::from_secs(30),
             drain: Duration::from_secs(15),
         }
     }
@@ -76,6 +82,7 @@ pub async fn serve(
     let mut stop = pin!(stop);
     let slots = Arc::new(Semaphore::new(limits.connections));
     let metrics = Arc::clone(&service.inner.metrics);
+    let permits = Arc::clone(&service.inner.permits);
     let router = TowerToHyperService::new(router(service));
     let http = http(&limits);
     let graceful = GracefulShutdown::new();
@@ -100,19 +107,29 @@ pub async fn serve(
                 continue;
             }
         };
-        let connection =
-            http.serve_connection(TokioIo::new(Explained::new(stream)), router.clone());
+        let late = Late::default();
+        let stream = WriteTime::new(stream, limits.write_time);
+        let stream = Explained::new(stream, late.clone(), Arc::clone(&metrics));
+        let connection = http.serve_connection(TokioIo::new(stream), router.clone());
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             let _slot = slot;
+            let mut connection = pin!(connection);
             // A client that goes away is no news.
-            if let Err(error) = connection.await {
+            if let Err(error) = connection.as_mut().await {
                 tracing::debug!(%error, "a connection ended");
+                late.set(error.is_timeout());
             }
         });
     }
     drop(listener);
-    let is_drained = tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_ok();
+    let drained = async {
+        graceful.shutdown().await;
+        // Those whose clients have gone away are logged all the same.
+        let all = u32::try_from(limits.requests).unwrap_or(u32::MAX);
+        permits.acquire_many(all).await.is_ok()
+    };
+    let is_drained = tokio::time::timeout(limits.drain, drained).await.unwrap_or(false);
     connections.shutdown().await;
     Ok(is_drained)
 }

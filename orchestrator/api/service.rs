@@ -77,7 +77,7 @@ pub(super) struct Inner {
     pub reservation: Duration,
     pub limits: Limits,
     pub metrics: Arc<Metrics>,
-    pub permits: Semaphore,
+    pub permits: Arc<Semaphore>,
     pub readiness: Readiness,
 }
 
@@ -87,7 +87,7 @@ impl Service {
     /// the transactions too.
     pub fn new(source: impl Source, options: ServiceOptions, metrics: Arc<Metrics>) -> Self {
         let ServiceOptions { types, reservation, tokens, limits } = options;
-        let permits = Semaphore::new(limits.requests);
+        let permits = Arc::new(Semaphore::new(limits.requests));
         let source = Box::new(source);
         let tokens = RwLock::new(tokens.map(Arc::new));
         let readiness = Readiness::default();

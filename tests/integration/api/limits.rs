@@ -116,14 +116,36 @@ fn a_body_that_is_too_slow_is_told_so() {
 fn a_head_that_is_too_slow_is_cut() {
     let limits = Limits { head_time: Duration::from_millis(100), ..Limits::default() };
     let mut server = InProcess::with(limits, AuthorityOptions::default());
-    for start in [&b""[..], b"GET /ids/next?type=US", b"GET / HTTP/1.1\r\nHost: x\r\nX: "] {
+    for start in [&b"GET /ids/next?type=US"[..], b"GET / HTTP/1.1\r\nHost: x\r\nX: "] {
         let mut client = server.client();
         client.send(start).unwrap();
-        // It is closed, with or without a word.
-        if let Ok(answer) = client.read(false) {
-            assert!((400..500).contains(&answer.status), "{answer:?}");
-        }
+        assert_eq!(client.read(false).unwrap().failed(408).0, "request_timeout");
     }
+    // Who only rests is let go without a word.
+    let mut client = server.client();
+    assert!(client.read(false).is_err());
+    let mut client = server.client();
+    client.get("/healthz").is(200);
+    assert!(client.read(false).is_err());
+    let metrics = server.client().get("/metrics").body;
+    let counted = r#"orchestrator_http_requests_total{endpoint="other",status="408"} 2"#;
+    assert!(metrics.lines().any(|line| line == counted), "{metrics}");
+    assert!(server.end());
+}
+
+#[test]
+fn who_never_reads_its_answers_is_cut() {
+    let limits = Limits { write_time: Duration::from_millis(100), ..Limits::default() };
+    let mut server = InProcess::with(limits, AuthorityOptions::default());
+    let mut client = server.client();
+    let asking = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    let cut = loop {
+        if let Err(error) = client.send(&asking) {
+            break error.kind();
+        }
+    };
+    let is_closed = [std::io::ErrorKind::ConnectionReset, std::io::ErrorKind::BrokenPipe];
+    assert!(is_closed.contains(&cut), "{cut}");
     assert!(server.end());
 }
 

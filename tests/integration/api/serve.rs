@@ -185,6 +185,42 @@ fn a_log_that_cannot_be_written_costs_nobody_an_answer() {
 }
 
 #[test]
+fn numbers_of_a_client_that_is_gone_are_logged_and_counted() {
+    let server = Server::on(Store::Sqlite);
+    let mut watching = server.client();
+    let theirs = server.sqlite();
+    theirs.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let stream = std::net::TcpStream::connect(server.address).unwrap();
+    let ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n\
+        GET /ids/next?type=US&project=gone HTTP/1.1\r\nHost: x\r\n\r\n";
+    std::io::Write::write_all(&mut &stream, ask).unwrap();
+    let waits = |client: &mut Client| {
+        client.get("/metrics").body.lines().any(|line| line == "orchestrator_queue_depth 1")
+    };
+    while !waits(&mut watching) {}
+    // To close it with an answer unread resets the connection.
+    stream.peek(&mut [0]).unwrap();
+    drop(stream);
+    for _ in 0..20 {
+        assert!(waits(&mut watching), "it was given up");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    theirs.execute_batch("ROLLBACK").unwrap();
+    let told = loop {
+        let is_about = |line: &Value| line["project_id"] == "gone";
+        if let Some(line) = server.log().into_iter().find(is_about) {
+            break line;
+        }
+    };
+    let expected = (&json!("allocated"), &json!(["US-001"]));
+    assert_eq!((&told["message"], &told["reserved_ids"]), expected);
+    assert_eq!(server.last("gone"), 1);
+    let metrics = watching.get("/metrics").body;
+    let counted = r#"orchestrator_ids_allocated_total{endpoint="/ids/next",artifact_type="US"} 1"#;
+    assert!(metrics.lines().any(|line| line == counted), "{metrics}");
+}
+
+#[test]
 fn who_has_closed_its_side_is_answered_and_logged() {
     use std::io::{Read, Write};
     let server = Server::on(Store::Sqlite);

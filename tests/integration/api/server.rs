@@ -147,7 +147,7 @@ impl Server {
         }
     }
 
-    fn sqlite(&self) -> rusqlite::Connection {
+    pub(super) fn sqlite(&self) -> rusqlite::Connection {
         let path = self.folder.path().join(".orchestrator/ids.db");
         let conn = rusqlite::Connection::open(path).unwrap();
         conn.busy_timeout(std::time::Duration::from_secs(60)).unwrap();
