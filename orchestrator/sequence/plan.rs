@@ -278,16 +278,19 @@ impl Settled {
     }
 
     /// Returns each request's outcome, given for each of [`Settled::confirmations`]
-    /// whether it is confirmed, and for each of [`Plan::expirations`] how many rows
-    /// were deleted.
-    pub fn outcomes(self, confirmed: &[bool], deleted: &[u64]) -> Vec<Outcome> {
+    /// whether it is confirmed, and for each of [`Plan::expirations`] how many
+    /// reservations were deleted, and whether nothing is left.
+    pub fn outcomes(self, confirmed: &[bool], deleted: &[(u64, bool)]) -> Vec<Outcome> {
         let confirmations = self.confirmations;
         let outcome = |(outcome, slot): (Option<Outcome>, Slot)| match (outcome, slot) {
             (Some(outcome), _) => outcome,
             (None, Slot::Confirm(place)) if confirmed[place] => {
                 Ok(Reply::Confirmed(confirmations[place]))
             }
-            (None, Slot::Expire(place)) => Ok(Reply::Expired(deleted[place])),
+            (None, Slot::Expire(place)) => {
+                let (deleted, is_all) = deleted[place];
+                Ok(Reply::Expired { deleted, is_all })
+            }
             (None, _) => Err(SequenceError::NoReservation),
         };
         self.outcomes.into_iter().zip(self.slots).map(outcome).collect()

@@ -15,6 +15,10 @@ use super::{Key, Layout, Reservation, SequenceError};
 /// many is still far from the end of all numbers.
 pub const MAX_COUNT: u32 = 10_000;
 
+/// The most reservations, and the most kept answers, that one [`Action::Expire`]
+/// deletes: more would keep everyone else waiting.
+pub const MAX_EXPIRED: u32 = 1000;
+
 /// One request of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -45,8 +49,9 @@ pub enum Action {
     },
     /// Confirms a reservation. Once confirmed it stays so; a repetition is no error.
     Confirm(Uuid),
-    /// Deletes reservations whose time was up that long ago and that nobody
-    /// confirmed. Their numbers stay taken.
+    /// Deletes reservations whose time was up that long ago and that nobody confirmed,
+    /// and answers that are no longer repeated: at most [`MAX_EXPIRED`] of each, so it
+    /// is to be asked for again until all are gone. Their numbers stay taken.
     Expire {
         /// How long their time must have been up.
         grace: Duration,
@@ -168,8 +173,13 @@ pub enum Reply {
     Reserved(Reservation),
     /// The reservation is confirmed, now or since earlier.
     Confirmed(Uuid),
-    /// How many reservations were deleted.
-    Expired(u64),
+    /// What was deleted.
+    Expired {
+        /// How many reservations.
+        deleted: u64,
+        /// Whether nothing is left to delete.
+        is_all: bool,
+    },
     /// What was written as a probe is committed.
     Probed,
     /// Where a sequence stood, and stands.

@@ -38,11 +38,18 @@ pub(in crate::api) async fn delete_expired(
     caller: Caller,
 ) -> Result<Json<Deleted>, ApiError> {
     caller.needs(Scope::Admin)?;
-    match service.ask(Action::Expire { grace: Duration::ZERO }.into()).await? {
-        Reply::Expired(deleted_count) => {
-            service.inner.metrics.deleted(deleted_count);
-            Ok(Json(Deleted { success: true, deleted_count }))
+    let mut deleted_count = 0;
+    loop {
+        // Each in its own place of the queue, so that others get their numbers between.
+        match service.ask(Action::Expire { grace: Duration::ZERO }.into()).await? {
+            Reply::Expired { deleted, is_all } => {
+                service.inner.metrics.deleted(deleted);
+                deleted_count += deleted;
+                if is_all {
+                    return Ok(Json(Deleted { success: true, deleted_count }));
+                }
+            }
+            other => return Err(ApiError::unexpected(&other)),
         }
-        other => Err(ApiError::unexpected(&other)),
     }
 }

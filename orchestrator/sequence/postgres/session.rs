@@ -9,6 +9,8 @@
 //! Each line is one round trip: what does not wait for an answer is sent at once.
 //! Where a statement fails, the server takes the COMMIT behind it for a ROLLBACK.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tokio_postgres::{Client, Config, Statement};
 
@@ -20,7 +22,7 @@ use super::rows::Rows;
 use super::side::{ANSWERS, Answers, NewAnswers, Reservations, reservations};
 use super::table::Table;
 use crate::sequence::{
-    Action, Counter, Known, Layout, Plan, Reply, Request, SequenceError, Settled, Sum,
+    Action, Counter, Known, Layout, MAX_EXPIRED, Plan, Reply, Request, SequenceError, Settled, Sum,
 };
 
 type Outcome = Result<Reply, SequenceError>;
@@ -220,14 +222,17 @@ impl Session {
         Ok((now, known.map_err(doing)?))
     }
 
-    async fn expire(&self, grace: std::time::Duration) -> Result<u64, tokio_postgres::Error> {
-        if let Some(answers) = &self.answers {
-            answers.delete(&self.client).await?;
-        }
-        match &self.reservations {
-            Some(reservations) => reservations.delete(&self.client, grace).await,
-            None => Ok(0),
-        }
+    /// Returns how many reservations were deleted, and whether nothing is left.
+    async fn expire(&self, grace: Duration) -> Result<(u64, bool), tokio_postgres::Error> {
+        let answers = match &self.answers {
+            Some(answers) => answers.delete(&self.client).await?,
+            None => 0,
+        };
+        let deleted = match &self.reservations {
+            Some(reservations) => reservations.delete(&self.client, grace).await?,
+            None => 0,
+        };
+        Ok((deleted, deleted.max(answers) < u64::from(MAX_EXPIRED)))
     }
 
     /// Writes what is beside the sequences, and commits; returns what is confirmed.
