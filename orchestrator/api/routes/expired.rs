@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Looking;
+use super::{Asked, Looking};
 use crate::api::access::Caller;
 use crate::api::error::ApiError;
 use crate::api::service::Service;
@@ -30,7 +30,7 @@ pub(in crate::api) struct Deleted {
     delete,
     path = "/ids/reservations/expired",
     operation_id = "delete_expired",
-    responses((status = 200, body = Deleted), Looking),
+    responses((status = 200, body = Deleted), Looking, Asked),
     security((), ("bearer" = []))
 )]
 pub(in crate::api) async fn delete_expired(

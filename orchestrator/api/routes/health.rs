@@ -7,7 +7,7 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Looking;
+use super::{Asked, Looking, Open};
 use crate::api::access::Caller;
 use crate::api::error::ApiError;
 use crate::api::service::Service;
@@ -29,7 +29,7 @@ const HEALTHY: Json<Healthy> = Json(Healthy { success: true, status: "ok" });
     get,
     path = "/healthz",
     operation_id = "healthz",
-    responses((status = 200, body = Healthy), Looking)
+    responses((status = 200, body = Healthy), Open)
 )]
 pub(in crate::api) async fn healthz() -> Json<Healthy> {
     HEALTHY
@@ -43,7 +43,7 @@ pub(in crate::api) async fn healthz() -> Json<Healthy> {
     get,
     path = "/readyz",
     operation_id = "readyz",
-    responses((status = 200, body = Healthy), Looking)
+    responses((status = 200, body = Healthy), Open, Asked)
 )]
 pub(in crate::api) async fn readyz(
     State(service): State<Service>,
