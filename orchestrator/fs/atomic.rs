@@ -105,11 +105,25 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     sync_dir(dir)
 }
 
+/// [`replace`] for what is its owner's alone: nobody else can read or write it, from its
+/// first byte on, whatever the mode of the file before.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    let target = resolve(path)?;
+    let dir = folder_of(&target);
+    let model = attributes_of(&target)?.map(Attributes::private);
+    let staged = synced(write_temporary(dir, TEMP_PREFIX, bytes, model.as_ref(), true)?)?;
+    put(staged, &target)?;
+    sync_dir(dir)
+}
+
 /// [`replace`] without waiting for the disk: in one step for every reader, but a crash
 /// of the machine may leave neither contents. For what means nothing after one.
 pub fn replace_buffered(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     let target = resolve(path)?;
-    put(write_temporary(folder_of(&target), TEMP_PREFIX, bytes, Some(&target))?.0, &target)
+    let model = attributes_of(&target)?;
+    let dir = folder_of(&target);
+    let (staged, _) = write_temporary(dir, TEMP_PREFIX, bytes, model.as_ref(), model.is_some())?;
+    put(staged, &target)
 }
 
 fn put(staged: Staged, target: &Path) -> Result<(), FsError> {
@@ -141,7 +155,11 @@ pub fn stage(
     bytes: &[u8],
     like: Option<&Path>,
 ) -> Result<Staged, FsError> {
-    let (staged, file) = write_temporary(dir, prefix, bytes, like)?;
+    let model = like.map(attributes_of).transpose()?.flatten();
+    synced(write_temporary(dir, prefix, bytes, model.as_ref(), model.is_some())?)
+}
+
+fn synced((staged, file): (Staged, File)) -> Result<Staged, FsError> {
     let path = staged.path();
     point(Op::SyncFile, path, || file.sync_all()).map_err(FsError::one("sync", path))?;
     Ok(staged)
@@ -151,20 +169,20 @@ fn write_temporary(
     dir: &Path,
     prefix: &str,
     bytes: &[u8],
-    like: Option<&Path>,
+    model: Option<&Attributes>,
+    private: bool,
 ) -> Result<(Staged, File), FsError> {
-    let model = like.map(attributes_of).transpose()?.flatten();
     let (file, path) = tempfile::Builder::new()
         .prefix(prefix)
         .rand_bytes(12)
         // Its own removal on drop would pass by the fault seam.
         .disable_cleanup(true)
-        .make_in(dir, |path| create_file(path, model.is_some()))
+        .make_in(dir, |path| create_file(path, private))
         .map_err(FsError::one("create a temporary file in", dir))?
         .into_parts();
     let staged = Staged { path: path.to_path_buf(), removed_on_drop: true };
     let path = staged.path();
-    if let Some(model) = &model {
+    if let Some(model) = model {
         point(Op::SetAttributes, path, || model.apply(&file))
             .map_err(FsError::one("set the mode of", path))?;
     }
@@ -384,6 +402,16 @@ fn owner_of(metadata: &fs::Metadata) -> (u32, u32) {
 }
 
 impl Attributes {
+    /// Returns them for a file that only its owner may read.
+    fn private(mut self) -> Self {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            self.permissions.set_mode(0o600);
+        }
+        self
+    }
+
     /// Owner first: to change it takes setuid and setgid away.
     fn apply(&self, file: &File) -> io::Result<()> {
         #[cfg(unix)]
