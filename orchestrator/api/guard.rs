@@ -192,7 +192,7 @@ fn log(error: &ApiError, status: StatusCode, about: Option<&About>, call: &Call)
             )
         };
     }
-    if status >= 500 {
+    if error.is_ours() {
         event!(error);
     } else {
         event!(warn);

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -26,6 +26,8 @@ use super::write_time::WriteTime;
 
 /// The pause after an accept that failed, such as for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a reason that lasts, such as too few file descriptors, is not told again.
+const QUIET: Duration = Duration::from_secs(60);
 /// How often measurements are moved into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// More headers than the guard lets through, so that it can say so.
@@ -87,6 +89,7 @@ pub async fn serve(
     let http = http(&limits);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
+    let mut told = None;
     let mut upkeep = tokio::time::interval(UPKEEP);
     listener.local_addr()?;
     loop {
@@ -96,17 +99,10 @@ pub async fn serve(
                 metrics.settle();
                 continue;
             }
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener, &slots, &mut told) => accepted?,
         };
         while connections.try_join_next().is_some() {}
-        let (stream, slot) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection was not accepted");
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-        };
+        let (stream, slot) = accepted;
         let late = Late::default();
         let stream = WriteTime::new(stream, limits.write_time);
         let stream = Explained::new(stream, late.clone(), Arc::clone(&metrics));
@@ -142,13 +138,29 @@ fn http(limits: &Limits) -> http1::Builder {
     http
 }
 
+/// Waits for a connection, however long none can be accepted; `told` is when that was
+/// said last.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
+    told: &mut Option<Instant>,
 ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    // Answers are small, and should not wait for more.
-    stream.set_nodelay(true)?;
-    Ok((stream, slot))
+    loop {
+        let error = match listener.accept().await {
+            Ok((stream, _)) => {
+                // Answers are small, and should not wait for more.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection may be slow");
+                }
+                return Ok((stream, slot));
+            }
+            Err(error) => error,
+        };
+        if told.is_none_or(|told| told.elapsed() > QUIET) {
+            tracing::warn!(%error, "no connection is accepted, until one can be");
+            *told = Some(Instant::now());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }

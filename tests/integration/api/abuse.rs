@@ -167,6 +167,14 @@ fn types_sizes_and_codings() {
     }
     let charset = "Content-Type: Application/JSON; charset=utf-8\r\n";
     raw(&server, &request("POST", "/ids/reserve", charset, good)).unwrap().is(200);
+    for coding in ["gzip", "br", "identity, gzip", "identity\r\nContent-Encoding: gzip", ""] {
+        let headers = format!("{JSON}Content-Encoding: {coding}\r\n");
+        let answer = raw(&server, &request("POST", "/ids/reserve", &headers, good)).unwrap();
+        assert_eq!(answer.header("accept-encoding"), Some("identity"));
+        assert_eq!(answer.failed(415).0, "unsupported_media_type", "{coding}");
+    }
+    let plain = format!("{JSON}Content-Encoding: Identity\r\n");
+    raw(&server, &request("POST", "/ids/reserve", &plain, good)).unwrap().is(200);
 
     let large = [&good[..], &vec![b' '; 17 * 1024]].concat();
     raw(&server, &request("POST", "/ids/reserve", JSON, &large)).unwrap().failed(413);
