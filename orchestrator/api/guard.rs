@@ -41,7 +41,7 @@ impl Call {
     }
 
     /// Logs that IDs are told.
-    pub(super) fn allocated(&self, about: &About, ids: &[String]) {
+    pub(super) fn told(&self, about: &About, ids: &[String], is_repeated: bool) {
         let Self { id, method, path, .. } = self;
         let About { artifact_type, project_id } = about;
         let duration_ms = self.millis();
@@ -56,7 +56,8 @@ impl Call {
             reserved_ids,
             duration_ms,
             request_id = id,
-            "allocated"
+            "{}",
+            if is_repeated { "repeated" } else { "allocated" }
         );
     }
 }

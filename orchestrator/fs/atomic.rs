@@ -345,21 +345,6 @@ pub fn sync_dir(dir: &Path) -> Result<(), FsError> {
     point(Op::SyncDir, dir, sync).map_err(FsError::one("sync folder", dir))
 }
 
-/// Sets the permission bits of a file or folder; does nothing outside Unix.
-pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
-    let set = || {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-        }
-        #[cfg(not(unix))]
-        let _unused = mode;
-        Ok(())
-    };
-    point(Op::SetAttributes, path, set).map_err(FsError::one("set the mode of", path))
-}
-
 /// Creates a file that must not exist. A `private` one is closed to others until
 /// it gets the mode it is to have.
 fn create_file(path: &Path, private: bool) -> io::Result<File> {

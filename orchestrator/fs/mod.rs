@@ -20,7 +20,7 @@ mod walk;
 pub use atomic::{
     Durability, Exchange, Staged, TEMP_PREFIX, append, create_dir, create_dir_all, create_new,
     exchange, remove, remove_if_exists, rename, rename_noreplace, replace, replace_buffered,
-    replace_private, set_mode, stage, sync_dir,
+    replace_private, stage, sync_dir,
 };
 pub use error::FsError;
 pub use lock::{FileLock, HeldBy, Holder, LockError};

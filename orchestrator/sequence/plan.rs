@@ -219,7 +219,10 @@ impl<'a> Plan<'a> {
                 Slot::Takes(place) => {
                     Some(settled.take(self.layout, request, &mut at[*place], now))
                 }
-                Slot::SameAs(first) => settled.outcomes[*first].clone(),
+                Slot::SameAs(first) => {
+                    let outcome = settled.outcomes[*first].clone();
+                    outcome.map(|outcome| outcome.map(Reply::again))
+                }
                 Slot::Raise(place) => Some(raised[*place].clone().map(|before| Reply::Raised {
                     before,
                     now: before.unwrap_or(0).max(self.raises[*place].1),
@@ -313,7 +316,7 @@ fn repeated<'a>(
     let (scope, key) = (idempotency.scope.as_str(), idempotency.key.as_str());
     if let Some(stored) = known.get(&(scope.to_owned(), key.to_owned())) {
         let is_same = stored.fingerprint == request.action.fingerprint();
-        let answer = serde_json::from_str(&stored.answer).map_err(unreadable);
+        let answer = serde_json::from_str(&stored.answer).map(Reply::again).map_err(unreadable);
         return Some(Slot::Settled(if is_same {
             answer
         } else {

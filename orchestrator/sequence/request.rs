@@ -189,4 +189,21 @@ pub enum Reply {
         /// The last number that counts as issued now.
         now: u32,
     },
+    /// What the same request got before.
+    Repeated(Box<Reply>),
+}
+
+impl Reply {
+    /// Returns what the request got, and whether that was told before.
+    pub fn told(self) -> (Self, bool) {
+        match self {
+            Self::Repeated(reply) => (*reply, true),
+            reply => (reply, false),
+        }
+    }
+
+    /// Returns what a repetition of the request gets.
+    pub(super) fn again(self) -> Self {
+        Self::Repeated(Box::new(self.told().0))
+    }
 }

@@ -221,16 +221,29 @@ fn metrics_tell_what_happened() {
     let reserved = client.post("/ids/reserve", &body).is(200);
     client.post("/ids/reserve", &body).is(200);
     client.post("/ids/confirm", &json!({"reservation_id": reserved["reservation_id"]})).is(200);
+    let mut again = server.client().with("Idempotency-Key: k\r\n");
+    let spec = "/ids/next?type=SPEC&project=secret-project";
+    let first = again.get(spec).is(200);
+    assert_eq!(again.get(spec).is(200), first);
+    let body = json!({"type": "SPEC", "count": 3, "project_id": "secret-project"});
+    let reserved = again.post("/ids/reserve", &body).is(200);
+    again.post("/ids/confirm", &json!({"reservation_id": reserved["reservation_id"]})).is(200);
+    assert_eq!(again.post("/ids/reserve", &body).is(200), reserved);
     let metrics = client.get("/metrics").body;
     for line in [
+        r#"orchestrator_ids_allocated_total{endpoint="/ids/next",artifact_type="SPEC"} 1"#,
+        r#"orchestrator_ids_repeated_total{endpoint="/ids/next",artifact_type="SPEC"} 1"#,
+        r#"orchestrator_ids_allocated_total{endpoint="/ids/reserve",artifact_type="SPEC"} 3"#,
+        r#"orchestrator_ids_repeated_total{endpoint="/ids/reserve",artifact_type="SPEC"} 3"#,
+        r#"orchestrator_ids_repeated_total{endpoint="/ids/next",artifact_type="US"} 0"#,
         r#"orchestrator_ids_allocated_total{endpoint="/ids/next",artifact_type="US"} 1"#,
         r#"orchestrator_ids_allocated_total{endpoint="/ids/reserve",artifact_type="US"} 10"#,
         "orchestrator_reservations_open 1",
-        "orchestrator_reservations_confirmed_total 1",
+        "orchestrator_reservations_confirmed_total 2",
         "orchestrator_reservations_expired_total 0",
         "orchestrator_queue_depth 0",
-        "orchestrator_batch_requests_count 4",
-        "orchestrator_commit_duration_seconds_count 4",
+        "orchestrator_batch_requests_count 9",
+        "orchestrator_commit_duration_seconds_count 9",
     ] {
         assert!(metrics.lines().any(|known| known == line), "{line} is not in\n{metrics}");
     }
