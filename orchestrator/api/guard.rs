@@ -107,7 +107,7 @@ pub(super) async fn guard(
     let Ok(permit) = Arc::clone(&service.inner.permits).try_acquire_owned() else {
         return answer(ApiError::Overloaded.into_response(), &call);
     };
-    let told = Arc::clone(&call);
+    let (told, fault) = (Arc::clone(&call), answer.clone());
     // A task of its own, which goes on where the client has gone away: numbers that were
     // taken are logged and counted, also where nobody is left to hear of them.
     let task = tokio::spawn(async move {
@@ -115,7 +115,7 @@ pub(super) async fn guard(
         drop(permit);
         response
     });
-    task.await.unwrap_or_else(|error| finish(ApiError::died(&error).into_response(), &call))
+    task.await.unwrap_or_else(|error| fault(ApiError::died(&error).into_response(), &call))
 }
 
 /// Returns the beginning of a text of a client's, for the log.

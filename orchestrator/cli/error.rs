@@ -71,7 +71,7 @@ pub(crate) enum CliError {
     Supervisor(#[source] RunnerError),
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// Of the service, which makes none that was named.
+    /// Of the service, which makes none that was named, and none that was lost.
     #[error("there is no database {}", path.display())]
     NoDatabase { path: PathBuf },
     #[error("{} is not there", path.display())]
@@ -202,7 +202,7 @@ impl CliError {
             Self::Sequence(error) => sequence_hint(error).map(str::to_owned),
             Self::NothingFound => Some("name more sources, or start anew with --create".to_owned()),
             Self::NoDatabase { path } => Some(format!(
-                "after a loss `orchestrator id sync --rebuild --db sqlite:{0} …` makes it from the IDs that exist, and `orchestrator id next --create --db sqlite:{0} …` a new one; without a name the service makes its own",
+                "after a loss `orchestrator id sync --rebuild --db sqlite:{0} …` makes it from the IDs that exist, and `orchestrator id next --create --db sqlite:{0} …` a new one",
                 path.display()
             )),
             Self::NoTokens { .. } | Self::OpenToAll { .. } => Some(

@@ -184,13 +184,7 @@ fn open(args: &Serve, metrics: &Arc<Metrics>) -> Result<(Authority, Running), Cl
                 PostgresOptions { isolation, make_tables: true, ..PostgresOptions::default() };
             measured(PostgresBackend::open(url, Layout::registry(), store)?, options, metrics)
         }
-        Some(DatabaseUrl::Sqlite(path)) => {
-            let backend = sqlite(path, Make::Tables).map_err(|error| match error {
-                SequenceError::Missing { path } => CliError::NoDatabase { path },
-                other => other.into(),
-            })?;
-            measured(backend, options, metrics)
-        }
+        Some(DatabaseUrl::Sqlite(path)) => measured(sqlite(path, Make::Tables)?, options, metrics),
         None => {
             let backend = sqlite(&PathBuf::from(DEFAULT_DATABASE), Make::File)?;
             if backend.was_made() {
@@ -202,9 +196,13 @@ fn open(args: &Serve, metrics: &Arc<Metrics>) -> Result<(Authority, Running), Cl
     }
 }
 
-fn sqlite(path: &Path, make: Make) -> Result<SqliteBackend, SequenceError> {
+fn sqlite(path: &Path, make: Make) -> Result<SqliteBackend, CliError> {
     let options = SqliteOptions { make, presize: true, ..SqliteOptions::default() };
-    SqliteBackend::open(path, Layout::registry(), options)
+    SqliteBackend::open(path, Layout::registry(), options).map_err(|error| match error {
+        // What its text tells is of the other commands.
+        SequenceError::Missing { path } => CliError::NoDatabase { path },
+        other => other.into(),
+    })
 }
 
 fn measured(
