@@ -10,8 +10,11 @@
 //! - `sqlite`, `postgres`: our authority; `lease`: on SQLite, with blocks of 1000.
 //! - `literal`: on PostgreSQL, a SERIALIZABLE transaction with SELECT FOR UPDATE and
 //!   UPDATE for each request, over 20 connections.
+//! - `redis`: INCR with `appendfsync always`, where redis-server is installed.
 //! - `STORE_50_literal` has the plain design as its baseline, and `STORE_50_p95`,
 //!   milliseconds, its p95.
+//! - `STORE_CONNECTIONS_wrk` is the same asked for by `wrk` instead of our own clients,
+//!   where it is installed, and not with `--quick`.
 //!
 //! PostgreSQL is a private server with fsync on. `--json` prints one object,
 //! `--quick` has shorter rounds, `--row NAME` prints only that.
@@ -28,8 +31,12 @@ mod plain;
 #[path = "../tests/integration/support/postgres.rs"]
 #[expect(dead_code, reason = "tests need more of it")]
 mod postgres;
+#[path = "http/redis.rs"]
+mod redis;
 #[path = "backlog/table.rs"]
 mod table;
+#[path = "http/wrk.rs"]
+mod wrk;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -47,6 +54,7 @@ use tokio::runtime::Runtime;
 
 use client::Load;
 use plain::{Literal, Nothing};
+use redis::{Redis, RedisServer, is_installed};
 use table::Row;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -62,12 +70,10 @@ enum Variant {
     Lease,
     Postgres,
     Literal,
+    Redis,
 }
 
 impl Variant {
-    const ALL: [Self; 5] =
-        [Self::Nothing, Self::Sqlite, Self::Lease, Self::Postgres, Self::Literal];
-
     fn name(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
@@ -75,8 +81,16 @@ impl Variant {
             Self::Lease => "lease",
             Self::Postgres => "postgres",
             Self::Literal => "literal",
+            Self::Redis => "redis",
         }
     }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Clients {
+    Ours,
+    Wrk,
 }
 
 /// Services at work, and who may ask them.
@@ -87,6 +101,7 @@ struct Services {
     tokens: Tokens,
     addresses: BTreeMap<Variant, SocketAddr>,
     running: Vec<Running>,
+    redis: Option<RedisServer>,
 }
 
 impl Services {
@@ -97,7 +112,8 @@ impl Services {
         let token = tokens.issue(issue)?;
         let (server, clients) = (Runtime::new()?, Runtime::new()?);
         let (addresses, running) = (BTreeMap::new(), Vec::new());
-        let mut services = Self { server, clients, token, tokens, addresses, running };
+        let redis = None;
+        let mut services = Self { server, clients, token, tokens, addresses, running, redis };
 
         services.serve(Variant::Nothing, Nothing::new(), new_metrics())?;
         for (variant, lease) in [(Variant::Sqlite, None), (Variant::Lease, NonZeroU32::new(LEASE))]
@@ -118,6 +134,11 @@ impl Services {
         drop(PostgresBackend::open(&url, Layout::registry(), options)?);
         let literal = services.server.block_on(Literal::connect(&url))?;
         services.serve(Variant::Literal, literal, new_metrics())?;
+        if is_installed("redis-server") {
+            let (redis, server) = services.server.block_on(Redis::start(dir))?;
+            services.redis = Some(server);
+            services.serve(Variant::Redis, redis, new_metrics())?;
+        }
         Ok(services)
     }
 
@@ -150,7 +171,12 @@ impl Services {
         Ok(())
     }
 
-    fn measure(&self, variant: Variant, connections: usize, load: &Load) -> Result<Rates> {
+    fn measure(&self, (variant, connections, who): Asked, load: &Load) -> Result<Rates> {
+        if who == Clients::Wrk {
+            let address = self.addresses[&variant];
+            let requests = wrk::run(load, address, &self.token, connections)?;
+            return Ok(Rates { requests, p95: f64::NAN });
+        }
         let address = self.addresses[&variant];
         let told = self.clients.block_on(load.run(address, &self.token, connections))?;
         let mut numbers: Vec<u32> = told.numbers;
@@ -183,7 +209,9 @@ struct Rates {
     p95: f64,
 }
 
-type Round = BTreeMap<(Variant, usize), Rates>;
+/// What is measured.
+type Asked = (Variant, usize, Clients);
+type Round = BTreeMap<Asked, Rates>;
 
 fn rows(rounds: &[Round]) -> Vec<Row> {
     let row = |name: String, size, unit, is_rate, of: &dyn Fn(&Round) -> (f64, f64)| Row {
@@ -194,18 +222,18 @@ fn rows(rounds: &[Round]) -> Vec<Row> {
         is_rate,
     };
     let mut rows = Vec::new();
-    for connections in CONNECTIONS {
-        for variant in Variant::ALL {
-            let name = format!("{}_{connections}", variant.name());
-            let of = |round: &Round| {
-                let nothing = round[&(Variant::Nothing, connections)].requests;
-                (round[&(variant, connections)].requests, nothing)
-            };
-            rows.push(row(name, connections, "req/s", true, &of));
-        }
+    for &(variant, connections, who) in rounds[0].keys() {
+        let by = if who == Clients::Wrk { "_wrk" } else { "" };
+        let name = format!("{}_{connections}{by}", variant.name());
+        let of = |round: &Round| {
+            let nothing = round[&(Variant::Nothing, connections, who)].requests;
+            (round[&(variant, connections, who)].requests, nothing)
+        };
+        rows.push(row(name, connections, "req/s", true, &of));
     }
     for variant in [Variant::Sqlite, Variant::Postgres] {
-        let pair = |round: &Round| (round[&(variant, 50)], round[&(Variant::Literal, 50)]);
+        let at = |round: &Round, variant| round[&(variant, 50, Clients::Ours)];
+        let pair = |round: &Round| (at(round, variant), at(round, Variant::Literal));
         let of = |round: &Round| {
             let (ours, literal) = pair(round);
             (ours.requests, literal.requests)
@@ -251,17 +279,20 @@ fn main() -> Result<()> {
     let cluster = postgres::Cluster::private();
     let services = Services::start(dir.path(), &cluster)?;
     let (count, millis) = if arguments.quick { (5, 500) } else { (9, 2_000) };
+    let has_wrk = !arguments.quick && is_installed("wrk");
+    let all = [Clients::Ours, Clients::Wrk];
     let mut rounds = Vec::new();
     // The first warms up, and is not counted.
     for number in 0..=count {
         let is_warm_up = number == 0;
         let mut round = Round::new();
-        for connections in CONNECTIONS {
-            for variant in Variant::ALL {
+        let who = if has_wrk && !is_warm_up { &all[..] } else { &all[..1] };
+        for (who, connections) in who.iter().flat_map(|who| CONNECTIONS.map(|n| (*who, n))) {
+            for &variant in services.addresses.keys() {
                 let time = Duration::from_millis(if is_warm_up { 100 } else { millis });
                 let load = Load { project: format!("p{number}-{connections}"), time };
-                round
-                    .insert((variant, connections), services.measure(variant, connections, &load)?);
+                let asked = (variant, connections, who);
+                round.insert(asked, services.measure(asked, &load)?);
             }
         }
         if !is_warm_up {

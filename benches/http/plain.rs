@@ -18,7 +18,7 @@ const POOL: usize = 20;
 /// need an answer.
 const TRIES: usize = 10_000;
 
-fn key_of(request: Request) -> Key {
+pub(crate) fn key_of(request: Request) -> Key {
     match request.action {
         Action::Next { key, .. } | Action::Reserve { key, .. } => key,
         other => panic!("the bench asks for numbers alone: {other:?}"),

@@ -6,7 +6,7 @@
 //! may have taken are a gap.
 
 use axum::http::StatusCode;
-use axum::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT_ENCODING, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -71,6 +71,8 @@ pub(super) enum ApiError {
     UriTooLong { max: usize },
     #[error("The content type must be application/json")]
     ContentType,
+    #[error("The body must not be compressed")]
+    ContentEncoding,
     #[error("The headers are too many or too large")]
     Headers,
     #[error("Reservation expired or not found")]
@@ -103,6 +105,9 @@ fn said(error: &SequenceError) -> String {
         | SequenceError::Exhausted { .. }
         | SequenceError::NoSequence { .. }
         | SequenceError::IdempotencyConflict => error.to_string(),
+        SequenceError::Counter { .. } => {
+            "The counter of this sequence is damaged, until somebody puts it right".to_owned()
+        }
         _ => "The database cannot be used at the moment".to_owned(),
     }
 }
@@ -120,6 +125,22 @@ impl ApiError {
     /// Returns the error of a reply that was not asked for.
     pub(super) fn unexpected(reply: &Reply) -> Self {
         Self::Unexpected { reply: format!("{reply:?}") }
+    }
+
+    /// Returns the error of a task that did not come to its end.
+    pub(super) fn died(error: &tokio::task::JoinError) -> Self {
+        Self::Unexpected { reply: error.to_string() }
+    }
+
+    /// Tells whether it is nothing that the client could help.
+    pub(super) fn is_ours(&self) -> bool {
+        self.kind().0.is_server_error()
+            || matches!(self, Self::Sequence(SequenceError::Counter { .. }))
+    }
+
+    /// Tells whether the next request may fail of the same.
+    pub(super) fn is_of_the_database(&self) -> bool {
+        matches!(self.kind(), (StatusCode::SERVICE_UNAVAILABLE, "database" | "outcome_unknown"))
     }
 
     /// Returns the status of the answer, and the word for it.
@@ -144,7 +165,9 @@ impl ApiError {
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri_too_long"),
-            Self::ContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::ContentType | Self::ContentEncoding => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
+            }
             Self::Headers => {
                 (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "header_fields_too_large")
             }
@@ -162,6 +185,7 @@ impl ApiError {
         match self {
             Self::Unauthenticated => drop(set(WWW_AUTHENTICATE, "Bearer")),
             Self::Method { allow: Some(allow) } => drop(set(ALLOW, allow)),
+            Self::ContentEncoding => drop(set(ACCEPT_ENCODING, "identity")),
             _ if status == StatusCode::SERVICE_UNAVAILABLE => drop(set(RETRY_AFTER, "1")),
             _ => {}
         }
@@ -175,6 +199,8 @@ fn of_sequence(error: &SequenceError) -> (StatusCode, &'static str) {
         SequenceError::Count { .. } => (StatusCode::BAD_REQUEST, "invalid_count"),
         SequenceError::IdempotencyConflict => (StatusCode::CONFLICT, "idempotency_conflict"),
         SequenceError::Exhausted { .. } => (StatusCode::CONFLICT, "id_space_exhausted"),
+        // To ask again would not help.
+        SequenceError::Counter { .. } => (StatusCode::CONFLICT, "counter_damaged"),
         SequenceError::NoSequence { .. } => (StatusCode::NOT_FOUND, "no_such_sequence"),
         SequenceError::QueueFull | SequenceError::Busy { .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, "busy")

@@ -41,7 +41,7 @@ impl Call {
     }
 
     /// Logs that IDs are told.
-    pub(super) fn allocated(&self, about: &About, ids: &[String]) {
+    pub(super) fn told(&self, about: &About, ids: &[String], is_repeated: bool) {
         let Self { id, method, path, .. } = self;
         let About { artifact_type, project_id } = about;
         let duration_ms = self.millis();
@@ -56,7 +56,8 @@ impl Call {
             reserved_ids,
             duration_ms,
             request_id = id,
-            "allocated"
+            "{}",
+            if is_repeated { "repeated" } else { "allocated" }
         );
     }
 }
@@ -91,17 +92,30 @@ pub(super) async fn guard(
     });
     let endpoint = endpoint(&call.path);
     request.extensions_mut().insert(Arc::clone(&call));
-    let response = match admit(&request) {
-        Err(error) => error.into_response(),
-        Ok(()) if endpoint.is_none() => next.run(request).await,
-        Ok(()) => match service.inner.permits.try_acquire() {
-            Ok(_permit) => next.run(request).await,
-            Err(_) => ApiError::Overloaded.into_response(),
-        },
+    let metrics = Arc::clone(&service.inner.metrics);
+    let answer = move |response: Response, call: &Call| {
+        let response = finish(response, call);
+        metrics.answered(endpoint, response.status().as_u16(), call.begin.elapsed());
+        response
     };
-    let response = finish(response, &call);
-    service.inner.metrics.answered(endpoint, response.status().as_u16(), call.begin.elapsed());
-    response
+    if let Err(error) = admit(&request) {
+        return answer(error.into_response(), &call);
+    }
+    if endpoint.is_none() {
+        return answer(next.run(request).await, &call);
+    }
+    let Ok(permit) = Arc::clone(&service.inner.permits).try_acquire_owned() else {
+        return answer(ApiError::Overloaded.into_response(), &call);
+    };
+    let (told, fault) = (Arc::clone(&call), answer.clone());
+    // A task of its own, which goes on where the client has gone away: numbers that were
+    // taken are logged and counted, also where nobody is left to hear of them.
+    let task = tokio::spawn(async move {
+        let response = answer(next.run(request).await, &told);
+        drop(permit);
+        response
+    });
+    task.await.unwrap_or_else(|error| fault(ApiError::died(&error).into_response(), &call))
 }
 
 /// Returns the beginning of a text of a client's, for the log.
@@ -165,6 +179,7 @@ fn log(error: &ApiError, status: StatusCode, about: Option<&About>, call: &Call)
     let (_, code) = error.kind();
     let cause = match error {
         ApiError::Sequence(cause) => Some(chain(cause)),
+        ApiError::Unexpected { reply } => Some(reply.clone()),
         _ => None,
     };
     let fields = about.map(|about| (cut(&about.artifact_type), cut(&about.project_id)));
@@ -178,7 +193,7 @@ fn log(error: &ApiError, status: StatusCode, about: Option<&About>, call: &Call)
             )
         };
     }
-    if status >= 500 {
+    if error.is_ours() {
         event!(error);
     } else {
         event!(warn);

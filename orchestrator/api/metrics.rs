@@ -18,6 +18,8 @@ use crate::sequence::{self, Backend, Layout, Reply, Request, SequenceError};
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
 
+const ALLOCATED: &str = "orchestrator_ids_allocated_total";
+const REPEATED: &str = "orchestrator_ids_repeated_total";
 const BATCH: &str = "orchestrator_batch_requests";
 const COMMIT: &str = "orchestrator_commit_duration_seconds";
 const REQUEST: &str = "orchestrator_http_request_duration_seconds";
@@ -30,7 +32,7 @@ const SIZES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 pub struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
-    allocated: HashMap<(Endpoint, String), Counter>,
+    told: HashMap<(Endpoint, String), Told>,
     batch: Histogram,
     commit: Histogram,
     failed_commits: Counter,
@@ -41,6 +43,13 @@ pub struct Metrics {
     open: Gauge,
     expired: Counter,
     pub(super) pending: Pending,
+}
+
+/// How many IDs of a type were told.
+#[derive(Debug)]
+struct Told {
+    allocated: Counter,
+    repeated: Counter,
 }
 
 /// What is asked for.
@@ -76,16 +85,19 @@ impl Metrics {
         let gauge =
             |name: &'static str| recorder.register_gauge(&Key::from_static_name(name), &METADATA);
         let histogram = |key: Key| recorder.register_histogram(&key, &METADATA);
-        let mut allocated = HashMap::new();
+        let mut told = HashMap::new();
         for endpoint in [Endpoint::Next, Endpoint::Reserve] {
             for kind in types.names() {
-                let labels = vec![
+                let labels = [
                     Label::new("endpoint", endpoint.path()),
                     Label::new("artifact_type", kind.to_owned()),
                 ];
-                let key = Key::from_parts("orchestrator_ids_allocated_total", labels);
-                let counter = recorder.register_counter(&key, &METADATA);
-                allocated.insert((endpoint, kind.to_owned()), counter);
+                let counter = |name: &'static str| {
+                    let key = Key::from_parts(name, labels.to_vec());
+                    recorder.register_counter(&key, &METADATA)
+                };
+                let (allocated, repeated) = (counter(ALLOCATED), counter(REPEATED));
+                told.insert((endpoint, kind.to_owned()), Told { allocated, repeated });
             }
         }
         let requests = Endpoint::ALL.map(|endpoint| {
@@ -93,7 +105,7 @@ impl Metrics {
         });
         Self {
             handle: recorder.handle(),
-            allocated,
+            told,
             batch: histogram(Key::from_static_name(BATCH)),
             commit: histogram(Key::from_static_name(COMMIT)),
             failed_commits: counter("orchestrator_commits_failed_total"),
@@ -122,8 +134,9 @@ impl Metrics {
         self.handle.run_upkeep();
     }
 
-    pub(super) fn allocated(&self, endpoint: Endpoint, kind: &str, count: u32) {
-        if let Some(counter) = self.allocated.get(&(endpoint, kind.to_owned())) {
+    pub(super) fn told(&self, endpoint: Endpoint, kind: &str, count: u32, is_repeated: bool) {
+        if let Some(told) = self.told.get(&(endpoint, kind.to_owned())) {
+            let counter = if is_repeated { &told.repeated } else { &told.allocated };
             counter.increment(count.into());
         }
     }
@@ -177,7 +190,8 @@ fn builder() -> PrometheusBuilder {
 
 fn describe(recorder: &PrometheusRecorder) {
     let counters = [
-        ("orchestrator_ids_allocated_total", "IDs that were told, repeated answers included"),
+        (ALLOCATED, "IDs that were told for the first time"),
+        (REPEATED, "IDs that were told again, to whoever repeated an Idempotency-Key"),
         ("orchestrator_commits_failed_total", "Transactions that failed as a whole"),
         ("orchestrator_http_requests_total", "Answers"),
         ("orchestrator_reservations_confirmed_total", "Confirmations that were answered with yes"),

@@ -18,6 +18,7 @@ mod kinds;
 mod metrics;
 mod payload;
 mod pending;
+mod readiness;
 mod router;
 mod routes;
 mod schemas;
@@ -25,6 +26,7 @@ mod server;
 mod service;
 mod tokens;
 mod unparsed;
+mod write_time;
 
 pub use kinds::{ArtifactTypes, KindError};
 pub use metrics::{Measured, Metrics};

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use axum::body::to_bytes;
 use axum::extract::{self, FromRequest, FromRequestParts, Query};
-use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -37,6 +37,10 @@ impl<T: DeserializeOwned> FromRequest<Service> for Body<T> {
         let headers = request.headers();
         if !is_json(headers) {
             return Err(ApiError::ContentType);
+        }
+        let codings = headers.get_all(CONTENT_ENCODING).iter();
+        if !codings.map(HeaderValue::as_bytes).all(|it| it.eq_ignore_ascii_case(b"identity")) {
+            return Err(ApiError::ContentEncoding);
         }
         // Who says that it is too much need not send it.
         let told = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());

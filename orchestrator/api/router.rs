@@ -1,12 +1,9 @@
 //! Which path leads to which route, and the API's documentation, made of the same
 //! list.
 
-use axum::Router;
 use axum::http::Uri;
-use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
-use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::{Extension, Router};
 use utoipa::PartialSchema;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
@@ -28,11 +25,8 @@ pub fn router(service: Service) -> Router {
     let (router, document) = routes(&service.inner.types).split_for_parts();
     // A document that was made of plain values can be written.
     let document = document.to_json().expect("the document can be written as JSON");
-    let document: axum::body::Bytes = document.into();
-    let openapi =
-        move || async move { ([(CONTENT_TYPE, "application/json")], document).into_response() };
     router
-        .route("/openapi.json", get(openapi))
+        .layer(Extension(Document(document.into())))
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn_with_state(service.clone(), guard))
@@ -57,7 +51,9 @@ fn routes(types: &ArtifactTypes) -> OpenApiRouter<Service> {
         .routes(routes!(delete_expired))
         .routes(routes!(healthz))
         .routes(routes!(readyz))
-        .routes(routes!(metrics));
+        .routes(routes!(metrics))
+        .routes(routes!(openapi_json));
+    complete(router.get_openapi_mut());
     if let Some(components) = &mut router.get_openapi_mut().components {
         components.schemas.insert("ArtifactType".to_owned(), of_types(types));
     }

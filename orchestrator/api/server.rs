@@ -1,14 +1,15 @@
 //! Connections: how many, how slow they may be, and how they end.
 //!
 //! Of those that are too many, further ones wait until they are accepted. One that
-//! sends its head too slowly, or rests for long, is closed. At the end no more are
-//! accepted, requests under way are answered within a time, and the rest is cut.
+//! sends its head too slowly, rests for long, or does not take its answers, is closed.
+//! At the end no more are accepted, requests under way are answered within a time, and
+//! the rest is cut.
 
 use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,10 +21,13 @@ use tokio::task::JoinSet;
 
 use super::router::router;
 use super::service::Service;
-use super::unparsed::Explained;
+use super::unparsed::{Explained, Late};
+use super::write_time::WriteTime;
 
 /// The pause after an accept that failed, such as for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a reason that lasts, such as too few file descriptors, is not told again.
+const QUIET: Duration = Duration::from_secs(60);
 /// How often measurements are moved into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// More headers than the guard lets through, so that it can say so.
@@ -44,6 +48,9 @@ pub struct Limits {
     /// How long the head of a request may take, and a connection may rest; the
     /// default is 30 s.
     pub head_time: Duration,
+    /// How long the other side may take to read what it is answered; the default is
+    /// 30 s.
+    pub write_time: Duration,
     /// How long requests under way may take at the end; the default is 15 s, longer
     /// than the authority lets anyone wait.
     pub drain: Duration,
@@ -57,6 +64,7 @@ impl Default for Limits {
             body: 16 * 1024,
             body_time: Duration::from_secs(10),
             head_time: Duration::from_secs(30),
+            write_time: Duration::from_secs(30),
             drain: Duration::from_secs(15),
         }
     }
@@ -76,10 +84,12 @@ pub async fn serve(
     let mut stop = pin!(stop);
     let slots = Arc::new(Semaphore::new(limits.connections));
     let metrics = Arc::clone(&service.inner.metrics);
+    let permits = Arc::clone(&service.inner.permits);
     let router = TowerToHyperService::new(router(service));
     let http = http(&limits);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
+    let mut told = None;
     let mut upkeep = tokio::time::interval(UPKEEP);
     listener.local_addr()?;
     loop {
@@ -89,30 +99,33 @@ pub async fn serve(
                 metrics.settle();
                 continue;
             }
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener, &slots, &mut told) => accepted?,
         };
         while connections.try_join_next().is_some() {}
-        let (stream, slot) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection was not accepted");
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-        };
-        let connection =
-            http.serve_connection(TokioIo::new(Explained::new(stream)), router.clone());
+        let (stream, slot) = accepted;
+        let late = Late::default();
+        let stream = WriteTime::new(stream, limits.write_time);
+        let stream = Explained::new(stream, late.clone(), Arc::clone(&metrics));
+        let connection = http.serve_connection(TokioIo::new(stream), router.clone());
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             let _slot = slot;
+            let mut connection = pin!(connection);
             // A client that goes away is no news.
-            if let Err(error) = connection.await {
+            if let Err(error) = connection.as_mut().await {
                 tracing::debug!(%error, "a connection ended");
+                late.set(error.is_timeout());
             }
         });
     }
     drop(listener);
-    let is_drained = tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_ok();
+    let drained = async {
+        graceful.shutdown().await;
+        // Those whose clients have gone away are logged all the same.
+        let all = u32::try_from(limits.requests).unwrap_or(u32::MAX);
+        permits.acquire_many(all).await.is_ok()
+    };
+    let is_drained = tokio::time::timeout(limits.drain, drained).await.unwrap_or(false);
     connections.shutdown().await;
     Ok(is_drained)
 }
@@ -125,13 +138,29 @@ fn http(limits: &Limits) -> http1::Builder {
     http
 }
 
+/// Waits for a connection, however long none can be accepted; `told` is when that was
+/// said last.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
+    told: &mut Option<Instant>,
 ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    // Answers are small, and should not wait for more.
-    stream.set_nodelay(true)?;
-    Ok((stream, slot))
+    loop {
+        let error = match listener.accept().await {
+            Ok((stream, _)) => {
+                // Answers are small, and should not wait for more.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection may be slow");
+                }
+                return Ok((stream, slot));
+            }
+            Err(error) => error,
+        };
+        if told.is_none_or(|told| told.elapsed() > QUIET) {
+            tracing::warn!(%error, "no connection is accepted, until one can be");
+            *told = Some(Instant::now());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::error::ApiError;
 use super::kinds::ArtifactTypes;
 use super::metrics::Metrics;
+use super::readiness::Readiness;
 use super::server::Limits;
 use super::tokens::Tokens;
 use crate::sequence::{Authority, Layout, Reply, Request, SequenceError};
@@ -76,7 +77,8 @@ pub(super) struct Inner {
     pub reservation: Duration,
     pub limits: Limits,
     pub metrics: Arc<Metrics>,
-    pub permits: Semaphore,
+    pub permits: Arc<Semaphore>,
+    pub readiness: Readiness,
 }
 
 impl Service {
@@ -85,10 +87,12 @@ impl Service {
     /// the transactions too.
     pub fn new(source: impl Source, options: ServiceOptions, metrics: Arc<Metrics>) -> Self {
         let ServiceOptions { types, reservation, tokens, limits } = options;
-        let permits = Semaphore::new(limits.requests);
+        let permits = Arc::new(Semaphore::new(limits.requests));
         let source = Box::new(source);
         let tokens = RwLock::new(tokens.map(Arc::new));
-        let inner = Inner { source, tokens, types, reservation, limits, metrics, permits };
+        let readiness = Readiness::default();
+        let inner =
+            Inner { source, tokens, types, reservation, limits, metrics, permits, readiness };
         Self { inner: Arc::new(inner) }
     }
 
@@ -111,7 +115,11 @@ impl Service {
     /// Asks the authority.
     pub(super) async fn ask(&self, request: Request) -> Result<Reply, ApiError> {
         let _waits = self.inner.metrics.waits();
-        Ok(self.inner.source.ask(request).await?)
+        let answer = self.inner.source.ask(request).await.map_err(ApiError::from);
+        if answer.as_ref().is_err_and(ApiError::is_of_the_database) {
+            self.inner.readiness.doubt();
+        }
+        answer
     }
 
     /// Returns the IDs of numbers, and the one before.

@@ -100,8 +100,9 @@ struct Entry {
     sha256: Hash,
 }
 
-/// A hash, in hexadecimal where it is written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A hash, in hexadecimal where it is written. However two are compared, it takes the same
+/// time wherever they differ.
+#[derive(Debug, Clone, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 struct Hash([u8; 32]);
 
@@ -121,8 +122,12 @@ impl Tokens {
     /// [`TokenError`] for a text that is not of this form.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         let tokens: Self = toml::from_str(text).map_err(not_a_file)?;
-        for entry in &tokens.tokens {
+        for (i, entry) in tokens.tokens.iter().enumerate() {
             Self::check_project(&entry.project)?;
+            if tokens.tokens[..i].iter().any(|other| other.is_like(entry)) {
+                let problem = format!("the token {} is there twice", entry.id);
+                return Err(TokenError::File { problem });
+            }
         }
         Ok(tokens)
     }
@@ -152,29 +157,51 @@ impl Tokens {
     /// [`TokenError::Project`].
     pub fn issue(&mut self, issue: Issue) -> Result<String, TokenError> {
         Self::check_project(&issue.project)?;
-        let token = format!("{PREFIX}{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        let hash = Hash::of(&token);
         let Issue { project, scope, now, expires } = issue;
-        let id = String::from(hash.clone())[..12].to_owned();
-        self.tokens.push(Entry { id, project, scope, created: now, expires, sha256: hash });
-        Ok(token)
+        loop {
+            let token = format!("{PREFIX}{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+            let sha256 = Hash::of(&token);
+            let id = String::from(sha256.clone())[..12].to_owned();
+            let project = project.clone();
+            let entry = Entry { id, project, scope, created: now, expires, sha256 };
+            if !self.tokens.iter().any(|other| other.is_like(&entry)) {
+                self.tokens.push(entry);
+                return Ok(token);
+            }
+        }
     }
 
     /// Returns what a token allows; `None` where it is not known or its time is up.
     pub(super) fn grant(&self, token: &str, now: Timestamp) -> Option<Grant> {
-        let hash = Hash::of(token);
-        let mut found = None;
-        for entry in &self.tokens {
-            let is_live = Choice::from(u8::from(entry.expires.is_none_or(|end| now < end)));
-            if bool::from(hash.0.ct_eq(&entry.sha256.0) & is_live) {
-                found = Some(entry);
-            }
-        }
-        found.map(|entry| Grant {
+        find(self.tokens.iter(), &Hash::of(token), now).map(|entry| Grant {
             id: entry.id.clone(),
             project: entry.project.clone(),
             scope: entry.scope,
         })
+    }
+}
+
+/// Looks at every entry, also behind the one that is found.
+fn find<'a>(
+    entries: impl Iterator<Item = &'a Entry>,
+    hash: &Hash,
+    now: Timestamp,
+) -> Option<&'a Entry> {
+    let mut found = None;
+    for entry in entries {
+        let is_live = Choice::from(u8::from(entry.expires.is_none_or(|end| now < end)));
+        if bool::from(hash.ct_eq(&entry.sha256) & is_live) {
+            found = Some(entry);
+        }
+    }
+    found
+}
+
+impl Entry {
+    /// Tells whether one could be taken for the other: answers that are kept for a
+    /// repetition are kept under the token's name.
+    fn is_like(&self, other: &Self) -> bool {
+        self.id == other.id || self.sha256 == other.sha256
     }
 }
 
@@ -192,6 +219,18 @@ impl Grant {
 
 fn not_a_file(error: impl std::fmt::Display) -> TokenError {
     TokenError::File { problem: error.to_string().trim_end().to_owned() }
+}
+
+impl ConstantTimeEq for Hash {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.0.ct_eq(&other.0)
+    }
+}
+
+impl PartialEq for Hash {
+    fn eq(&self, other: &Self) -> bool {
+        self.ct_eq(other).into()
+    }
 }
 
 impl Hash {
@@ -257,6 +296,41 @@ mod tests {
         assert!(grant.includes(Scope::Admin) && grant.is_for("q"));
         for wrong in ["", "orch_", &one[..one.len() - 1], &format!("{one}0"), &one.to_uppercase()] {
             assert_eq!(tokens.grant(wrong, at(0)), None, "{wrong}");
+        }
+    }
+
+    /// In what time two hashes are compared is the type's to promise, and how many are
+    /// compared is counted here.
+    #[test]
+    fn a_token_is_compared_with_every_entry_wherever_it_stands() {
+        fn is_constant_time<T: ConstantTimeEq>(_: &T) {}
+        let mut tokens = Tokens::default();
+        let all: Vec<String> = (0..5)
+            .map(|n| tokens.issue(issue("p", Scope::Read, (n == 2).then_some(1))).unwrap())
+            .collect();
+        is_constant_time(&tokens.tokens[0].sha256);
+        for token in all.iter().map(String::as_str).chain(["", "orch_"]) {
+            let mut seen = 0;
+            let entries = tokens.tokens.iter().inspect(|_| seen += 1);
+            let found = find(entries, &Hash::of(token), at(1));
+            assert_eq!(found.is_some(), all.iter().any(|known| known == token) && token != all[2]);
+            assert_eq!(seen, 5, "{token}");
+        }
+    }
+
+    #[test]
+    fn a_token_stands_in_a_file_once() {
+        let mut tokens = Tokens::default();
+        tokens.issue(issue("p", Scope::Read, None)).unwrap();
+        let one = tokens.to_toml().unwrap();
+        let id = tokens.tokens[0].id.clone();
+        let renamed = one.replace(&format!("\"{id}\""), "\"other\"");
+        let mut others = Tokens::default();
+        others.issue(issue("p", Scope::Read, None)).unwrap();
+        let named_alike = others.to_toml().unwrap().replace(&others.tokens[0].id, &id);
+        for other in [&one, &renamed, &named_alike] {
+            let error = Tokens::parse(&format!("{one}\n{other}")).unwrap_err();
+            assert!(error.to_string().contains("twice"), "{error}");
         }
     }
 

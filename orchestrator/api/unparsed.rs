@@ -1,39 +1,81 @@
 //! Answers to what is no request: hyper tells its status alone, and here it gets
-//! the body that every other error has.
+//! the body that every other error has, and is logged and counted like them.
 //!
 //! Every answer of a route has a request ID in its head, so a 4xx without one is
-//! hyper's own. It is written in one piece, and the connection is closed after it.
+//! hyper's own. It is written in one piece, and the connection is closed after it. Of a
+//! head that took too long hyper says nothing: that is told as the stream is closed.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use uuid::Uuid;
 
 use super::error::Failure;
+use super::metrics::Metrics;
+use super::write_time::WriteTime;
 
 const CLIENT_ERROR: &[u8] = b"HTTP/1.1 4";
 const REQUEST_ID: &[u8] = b"x-request-id";
 const NO_BODY: &str = "content-length: 0\r\n";
+/// What hyper would say of a head that took too long.
+const TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Whether the stream is closed because a head took too long.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Late(Arc<AtomicBool>);
+
+impl Late {
+    pub(super) fn set(&self, is_late: bool) {
+        self.0.store(is_late, Ordering::Relaxed);
+    }
+}
 
 /// A stream on which hyper's own errors get a body.
 #[derive(Debug)]
-pub(super) struct Explained<S> {
-    stream: S,
+pub(super) struct Explained {
+    stream: WriteTime,
+    late: Late,
+    metrics: Arc<Metrics>,
+    /// When the first byte came that is not answered yet.
+    begin: Option<Instant>,
     /// What is written in the place of a head, as far as it is not yet, and how long
     /// the head was.
     instead: Option<(Vec<u8>, usize)>,
 }
 
-impl<S> Explained<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, instead: None }
+impl Explained {
+    pub(super) fn new(stream: WriteTime, late: Late, metrics: Arc<Metrics>) -> Self {
+        Self { stream, late, metrics, begin: None, instead: None }
+    }
+
+    /// Returns what to write instead of a head that is hyper's own error, and logs and
+    /// counts it.
+    fn explain(&self, head: &[u8]) -> Option<Vec<u8>> {
+        let Explanation { bytes, status, code, error, request_id } = explanation(head)?;
+        tracing::warn!(status, code, error, request_id, "refused");
+        let took = self.begin.map_or_else(Default::default, |begin| begin.elapsed());
+        self.metrics.answered(None, status, took);
+        Some(bytes)
     }
 }
 
-/// Returns what to write instead of a head that is hyper's own error.
-fn instead(head: &[u8]) -> Option<Vec<u8>> {
+/// The answer of an error of hyper's.
+#[derive(Debug, PartialEq, Eq)]
+struct Explanation {
+    bytes: Vec<u8>,
+    status: u16,
+    code: &'static str,
+    error: &'static str,
+    request_id: String,
+}
+
+fn explanation(head: &[u8]) -> Option<Explanation> {
     if !head.starts_with(CLIENT_ERROR) || head.windows(REQUEST_ID.len()).any(|w| w == REQUEST_ID) {
         return None;
     }
@@ -43,10 +85,11 @@ fn instead(head: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let request_id = Uuid::new_v4().to_string();
-    let (code, error) = match status.split(' ').next()? {
-        "414" => ("uri_too_long", "The URI is too long"),
-        "431" => ("header_fields_too_large", "The headers are too many or too large"),
-        "408" => ("request_timeout", "The request did not arrive in time"),
+    let status = status.split(' ').next()?.parse().ok()?;
+    let (code, error) = match status {
+        414 => ("uri_too_long", "The URI is too long"),
+        431 => ("header_fields_too_large", "The headers are too many or too large"),
+        408 => ("request_timeout", "The request did not arrive in time"),
         _ => ("malformed_request", "This is not HTTP/1.1"),
     };
     let failure = Failure { success: false, error, code, request_id: &request_id };
@@ -56,20 +99,40 @@ fn instead(head: &[u8]) -> Option<Vec<u8>> {
          x-request-id: {request_id}\r\ncontent-length: {}\r\n",
         body.len()
     );
-    Some((head.replace(NO_BODY, &headers) + &body).into_bytes())
+    let bytes = (head.replace(NO_BODY, &headers) + &body).into_bytes();
+    Some(Explanation { bytes, status, code, error, request_id })
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Explained<S> {
+impl AsyncRead for Explained {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.begin.get_or_insert_with(Instant::now);
+        }
+        read
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
+/// Whoever has begun a head hears that it took too long; a connection that only rested is
+/// closed without a word, which could be taken for the answer to what comes just now.
+impl Drop for Explained {
+    fn drop(&mut self) {
+        if self.begin.is_some()
+            && self.late.0.load(Ordering::Relaxed)
+            && let Some(bytes) = self.explain(TIMEOUT)
+            && let Err(error) = self.stream.try_write(&bytes)
+        {
+            tracing::debug!(%error, "nobody hears that a head took too long");
+        }
+    }
+}
+
+impl AsyncWrite for Explained {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -77,7 +140,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         if this.instead.is_none() {
-            let Some(bytes) = instead(buf) else {
+            let Some(bytes) = this.explain(buf) else {
+                this.begin = None;
                 return Pin::new(&mut this.stream).poll_write(cx, buf);
             };
             this.instead = Some((bytes, buf.len()));
@@ -115,7 +179,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
             Some(first) if self.instead.is_some() || first.starts_with(CLIENT_ERROR) => {
                 self.poll_write(cx, first)
             }
-            _ => Pin::new(&mut self.stream).poll_write_vectored(cx, bufs),
+            _ => {
+                self.begin = None;
+                Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+            }
         }
     }
 
@@ -131,7 +198,9 @@ mod tests {
     #[test]
     fn only_an_error_without_a_request_id_gets_a_body() {
         let own = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-        let text = String::from_utf8(instead(own).unwrap()).unwrap();
+        let explained = explanation(own).unwrap();
+        assert_eq!((explained.status, explained.code), (431, "header_fields_too_large"));
+        let text = String::from_utf8(explained.bytes).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 431 ") && head.contains("\r\nconnection: close\r\n"));
         assert!(head.contains(&format!("\r\ncontent-length: {}", body.len())), "{head}");
@@ -142,7 +211,7 @@ mod tests {
             b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n",
             b"HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n\r\n{}",
         ] {
-            assert_eq!(instead(other), None);
+            assert_eq!(explanation(other), None);
         }
     }
 }

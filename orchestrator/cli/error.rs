@@ -71,6 +71,9 @@ pub(crate) enum CliError {
     Supervisor(#[source] RunnerError),
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// Of the service, which makes none that was named, and none that was lost.
+    #[error("there is no database {}", path.display())]
+    NoDatabase { path: PathBuf },
     #[error("{} is not there", path.display())]
     NoTokens { path: PathBuf },
     #[error("{}", path.display())]
@@ -156,7 +159,7 @@ impl CliError {
             Self::Sequence(error) => sequence(error),
             Self::NothingFound => ("no_such_item", Exit::NoSuchItem),
             Self::Lock(LockError::Busy { .. }) => BUSY,
-            Self::NoTokens { .. } => NOT_INITIALISED,
+            Self::NoTokens { .. } | Self::NoDatabase { .. } => NOT_INITIALISED,
             Self::Tokens { .. } => ("syntax", Exit::Invalid),
             Self::Lock(_)
             | Self::Files(FilesError::File(_))
@@ -198,6 +201,10 @@ impl CliError {
             Self::Options { hint, .. } => hint.clone(),
             Self::Sequence(error) => sequence_hint(error).map(str::to_owned),
             Self::NothingFound => Some("name more sources, or start anew with --create".to_owned()),
+            Self::NoDatabase { path } => Some(format!(
+                "after a loss `orchestrator id sync --rebuild --db sqlite:{0} …` makes it from the IDs that exist, and `orchestrator id next --create --db sqlite:{0} …` a new one",
+                path.display()
+            )),
             Self::NoTokens { .. } | Self::OpenToAll { .. } => Some(
                 "`orchestrator serve token new --project P --scope allocate` makes one".to_owned(),
             ),

@@ -101,9 +101,25 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     let target = resolve(path)?;
     let dir = folder_of(&target);
     let staged = stage(dir, TEMP_PREFIX, bytes, Some(&target))?;
-    rename(staged.path(), &target)?;
-    staged.keep();
+    put(staged, &target)?;
     sync_dir(dir)
+}
+
+/// [`replace`] for what is its owner's alone: nobody else can read or write it, from its
+/// first byte on, whatever the mode of the file before.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    let target = resolve(path)?;
+    let dir = folder_of(&target);
+    let model = attributes_of(&target)?.map(Attributes::private);
+    let staged = write_temporary(dir, TEMP_PREFIX, bytes, model.as_ref(), true)?;
+    put(staged, &target)?;
+    sync_dir(dir)
+}
+
+fn put(staged: Staged, target: &Path) -> Result<(), FsError> {
+    rename(staged.path(), target)?;
+    staged.keep();
+    Ok(())
 }
 
 /// Creates a file that must not exist yet: durable, and whole at once for every
@@ -130,17 +146,27 @@ pub fn stage(
     like: Option<&Path>,
 ) -> Result<Staged, FsError> {
     let model = like.map(attributes_of).transpose()?.flatten();
+    write_temporary(dir, prefix, bytes, model.as_ref(), model.is_some())
+}
+
+fn write_temporary(
+    dir: &Path,
+    prefix: &str,
+    bytes: &[u8],
+    model: Option<&Attributes>,
+    private: bool,
+) -> Result<Staged, FsError> {
     let (file, path) = tempfile::Builder::new()
         .prefix(prefix)
         .rand_bytes(12)
         // Its own removal on drop would pass by the fault seam.
         .disable_cleanup(true)
-        .make_in(dir, |path| create_file(path, model.is_some()))
+        .make_in(dir, |path| create_file(path, private))
         .map_err(FsError::one("create a temporary file in", dir))?
         .into_parts();
     let staged = Staged { path: path.to_path_buf(), removed_on_drop: true };
     let path = staged.path();
-    if let Some(model) = &model {
+    if let Some(model) = model {
         point(Op::SetAttributes, path, || model.apply(&file))
             .map_err(FsError::one("set the mode of", path))?;
     }
@@ -304,21 +330,6 @@ pub fn sync_dir(dir: &Path) -> Result<(), FsError> {
     point(Op::SyncDir, dir, sync).map_err(FsError::one("sync folder", dir))
 }
 
-/// Sets the permission bits of a file or folder; does nothing outside Unix.
-pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
-    let set = || {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-        }
-        #[cfg(not(unix))]
-        let _unused = mode;
-        Ok(())
-    };
-    point(Op::SetAttributes, path, set).map_err(FsError::one("set the mode of", path))
-}
-
 /// Creates a file that must not exist. A `private` one is closed to others until
 /// it gets the mode it is to have.
 fn create_file(path: &Path, private: bool) -> io::Result<File> {
@@ -361,6 +372,16 @@ fn owner_of(metadata: &fs::Metadata) -> (u32, u32) {
 }
 
 impl Attributes {
+    /// Returns them for a file that only its owner may read.
+    fn private(mut self) -> Self {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            self.permissions.set_mode(0o600);
+        }
+        self
+    }
+
     /// Owner first: to change it takes setuid and setgid away.
     fn apply(&self, file: &File) -> io::Result<()> {
         #[cfg(unix)]

@@ -19,7 +19,7 @@ mod walk;
 
 pub use atomic::{
     Durability, Exchange, Staged, TEMP_PREFIX, append, create_dir, create_dir_all, create_new,
-    exchange, remove, remove_if_exists, rename, rename_noreplace, replace, set_mode, stage,
+    exchange, remove, remove_if_exists, rename, rename_noreplace, replace, replace_private, stage,
     sync_dir,
 };
 pub use error::FsError;

@@ -42,5 +42,5 @@ pub use format::IdTemplate;
 pub use key::Key;
 pub use layout::{KeyColumn, Layout, MissingRow};
 pub use plan::{Known, Plan, Settled, Sum};
-pub use request::{Action, Idempotency, Issued, MAX_COUNT, Reply, Request};
+pub use request::{Action, Idempotency, Issued, MAX_COUNT, MAX_EXPIRED, Reply, Request};
 pub use reservation::{Reservation, ReservationRow, StoredAnswer};

@@ -75,6 +75,7 @@ pub struct Plan<'a> {
     raises: Vec<(Key, u32)>,
     confirmations: Vec<Uuid>,
     expirations: Vec<Duration>,
+    probes: bool,
 }
 
 /// What is left to write, and what everyone gets once it is committed.
@@ -106,6 +107,7 @@ impl<'a> Plan<'a> {
             raises: Vec::new(),
             confirmations: Vec::new(),
             expirations: Vec::new(),
+            probes: false,
         };
         let mut first_of = HashMap::new();
         let mut sums: BTreeMap<&Key, Vec<(usize, u32)>> = BTreeMap::new();
@@ -120,6 +122,10 @@ impl<'a> Plan<'a> {
                 Action::Expire { grace } => {
                     plan.expirations.push(*grace);
                     Slot::Expire(plan.expirations.len() - 1)
+                }
+                Action::Probe => {
+                    plan.probes = true;
+                    Slot::Settled(Ok(Reply::Probed))
                 }
                 Action::Raise { key, to } => {
                     let raise = raises.entry(key).or_default();
@@ -170,12 +176,19 @@ impl<'a> Plan<'a> {
         &self.expirations
     }
 
+    /// Tells whether somebody wants to know if numbers could be taken: the statement that
+    /// writes counters is then to be run on none of them, so that it fails where it would.
+    pub fn probes(&self) -> bool {
+        self.probes
+    }
+
     /// Tells whether there is nothing to do in the database.
     pub fn is_empty(&self) -> bool {
         self.sums.is_empty()
             && self.raises.is_empty()
             && self.confirmations.is_empty()
             && self.expirations.is_empty()
+            && !self.probes
     }
 
     /// Says who gets what.
@@ -197,6 +210,8 @@ impl<'a> Plan<'a> {
             slots: Vec::new(),
             confirmations: self.confirmations,
         };
+        // A row is written, and not only locked: nothing less shows that the disk takes it.
+        settled.answers.extend(self.probes.then(probe));
         let mut at: Vec<Result<u32, SequenceError>> = added.to_vec();
         for (request, slot) in self.requests.iter().zip(&self.slots) {
             let outcome = match slot {
@@ -204,7 +219,10 @@ impl<'a> Plan<'a> {
                 Slot::Takes(place) => {
                     Some(settled.take(self.layout, request, &mut at[*place], now))
                 }
-                Slot::SameAs(first) => settled.outcomes[*first].clone(),
+                Slot::SameAs(first) => {
+                    let outcome = settled.outcomes[*first].clone();
+                    outcome.map(|outcome| outcome.map(Reply::again))
+                }
                 Slot::Raise(place) => Some(raised[*place].clone().map(|before| Reply::Raised {
                     before,
                     now: before.unwrap_or(0).max(self.raises[*place].1),
@@ -263,16 +281,19 @@ impl Settled {
     }
 
     /// Returns each request's outcome, given for each of [`Settled::confirmations`]
-    /// whether it is confirmed, and for each of [`Plan::expirations`] how many rows
-    /// were deleted.
-    pub fn outcomes(self, confirmed: &[bool], deleted: &[u64]) -> Vec<Outcome> {
+    /// whether it is confirmed, and for each of [`Plan::expirations`] how many
+    /// reservations were deleted, and whether nothing is left.
+    pub fn outcomes(self, confirmed: &[bool], deleted: &[(u64, bool)]) -> Vec<Outcome> {
         let confirmations = self.confirmations;
         let outcome = |(outcome, slot): (Option<Outcome>, Slot)| match (outcome, slot) {
             (Some(outcome), _) => outcome,
             (None, Slot::Confirm(place)) if confirmed[place] => {
                 Ok(Reply::Confirmed(confirmations[place]))
             }
-            (None, Slot::Expire(place)) => Ok(Reply::Expired(deleted[place])),
+            (None, Slot::Expire(place)) => {
+                let (deleted, is_all) = deleted[place];
+                Ok(Reply::Expired { deleted, is_all })
+            }
             (None, _) => Err(SequenceError::NoReservation),
         };
         self.outcomes.into_iter().zip(self.slots).map(outcome).collect()
@@ -295,7 +316,7 @@ fn repeated<'a>(
     let (scope, key) = (idempotency.scope.as_str(), idempotency.key.as_str());
     if let Some(stored) = known.get(&(scope.to_owned(), key.to_owned())) {
         let is_same = stored.fingerprint == request.action.fingerprint();
-        let answer = serde_json::from_str(&stored.answer).map_err(unreadable);
+        let answer = serde_json::from_str(&stored.answer).map(Reply::again).map_err(unreadable);
         return Some(Slot::Settled(if is_same {
             answer
         } else {
@@ -312,6 +333,18 @@ fn repeated<'a>(
     } else {
         Slot::Settled(Err(SequenceError::IdempotencyConflict))
     })
+}
+
+/// Returns what a probe writes: an answer that nobody asks for, and whose time was up
+/// long ago, so that the next one takes its place.
+fn probe() -> StoredAnswer {
+    StoredAnswer {
+        scope: "orchestrator".to_owned(),
+        key: "probe".to_owned(),
+        fingerprint: String::new(),
+        answer: String::new(),
+        expires_at: Timestamp::UNIX_EPOCH,
+    }
 }
 
 /// The end of a time span; where there is none so far away, the end of all time.

@@ -15,6 +15,10 @@ use super::{Key, Layout, Reservation, SequenceError};
 /// many is still far from the end of all numbers.
 pub const MAX_COUNT: u32 = 10_000;
 
+/// The most reservations, and the most kept answers, that one [`Action::Expire`]
+/// deletes: more would keep everyone else waiting.
+pub const MAX_EXPIRED: u32 = 1000;
+
 /// One request of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -45,12 +49,16 @@ pub enum Action {
     },
     /// Confirms a reservation. Once confirmed it stays so; a repetition is no error.
     Confirm(Uuid),
-    /// Deletes reservations whose time was up that long ago and that nobody
-    /// confirmed. Their numbers stay taken.
+    /// Deletes reservations whose time was up that long ago and that nobody confirmed,
+    /// and answers that are no longer repeated: at most [`MAX_EXPIRED`] of each, so it
+    /// is to be asked for again until all are gone. Their numbers stay taken.
     Expire {
         /// How long their time must have been up.
         grace: Duration,
     },
+    /// Writes and commits what means nothing to anybody, and takes no number: tells
+    /// whether a request for numbers would be carried out.
+    Probe,
     /// Raises a sequence to a number that exists, or leaves it where it is higher.
     Raise {
         /// Which sequence.
@@ -82,7 +90,7 @@ impl Action {
     pub(super) fn takes(&self) -> Option<(&Key, u32)> {
         match self {
             Self::Next { key, count } | Self::Reserve { key, count, .. } => Some((key, *count)),
-            Self::Confirm(_) | Self::Expire { .. } | Self::Raise { .. } => None,
+            Self::Confirm(_) | Self::Expire { .. } | Self::Probe | Self::Raise { .. } => None,
         }
     }
 
@@ -117,7 +125,7 @@ impl Action {
         let kind = match self {
             Self::Next { .. } => "next",
             Self::Reserve { .. } => "reserve",
-            Self::Confirm(_) | Self::Expire { .. } | Self::Raise { .. } => "",
+            Self::Confirm(_) | Self::Expire { .. } | Self::Probe | Self::Raise { .. } => "",
         };
         let (key, count) = self.takes().map_or((&[] as &[String], 0), |(k, n)| (k.values(), n));
         // A value has no control characters, so that none can look like two.
@@ -165,8 +173,15 @@ pub enum Reply {
     Reserved(Reservation),
     /// The reservation is confirmed, now or since earlier.
     Confirmed(Uuid),
-    /// How many reservations were deleted.
-    Expired(u64),
+    /// What was deleted.
+    Expired {
+        /// How many reservations.
+        deleted: u64,
+        /// Whether nothing is left to delete.
+        is_all: bool,
+    },
+    /// What was written as a probe is committed.
+    Probed,
     /// Where a sequence stood, and stands.
     Raised {
         /// The last number issued before; `None` where there was no row.
@@ -174,4 +189,21 @@ pub enum Reply {
         /// The last number that counts as issued now.
         now: u32,
     },
+    /// What the same request got before.
+    Repeated(Box<Reply>),
+}
+
+impl Reply {
+    /// Returns what the request got, and whether that was told before.
+    pub fn told(self) -> (Self, bool) {
+        match self {
+            Self::Repeated(reply) => (*reply, true),
+            reply => (reply, false),
+        }
+    }
+
+    /// Returns what a repetition of the request gets.
+    pub(super) fn again(self) -> Self {
+        Self::Repeated(Box::new(self.told().0))
+    }
 }

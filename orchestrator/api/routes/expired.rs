@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Looking;
+use super::{Asked, Looking};
 use crate::api::access::Caller;
 use crate::api::error::ApiError;
 use crate::api::service::Service;
@@ -30,7 +30,7 @@ pub(in crate::api) struct Deleted {
     delete,
     path = "/ids/reservations/expired",
     operation_id = "delete_expired",
-    responses((status = 200, body = Deleted), Looking),
+    responses((status = 200, body = Deleted), Looking, Asked),
     security((), ("bearer" = []))
 )]
 pub(in crate::api) async fn delete_expired(
@@ -38,11 +38,18 @@ pub(in crate::api) async fn delete_expired(
     caller: Caller,
 ) -> Result<Json<Deleted>, ApiError> {
     caller.needs(Scope::Admin)?;
-    match service.ask(Action::Expire { grace: Duration::ZERO }.into()).await? {
-        Reply::Expired(deleted_count) => {
-            service.inner.metrics.deleted(deleted_count);
-            Ok(Json(Deleted { success: true, deleted_count }))
+    let mut deleted_count = 0;
+    loop {
+        // Each in its own place of the queue, so that others get their numbers between.
+        match service.ask(Action::Expire { grace: Duration::ZERO }.into()).await? {
+            Reply::Expired { deleted, is_all } => {
+                service.inner.metrics.deleted(deleted);
+                deleted_count += deleted;
+                if is_all {
+                    return Ok(Json(Deleted { success: true, deleted_count }));
+                }
+            }
+            other => return Err(ApiError::unexpected(&other)),
         }
-        other => Err(ApiError::unexpected(&other)),
     }
 }

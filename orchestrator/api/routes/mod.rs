@@ -5,13 +5,15 @@
 
 mod answers;
 mod confirm;
+mod document;
 mod expired;
 mod health;
 mod next;
 mod reserve;
 
-pub(super) use answers::{Asking, Changing, Looking};
+pub(super) use answers::{Asked, Asking, Changing, Looking, Open, complete};
 pub(super) use confirm::{__path_confirm, confirm};
+pub(super) use document::{__path_openapi_json, Document, openapi_json};
 pub(super) use expired::{__path_delete_expired, delete_expired};
 pub(super) use health::{__path_healthz, __path_metrics, __path_readyz, healthz, metrics, readyz};
 pub(super) use next::{

@@ -126,19 +126,19 @@ async fn next(
         let key = key(service, &about.artifact_type, &about.project_id)?;
         let action = Action::Next { key, count: 1 };
         let request = idempotency.request(action, caller, Endpoint::Next);
-        match service.ask(request).await? {
-            Reply::Issued(issued) => Ok(issued),
-            other => Err(ApiError::unexpected(&other)),
+        match service.ask(request).await?.told() {
+            (Reply::Issued(issued), is_repeated) => Ok((issued, is_repeated)),
+            (other, _) => Err(ApiError::unexpected(&other)),
         }
     };
-    let issued = match taken.await {
-        Ok(issued) => issued,
+    let (issued, is_repeated) = match taken.await {
+        Ok(taken) => taken,
         Err(error) => return Ok(about.with(error)),
     };
     let layout = service.layout();
     let next_id = layout.id(&issued.key, issued.first);
-    service.inner.metrics.allocated(Endpoint::Next, &about.artifact_type, 1);
-    caller.call.allocated(&about, std::slice::from_ref(&next_id));
+    service.inner.metrics.told(Endpoint::Next, &about.artifact_type, 1, is_repeated);
+    caller.call.told(&about, std::slice::from_ref(&next_id), is_repeated);
     let last_assigned = issued.previous(layout);
     let artifact_type = about.artifact_type;
     Ok(Json(Next { success: true, artifact_type, next_id, last_assigned }).into_response())

@@ -98,20 +98,22 @@ pub(in crate::api) async fn reserve(
         let count = valid.ok_or(ApiError::Count { count, max: MAX_COUNT })?;
         let action = Action::Reserve { key, count, ttl: service.inner.reservation };
         let request = idempotency.request(action, &caller, Endpoint::Reserve);
-        match service.ask(request).await? {
-            Reply::Reserved(reservation) => Ok(reservation),
-            other => Err(ApiError::unexpected(&other)),
+        match service.ask(request).await?.told() {
+            (Reply::Reserved(reservation), is_repeated) => Ok((reservation, is_repeated)),
+            (other, _) => Err(ApiError::unexpected(&other)),
         }
     };
-    let reservation = match taken.await {
-        Ok(reservation) => reservation,
+    let (reservation, is_repeated) = match taken.await {
+        Ok(taken) => taken,
         Err(error) => return Ok(about.with(error)),
     };
     let reserved_ids = reservation.issued.ids(service.layout());
-    let kind = &about.artifact_type;
-    service.inner.metrics.allocated(Endpoint::Reserve, kind, reservation.issued.count);
-    service.inner.metrics.pending.made(reservation.id, reservation.expires_at, clock::now());
-    caller.call.allocated(&about, &reserved_ids);
+    let (metrics, kind) = (&service.inner.metrics, &about.artifact_type);
+    metrics.told(Endpoint::Reserve, kind, reservation.issued.count, is_repeated);
+    if !is_repeated {
+        metrics.pending.made(reservation.id, reservation.expires_at, clock::now());
+    }
+    caller.call.told(&about, &reserved_ids, is_repeated);
     let reserved = Reserved {
         success: true,
         reservation_id: reservation.id,

@@ -27,3 +27,4 @@ pub(crate) use item::{Add, Edit, List, Log, Show, Update};
 pub(crate) use lifecycle::{Advance, Archive, Block, Done, Merge, Restore, Unblock};
 pub(crate) use run::{Run, Triage};
 pub(crate) use serve::{IsolationLevel, Serve, ServeCommand, TokenCommand, TokenNew};
+pub(crate) use value::reservation_minutes;

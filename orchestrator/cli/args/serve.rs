@@ -10,8 +10,6 @@ use super::value;
 use crate::api::{ArtifactTypes, Scope, TokenError, Tokens};
 use crate::sequence::{DatabaseUrl, MAX_COUNT};
 
-const MINUTES_A_YEAR: u32 = 366 * 24 * 60;
-
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  orchestrator serve\n  orchestrator serve --db postgres://orchestrator@db/ids --isolation read-committed\n  orchestrator serve token new --project shop --scope allocate --expires 90d\n  orchestrator serve --listen 0.0.0.0:8080 --tokens tokens.toml\n\nSIGTERM and Ctrl-C end it when all is answered that is under way; SIGHUP reads the\ntokens again. RUST_LOG says what is logged, RESERVATION_EXPIRATION_MINUTES how long\nreservations last."
@@ -25,8 +23,8 @@ pub(crate) struct Serve {
     /// The address to listen on; one that others can reach needs tokens
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(crate) listen: String,
-    /// The database: sqlite:PATH or postgres://… [default: .orchestrator/ids.db, made where it is missing]
-    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    /// The database: sqlite:PATH or postgres://… [default: DATABASE_URL, else .orchestrator/ids.db, made where it is missing]
+    #[arg(long, value_name = "URL")]
     pub(crate) db: Option<DatabaseUrl>,
     /// How PostgreSQL keeps transactions apart
     #[arg(long, value_name = "LEVEL", default_value = "serializable")]
@@ -37,9 +35,9 @@ pub(crate) struct Serve {
     /// The types of IDs, by comma
     #[arg(long, value_name = "TYPE,…", default_value_t)]
     pub(crate) types: ArtifactTypes,
-    /// How long a reservation can be confirmed
-    #[arg(long, value_name = "N", env = "RESERVATION_EXPIRATION_MINUTES", default_value = "15", value_parser = clap::value_parser!(u32).range(1..=i64::from(MINUTES_A_YEAR)))]
-    reservation_minutes: u32,
+    /// How long a reservation can be confirmed [default: RESERVATION_EXPIRATION_MINUTES, else 15]
+    #[arg(long, value_name = "N", value_parser = value::reservation_minutes)]
+    pub(crate) reservation_minutes: Option<Duration>,
     /// How long expired reservations are kept before they are deleted, such as 90m
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = value::lifetime)]
     pub(crate) cleanup_after: Duration,
@@ -49,11 +47,6 @@ impl Serve {
     /// Returns how many numbers are taken in advance.
     pub(crate) fn lease(&self) -> Option<NonZeroU32> {
         self.lease.and_then(NonZeroU32::new)
-    }
-
-    /// Returns how long a reservation can be confirmed.
-    pub(crate) fn reservation(&self) -> Duration {
-        Duration::from_secs(60 * u64::from(self.reservation_minutes))
     }
 }
 
@@ -94,7 +87,7 @@ pub(crate) struct TokenNew {
     #[arg(long, value_name = "SCOPE")]
     pub(crate) scope: Scope,
     /// How long it is good [default: for ever]
-    #[arg(long, value_name = "TIME", value_parser = value::lifetime)]
+    #[arg(long, value_name = "TIME", value_parser = value::some_lifetime)]
     pub(crate) expires: Option<Duration>,
 }
 

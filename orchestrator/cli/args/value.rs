@@ -39,6 +39,10 @@ pub(crate) enum ValueError {
     Duration,
     #[error("it is longer than a thousand years")]
     Lifetime,
+    #[error("it would be over at once")]
+    NoLifetime,
+    #[error("it is no number of minutes: 1 to {MINUTES_A_YEAR}")]
+    Minutes,
     #[error("expected KEY=VALUE")]
     NoEquals,
     #[error("`{key}` is a field of its own: use `{option}`")]
@@ -90,6 +94,21 @@ pub(super) fn lifetime(text: &str) -> Result<Duration, ValueError> {
         }
     };
     if time > LONGEST { Err(ValueError::Lifetime) } else { Ok(time) }
+}
+
+/// Reads a [`lifetime`] that is not over at once.
+pub(super) fn some_lifetime(text: &str) -> Result<Duration, ValueError> {
+    let time = lifetime(text)?;
+    if time.is_zero() { Err(ValueError::NoLifetime) } else { Ok(time) }
+}
+
+const MINUTES_A_YEAR: u32 = 366 * 24 * 60;
+
+/// Reads for how many minutes a reservation can be confirmed.
+pub(crate) fn reservation_minutes(text: &str) -> Result<Duration, ValueError> {
+    let minutes = text.trim().parse().ok().filter(|n| (1..=MINUTES_A_YEAR).contains(n));
+    let minutes = minutes.ok_or(ValueError::Minutes)?;
+    Ok(Duration::from_secs(60 * u64::from(minutes)))
 }
 
 /// Reads the prefix of IDs.

@@ -15,6 +15,12 @@ fn ops(points: &[fault::Point]) -> Vec<Op> {
 }
 
 #[cfg(unix)]
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[cfg(unix)]
 fn mode(path: &Path) -> u32 {
     crate::fs::stamp(path).unwrap().unwrap().mode
 }
@@ -63,7 +69,7 @@ fn keeps_mode_and_links() {
     fs::write(&path, "old").unwrap();
     std::os::unix::fs::symlink("file", &link).unwrap();
     for kept in [0o664, 0o600, 0o444, 0o755] {
-        set_mode(&path, kept).unwrap();
+        set_mode(&path, kept);
         replace(&link, b"new").unwrap();
         assert_eq!(mode(&path), kept);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
@@ -85,6 +91,35 @@ fn a_new_file_is_as_open_as_any() {
 
 #[cfg(unix)]
 #[test]
+fn what_is_private_is_never_open_to_others() {
+    for before in [None, Some(0o644), Some(0o600)] {
+        let mut n = 0;
+        loop {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("file");
+            if let Some(before) = before {
+                fs::write(&path, "").unwrap();
+                set_mode(&path, before);
+            }
+            let (result, died) = crash_at(n, Crash::After, || replace_private(&path, b"secret"));
+            for name in names(dir.path()) {
+                let path = dir.path().join(name);
+                let is_new = read(&path).unwrap() != b"";
+                assert!(!is_new || mode(&path) == 0o600, "{path:?}, {died:?}");
+            }
+            if died.is_none() {
+                result.unwrap();
+                assert_eq!(read(&path).unwrap(), b"secret");
+                break;
+            }
+            n += 1;
+        }
+        assert!(n > 3);
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn keeps_the_owner_where_it_may() {
     use std::os::unix::fs::chown;
     let dir = tempfile::tempdir().unwrap();
@@ -95,7 +130,7 @@ fn keeps_the_owner_where_it_may() {
         // Only root may give files away; then ours stays ours.
         Err(_) => owner_of(&fs::metadata(&path).unwrap()),
     };
-    set_mode(&path, 0o640).unwrap();
+    set_mode(&path, 0o640);
     replace(&path, b"new").unwrap();
     assert_eq!(owner_of(&fs::metadata(&path).unwrap()), owner);
     assert_eq!(mode(&path), 0o640);

@@ -18,6 +18,8 @@ pub(super) struct Actor {
     leases: Option<Leases>,
     cleanup: Option<Cleanup>,
     cleaned: Instant,
+    /// How many reservations a cleanup that has not come to its end has deleted.
+    deleted: Option<u64>,
 }
 
 impl fmt::Debug for Actor {
@@ -32,7 +34,8 @@ impl Actor {
         lease: Option<NonZeroU32>,
         cleanup: Option<Cleanup>,
     ) -> Self {
-        Self { backend, leases: lease.map(Leases::new), cleanup, cleaned: Instant::now() }
+        let (leases, cleaned) = (lease.map(Leases::new), Instant::now());
+        Self { backend, leases, cleanup, cleaned, deleted: None }
     }
 
     /// Carries a batch out; where it fails as a whole, each request has the error.
@@ -61,21 +64,32 @@ impl Actor {
         }
     }
 
+    /// Deletes some of what is old; the rest after the next batch, which should not wait
+    /// for all of it.
     fn clean_up(&mut self) {
         let Some(Cleanup { every, grace }) = self.cleanup else {
             return;
         };
-        if self.cleaned.elapsed() < every {
+        if self.deleted.is_none() && self.cleaned.elapsed() < every {
             return;
         }
         self.cleaned = Instant::now();
         // On its own, so that it can fail without costing anyone a number.
         match self.backend.commit(&[Action::Expire { grace }.into()]).as_deref() {
-            Ok([Ok(Reply::Expired(0))]) => {}
-            Ok([Ok(Reply::Expired(deleted))]) => {
-                tracing::info!(deleted, "reservations that nobody confirmed were deleted");
+            Ok([Ok(Reply::Expired { deleted, is_all })]) => {
+                let all = self.deleted.take().unwrap_or(0) + deleted;
+                self.deleted = (!is_all).then_some(all);
+                if *is_all && all > 0 {
+                    tracing::info!(
+                        deleted = all,
+                        "reservations that nobody confirmed were deleted"
+                    );
+                }
             }
-            other => tracing::warn!(?other, "old reservations were not deleted"),
+            other => {
+                self.deleted = None;
+                tracing::warn!(?other, "old reservations were not deleted");
+            }
         }
     }
 }
@@ -87,17 +101,18 @@ impl Commit for Actor {
 
     fn commit(&mut self, batch: Vec<Request>) -> Result<Vec<Outcome>, Infallible> {
         let Some(mut leases) = self.leases.take() else {
-            let outcomes = self.carry_out(&batch);
-            self.clean_up();
-            return Ok(outcomes);
+            return Ok(self.carry_out(&batch));
         };
         let shared = leases.share(&batch);
         let outcomes = self.carry_out(&shared.requests);
         let mut answers = leases.answer(shared, &outcomes);
         self.leases = Some(leases);
         self.without_blocks(&batch, &mut answers);
-        self.clean_up();
         Ok(answers)
+    }
+
+    fn after(&mut self) {
+        self.clean_up();
     }
 
     fn idle(&mut self) {

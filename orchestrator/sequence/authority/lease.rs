@@ -9,6 +9,10 @@ use std::num::NonZeroU32;
 
 use crate::sequence::{Action, Issued, Key, MAX_COUNT, Reply, Request, SequenceError};
 
+/// The most sequences of which something is held; where it is more, some of it is given
+/// up, as at a restart.
+const MAX_HELD: usize = 10_000;
+
 /// Where the numbers of a request come from.
 #[derive(Debug)]
 enum Source {
@@ -150,6 +154,10 @@ impl Leases {
         };
         let answers = shared.sources.into_iter().map(answer).collect();
         self.held.extend(kept);
+        let mut excess = 0..self.held.len().saturating_sub(MAX_HELD);
+        if !excess.is_empty() {
+            self.held.retain(|_, _| excess.next().is_none());
+        }
         answers
     }
 }
@@ -162,4 +170,29 @@ fn split(block: &mut Issued, count: u32) -> Option<Issued> {
     block.first = block.first.saturating_add(count);
     block.count = left;
     Some(issued)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_has_an_end() {
+        let mut leases = Leases::new(NonZeroU32::new(5).unwrap());
+        for from in [0, MAX_HELD] {
+            let key = |n: usize| Key::new(["US", &format!("p{n}")]).unwrap();
+            let keys = (from..from + MAX_HELD).map(key);
+            let batch: Vec<Request> =
+                keys.map(|key| Action::Next { key, count: 1 }.into()).collect();
+            let shared = leases.share(&batch);
+            let taken = |request: &Request| {
+                let key = request.action.key().unwrap().clone();
+                Ok(Reply::Issued(Issued { key, first: 1, count: 5 }))
+            };
+            let outcomes: Vec<_> = shared.requests.iter().map(taken).collect();
+            let answers = leases.answer(shared, &outcomes);
+            assert!(answers.iter().all(Result::is_ok));
+            assert_eq!(leases.held.len(), MAX_HELD);
+        }
+    }
 }

@@ -165,6 +165,15 @@ impl Rows {
         Ok(raised)
     }
 
+    /// Runs the statement that writes counters on none of them: it fails where it would.
+    pub(super) async fn probe(&self, client: &Client) -> Result<(), Error> {
+        let (keys, numbers) = (Vec::<&str>::new(), Vec::<i64>::new());
+        let width = self.set.params().len() - 1;
+        let mut parameters = vec![&keys as &(dyn ToSql + Sync); width];
+        parameters.push(&numbers);
+        client.execute(&self.set, &parameters).await.map(drop)
+    }
+
     /// Reads all sequences.
     pub(super) async fn all(&self, client: &Client) -> Result<Vec<Counter>, Error> {
         let rows = client.query(&self.all, &[]).await?;

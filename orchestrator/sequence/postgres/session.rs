@@ -9,6 +9,8 @@
 //! Each line is one round trip: what does not wait for an answer is sent at once.
 //! Where a statement fails, the server takes the COMMIT behind it for a ROLLBACK.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tokio_postgres::{Client, Config, Statement};
 
@@ -21,7 +23,7 @@ use super::side::{ANSWERS, Answers, NewAnswers, Reservations, reservations};
 use super::table::Table;
 use crate::sequence::floors::Floors;
 use crate::sequence::{
-    Action, Counter, Known, Layout, Plan, Reply, Request, SequenceError, Settled, Sum,
+    Action, Counter, Known, Layout, MAX_EXPIRED, Plan, Reply, Request, SequenceError, Settled, Sum,
 };
 
 type Outcome = Result<Reply, SequenceError>;
@@ -93,7 +95,8 @@ impl Session {
         );
         match (request, self) {
             (_, Self { reservations: Err(error), .. }) if is_held => Some(error.clone()),
-            (Request { idempotency: Some(_), .. }, Self { answers: Err(error), .. }) => {
+            (Request { action: Action::Probe, .. }, Self { answers: Err(error), .. })
+            | (Request { idempotency: Some(_), .. }, Self { answers: Err(error), .. }) => {
                 Some(error.clone())
             }
             _ => None,
@@ -199,6 +202,9 @@ impl Session {
             return Err(Failure::BadData(SequenceError::not_kept(key)));
         }
         let added = floors.check(plan.sums(), added);
+        if plan.probes() {
+            self.rows.probe(&self.client).await.map_err(doing)?;
+        }
         let expirations = plan.expirations().to_vec();
         let settled = plan.settle(now, &raised, &added);
         let mut deleted = Vec::new();
@@ -234,14 +240,17 @@ impl Session {
         Ok((now, known.map_err(doing)?))
     }
 
-    async fn expire(&self, grace: std::time::Duration) -> Result<u64, tokio_postgres::Error> {
-        if let Ok(answers) = &self.answers {
-            answers.delete(&self.client).await?;
-        }
-        match &self.reservations {
-            Ok(reservations) => reservations.delete(&self.client, grace).await,
-            Err(_) => Ok(0),
-        }
+    /// Returns how many reservations were deleted, and whether nothing is left.
+    async fn expire(&self, grace: Duration) -> Result<(u64, bool), tokio_postgres::Error> {
+        let answers = match &self.answers {
+            Ok(answers) => answers.delete(&self.client).await?,
+            Err(_) => 0,
+        };
+        let deleted = match &self.reservations {
+            Ok(reservations) => reservations.delete(&self.client, grace).await?,
+            Err(_) => 0,
+        };
+        Ok((deleted, deleted.max(answers) < u64::from(MAX_EXPIRED)))
     }
 
     /// Writes what is beside the sequences, and commits; returns what is confirmed.

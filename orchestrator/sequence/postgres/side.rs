@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_postgres::{Client, Error, Statement};
 use uuid::Uuid;
 
-use crate::sequence::{Idempotency, Known, Layout, ReservationRow, StoredAnswer};
+use crate::sequence::{Idempotency, Known, Layout, MAX_EXPIRED, ReservationRow, StoredAnswer};
 
 /// The table of kept answers.
 pub(super) const ANSWERS: &str = "orchestrator_idempotency";
@@ -53,8 +53,10 @@ impl Reservations {
              AND (r.confirmed OR r.expires_at > clock_timestamp()) RETURNING r.reservation_id"
         );
         let delete = format!(
-            "DELETE FROM {table} r WHERE NOT r.confirmed \
-             AND r.expires_at < clock_timestamp() - $1::float8 * interval '1 second'"
+            "DELETE FROM {table} r WHERE NOT r.confirmed AND r.ctid = ANY (ARRAY(\
+             SELECT e.ctid FROM {table} e WHERE NOT e.confirmed \
+             AND e.expires_at < clock_timestamp() - $1::float8 * interval '1 second' \
+             LIMIT {MAX_EXPIRED}))"
         );
         let (insert, confirm, delete) = tokio::try_join!(
             client.prepare(&insert),
@@ -151,13 +153,16 @@ impl Answers {
              SELECT n.scope, n.key, n.fingerprint, n.answer, n.until::timestamptz \
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) \
              AS n(scope, key, fingerprint, answer, until)";
-        let delete = "DELETE FROM orchestrator_idempotency a \
-             WHERE a.expires_at <= clock_timestamp()";
+        let delete = format!(
+            "DELETE FROM orchestrator_idempotency a WHERE a.ctid = ANY (ARRAY(\
+             SELECT e.ctid FROM orchestrator_idempotency e \
+             WHERE e.expires_at <= clock_timestamp() LIMIT {MAX_EXPIRED}))"
+        );
         let (known, replace, insert, delete) = tokio::try_join!(
             client.prepare(known),
             client.prepare(replace),
             client.prepare(insert),
-            client.prepare(delete)
+            client.prepare(&delete)
         )?;
         Ok(Self { known, replace, insert, delete })
     }
@@ -199,8 +204,8 @@ impl Answers {
         client.execute(&self.insert, &[scopes, keys, fingerprints, texts, until]).await.map(drop)
     }
 
-    /// Deletes what is outdated.
-    pub(super) async fn delete(&self, client: &Client) -> Result<(), Error> {
-        client.execute(&self.delete, &[]).await.map(drop)
+    /// Deletes what is outdated; returns how many.
+    pub(super) async fn delete(&self, client: &Client) -> Result<u64, Error> {
+        client.execute(&self.delete, &[]).await
     }
 }

@@ -20,8 +20,8 @@ use super::statements::Statements;
 use crate::fs;
 use crate::sequence::floors::Floors;
 use crate::sequence::{
-    Backend, Counter, Idempotency, Key, Known, Layout, Plan, Reply, Request, ReservationRow,
-    SequenceError, StoredAnswer,
+    Backend, Counter, Idempotency, Key, Known, Layout, MAX_EXPIRED, Plan, Reply, Request,
+    ReservationRow, SequenceError, StoredAnswer,
 };
 
 /// What may be made where it is missing.
@@ -224,6 +224,10 @@ fn carry_out(
     };
     let added: Vec<_> = plan.sums().iter().map(add).collect::<Result<_, _>>()?;
     let added = floors.check(plan.sums(), added);
+    if plan.probes() {
+        let written = conn.execute(&statements.probe, []);
+        written.map_err(|error| fault(conn, "write a counter", error))?;
+    }
     let expirations = plan.expirations().to_vec();
     let settled = plan.settle(now(conn)?, &raised, &added);
 
@@ -245,7 +249,7 @@ fn carry_out(
         settled.confirmations().iter().map(confirm).collect();
     let confirmed = confirmed.map_err(failed)?;
     let expire = |grace: &Duration| expire(conn, table, *grace);
-    let deleted: rusqlite::Result<Vec<u64>> = expirations.iter().map(expire).collect();
+    let deleted: rusqlite::Result<Vec<(u64, bool)>> = expirations.iter().map(expire).collect();
     let deleted = deleted.map_err(failed)?;
     Ok(settled.outcomes(&confirmed, &deleted))
 }
@@ -344,22 +348,27 @@ fn check_left(path: &Path, make: Make) -> Result<(), SequenceError> {
     Ok(())
 }
 
-fn expire(conn: &Connection, table: &str, grace: Duration) -> rusqlite::Result<u64> {
+/// Returns how many reservations were deleted, and whether nothing is left.
+fn expire(conn: &Connection, table: &str, grace: Duration) -> rusqlite::Result<(u64, bool)> {
+    let most = i64::from(MAX_EXPIRED);
     let sql = format!(
-        "DELETE FROM {table} AS r WHERE NOT r.confirmed \
-         AND julianday(r.expires_at) < julianday('now') - ?1 / 86400.0"
+        "DELETE FROM {table} WHERE reservation_id IN (SELECT r.reservation_id FROM {table} AS r \
+         WHERE NOT r.confirmed AND julianday(r.expires_at) < julianday('now') - ?1 / 86400.0 \
+         LIMIT ?2)"
     );
-    let deleted = conn.prepare_cached(&sql)?.execute(params![grace.as_secs_f64()])?;
-    let sql = "DELETE FROM orchestrator_idempotency AS a \
-               WHERE a.expires_at < strftime('%Y-%m-%d %H:%M:%f', 'now')";
+    let deleted = conn.prepare_cached(&sql)?.execute(params![grace.as_secs_f64(), most])?;
+    let sql = "DELETE FROM orchestrator_idempotency WHERE (scope, key) IN \
+               (SELECT a.scope, a.key FROM orchestrator_idempotency AS a \
+               WHERE a.expires_at < strftime('%Y-%m-%d %H:%M:%f', 'now') LIMIT ?1)";
     let has_answers = "SELECT EXISTS (SELECT 1 FROM sqlite_schema \
                        WHERE name = 'orchestrator_idempotency')";
+    let mut answers = 0;
     // Answers are repeated until then only, so nobody counts them. Tables of another
     // program's making may have none.
     if conn.query_row(has_answers, [], |row| row.get(0))? {
-        conn.prepare_cached(sql)?.execute([])?;
+        answers = conn.prepare_cached(sql)?.execute([most])?;
     }
-    Ok(deleted as u64)
+    Ok((deleted as u64, deleted.max(answers) < MAX_EXPIRED as usize))
 }
 
 /// A list of texts always has a JSON form.

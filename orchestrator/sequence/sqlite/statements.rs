@@ -16,6 +16,8 @@ pub(super) struct Statements {
     pub read: String,
     pub insert: String,
     pub set: String,
+    /// Writes no counter, and fails where the table cannot be written to.
+    pub probe: String,
     /// Reads all rows: the key columns, then the counter.
     pub list: String,
 }
@@ -57,6 +59,7 @@ impl Statements {
                 values.join(", ")
             ),
             set: format!("UPDATE {table} AS s SET {value} = ?1{touch} WHERE {is_key}"),
+            probe: format!("UPDATE {table} SET {value} = {value} WHERE 0"),
             list: format!("SELECT {listed}, s.{value} FROM {table} AS s ORDER BY {listed}"),
         }
     }

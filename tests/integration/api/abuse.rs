@@ -167,6 +167,14 @@ fn types_sizes_and_codings() {
     }
     let charset = "Content-Type: Application/JSON; charset=utf-8\r\n";
     raw(&server, &request("POST", "/ids/reserve", charset, good)).unwrap().is(200);
+    for coding in ["gzip", "br", "identity, gzip", "identity\r\nContent-Encoding: gzip", ""] {
+        let headers = format!("{JSON}Content-Encoding: {coding}\r\n");
+        let answer = raw(&server, &request("POST", "/ids/reserve", &headers, good)).unwrap();
+        assert_eq!(answer.header("accept-encoding"), Some("identity"));
+        assert_eq!(answer.failed(415).0, "unsupported_media_type", "{coding}");
+    }
+    let plain = format!("{JSON}Content-Encoding: Identity\r\n");
+    raw(&server, &request("POST", "/ids/reserve", &plain, good)).unwrap().is(200);
 
     let large = [&good[..], &vec![b' '; 17 * 1024]].concat();
     raw(&server, &request("POST", "/ids/reserve", JSON, &large)).unwrap().failed(413);
@@ -202,6 +210,7 @@ fn headers_that_are_too_many_or_odd() {
 #[test]
 fn what_is_not_http() {
     let server = Server::on(Store::Sqlite);
+    let mut told = Vec::new();
     for bytes in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
         b"\0\0\0\0\r\n\r\n",
@@ -213,7 +222,11 @@ fn what_is_not_http() {
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ] {
         match raw(&server, bytes) {
-            Ok(answer) => drop(answer.failed(400)),
+            Ok(answer) => {
+                let id = answer.header("x-request-id").unwrap().to_owned();
+                answer.failed(400);
+                told.push(id);
+            }
             Err(error) => {
                 let closed = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset];
                 assert!(closed.contains(&error.kind()), "{error}");
@@ -221,6 +234,16 @@ fn what_is_not_http() {
         }
     }
     server.get("/healthz").is(200);
+    // They are logged and counted as all others are.
+    assert!(told.len() > 3, "{told:?}");
+    let log = server.log();
+    for id in &told {
+        let line = log.iter().find(|line| line["request_id"] == **id).unwrap();
+        assert_eq!((&line["level"], &line["status"]), (&json!("WARN"), &json!(400)));
+    }
+    let metrics = server.get("/metrics").body;
+    let counted = r#"orchestrator_http_requests_total{endpoint="other",status="400"}"#;
+    assert!(metrics.contains(&format!("{counted} {}\n", told.len())), "{metrics}");
 }
 
 #[test]

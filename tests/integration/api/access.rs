@@ -43,7 +43,7 @@ fn a_token_is_good_for_its_project_its_scope_and_its_time() {
     let allocate = tokens.make(&["--project", "p", "--scope", "allocate", "--expires", "90d"]);
     let admin = tokens.make(&["--project", "p", "--scope", "admin"]);
     let every = tokens.make(&["--project", "*", "--scope", "allocate"]);
-    let expired = tokens.make(&["--project", "p", "--scope", "admin", "--expires", "0s"]);
+    let expired = tokens.make(&["--project", "p", "--scope", "admin", "--expires", "1ms"]);
     let server = tokens.server();
     let target = "/ids/next?type=US&project=p";
 
@@ -113,9 +113,16 @@ fn the_file_holds_no_token_and_is_its_owners() {
     let other = tokens.make(&["--project", "p", "--scope", "allocate"]);
     assert_ne!(token, other);
 
-    let mut bad = program(tokens.folder.path());
-    bad.args(["serve", "token", "new", "--project", "a b", "--scope", "read"]);
-    Ended::of(bad, "").fails(2);
+    // Whatever its mode was.
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    tokens.make(&["--project", "p", "--scope", "read"]);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+
+    for bad in [&["--project", "a b"][..], &["--project", "p", "--expires", "0s"]] {
+        let mut command = program(tokens.folder.path());
+        command.args(["serve", "token", "new", "--scope", "read"]).args(bad);
+        Ended::of(command, "").fails(2);
+    }
     std::fs::write(&path, "[[token]]\nid = 1\n").unwrap();
     let mut bad = program(tokens.folder.path());
     bad.args(["serve", "--listen", "127.0.0.1:0"]);

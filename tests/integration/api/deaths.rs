@@ -177,6 +177,48 @@ fn a_database_that_goes_and_comes_back() {
     holds(&server, heard);
 }
 
+/// Lets a process go on that was stopped.
+struct Stopped(String);
+
+impl Stopped {
+    fn send(pid: &str, signal: &str) {
+        let sent = std::process::Command::new("kill").args([signal, pid]).status();
+        assert!(sent.unwrap().success());
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        Self::send(&self.0, "-CONT");
+    }
+}
+
+/// Of a database that hangs, nobody waits for the 10 s that its last batch may have.
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut server = Server::on(Store::postgres());
+    server.get("/ids/next?type=US&project=p").is(200);
+    let pid = server.number(
+        "SELECT pid FROM pg_stat_activity \
+         WHERE datname = current_database() AND application_name = 'orchestrator'",
+    );
+    let mut watching = server.client();
+    Stopped::send(&pid.to_string(), "-STOP");
+    let stopped = Stopped(pid.to_string());
+    let mut waiting = server.client();
+    waiting.send(b"GET /ids/next?type=US&project=p HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    while !watching.get("/metrics").body.contains("orchestrator_queue_depth 1") {}
+    server.signal("-TERM");
+    wait_until(|| Client::connect(server.address).is_err());
+    let begin = Instant::now();
+    server.signal("-TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert!(waiting.read(false).is_err());
+    assert!(server.log().iter().any(|line| line["level"] == "WARN"));
+    drop(stopped);
+}
+
 #[test]
 fn a_database_file_that_is_removed_is_not_made_anew() {
     let server = Server::on(Store::Sqlite);

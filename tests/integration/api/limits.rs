@@ -19,6 +19,7 @@ use super::client::Client;
 struct Held {
     backend: SqliteBackend,
     gate: Arc<std::sync::Mutex<()>>,
+    requests: Arc<std::sync::Mutex<usize>>,
 }
 
 impl Backend for Held {
@@ -31,6 +32,7 @@ impl Backend for Held {
         requests: &[Request],
     ) -> Result<Vec<Result<Reply, SequenceError>>, SequenceError> {
         let _open = self.gate.lock().unwrap();
+        *self.requests.lock().unwrap() += requests.len();
         self.backend.commit(requests)
     }
 
@@ -39,22 +41,26 @@ impl Backend for Held {
     }
 }
 
-struct InProcess {
-    address: SocketAddr,
-    gate: Arc<std::sync::Mutex<()>>,
+pub(super) struct InProcess {
+    pub(super) address: SocketAddr,
+    /// Locked, it keeps the store from carrying anything out.
+    pub(super) gate: Arc<std::sync::Mutex<()>>,
+    /// How many requests the store was asked to carry out.
+    pub(super) requests: Arc<std::sync::Mutex<usize>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<bool>>,
     _folder: tempfile::TempDir,
 }
 
 impl InProcess {
-    fn with(limits: Limits, authority: AuthorityOptions) -> Self {
+    pub(super) fn with(limits: Limits, authority: AuthorityOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = SqliteOptions { make: Make::File, ..SqliteOptions::default() };
         let path = folder.path().join("ids.db");
         let backend = SqliteBackend::open(&path, Layout::registry(), options).unwrap();
         let gate = Arc::new(std::sync::Mutex::new(()));
-        let backend = Held { backend, gate: Arc::clone(&gate) };
+        let requests = Arc::default();
+        let backend = Held { backend, gate: Arc::clone(&gate), requests: Arc::clone(&requests) };
         let (authority, running) = sequence::open(backend, authority).unwrap();
         let metrics = Arc::new(Metrics::new(&ArtifactTypes::default()));
         let options = ServiceOptions { limits, ..ServiceOptions::default() };
@@ -77,15 +83,16 @@ impl InProcess {
             running.shutdown().unwrap();
             is_drained
         });
-        Self { address, gate, stop: Some(stop), thread: Some(thread), _folder: folder }
+        let (stop, thread) = (Some(stop), Some(thread));
+        Self { address, gate, requests, stop, thread, _folder: folder }
     }
 
-    fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         Client::connect(self.address).unwrap()
     }
 
     /// Ends it; returns whether all that was under way was answered.
-    fn end(&mut self) -> bool {
+    pub(super) fn end(&mut self) -> bool {
         drop(self.stop.take());
         self.thread.take().unwrap().join().unwrap()
     }
@@ -109,14 +116,36 @@ fn a_body_that_is_too_slow_is_told_so() {
 fn a_head_that_is_too_slow_is_cut() {
     let limits = Limits { head_time: Duration::from_millis(100), ..Limits::default() };
     let mut server = InProcess::with(limits, AuthorityOptions::default());
-    for start in [&b""[..], b"GET /ids/next?type=US", b"GET / HTTP/1.1\r\nHost: x\r\nX: "] {
+    for start in [&b"GET /ids/next?type=US"[..], b"GET / HTTP/1.1\r\nHost: x\r\nX: "] {
         let mut client = server.client();
         client.send(start).unwrap();
-        // It is closed, with or without a word.
-        if let Ok(answer) = client.read(false) {
-            assert!((400..500).contains(&answer.status), "{answer:?}");
-        }
+        assert_eq!(client.read(false).unwrap().failed(408).0, "request_timeout");
     }
+    // Who only rests is let go without a word.
+    let mut client = server.client();
+    assert!(client.read(false).is_err());
+    let mut client = server.client();
+    client.get("/healthz").is(200);
+    assert!(client.read(false).is_err());
+    let metrics = server.client().get("/metrics").body;
+    let counted = r#"orchestrator_http_requests_total{endpoint="other",status="408"} 2"#;
+    assert!(metrics.lines().any(|line| line == counted), "{metrics}");
+    assert!(server.end());
+}
+
+#[test]
+fn who_never_reads_its_answers_is_cut() {
+    let limits = Limits { write_time: Duration::from_millis(100), ..Limits::default() };
+    let mut server = InProcess::with(limits, AuthorityOptions::default());
+    let mut client = server.client();
+    let asking = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    let cut = loop {
+        if let Err(error) = client.send(&asking) {
+            break error.kind();
+        }
+    };
+    let is_closed = [std::io::ErrorKind::ConnectionReset, std::io::ErrorKind::BrokenPipe];
+    assert!(is_closed.contains(&cut), "{cut}");
     assert!(server.end());
 }
 

@@ -7,6 +7,7 @@ mod clients;
 mod deaths;
 mod limits;
 mod load;
+mod readiness;
 mod scenarios;
 mod serve;
 mod server;

@@ -37,6 +37,8 @@ fn a_database_that_was_named_must_be_there() {
     let missing = [&listen[..], &["--db", "sqlite:missing.db"]].concat();
     let told = serve(folder.path(), &missing, &[]).fails(3);
     assert!(told.contains("--create") && told.contains("id sync --rebuild"), "{told}");
+    // `serve` itself has no such option.
+    assert!(told.contains("id next --create --db sqlite:"), "{told}");
     let told = serve(folder.path(), &listen, &[("DATABASE_URL", "sqlite:missing.db")]).fails(3);
     assert!(told.contains("missing.db"), "{told}");
     assert!(!folder.path().join("missing.db").exists());
@@ -51,8 +53,12 @@ fn what_cannot_be_right_is_refused_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     for minutes in ["0", "-1", "x", "", "1.5", "99999999"] {
         let told = serve(folder.path(), &[], &[("RESERVATION_EXPIRATION_MINUTES", minutes)]);
-        told.fails(2);
+        let told = told.fails(2);
+        assert!(told.contains("RESERVATION_EXPIRATION_MINUTES cannot be used"), "{told}");
+        serve(folder.path(), &["--reservation-minutes", minutes], &[]).fails(2);
     }
+    let told = serve(folder.path(), &[], &[("DATABASE_URL", "mysql://x/y")]).fails(2);
+    assert!(told.contains("DATABASE_URL cannot be used"), "{told}");
     for args in [
         ["--types", "US,US"],
         ["--types", "a b"],
@@ -131,6 +137,82 @@ fn the_end_of_all_numbers_is_a_clear_error() {
 }
 
 #[test]
+fn what_only_the_service_needs_keeps_nobody_from_making_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = ["token", "new", "--project", "p", "--scope", "read"];
+    let odd = [("RESERVATION_EXPIRATION_MINUTES", "x"), ("DATABASE_URL", "mysql://x/y")];
+    assert!(serve(folder.path(), &new, &odd).ok().starts_with("orch_"));
+}
+
+#[test]
+fn a_counter_that_is_no_number_is_not_asked_for_again() {
+    for store in [Store::Sqlite, Store::postgres()] {
+        let server = Server::on(store);
+        server.set("p", 3);
+        server.execute("UPDATE id_registry SET last_assigned_id = -7");
+        let (code, text) = server.get("/ids/next?type=US&project=p").failed(409);
+        assert_eq!(code, "counter_damaged");
+        assert!(!text.contains('7'), "{text}");
+        server.get("/ids/next?type=US&project=q").is(200);
+        server.get("/readyz").is(200);
+        let log = server.log();
+        let line = log.iter().find(|line| line["code"] == "counter_damaged").unwrap();
+        let cause = line["cause"].as_str().unwrap();
+        assert_eq!(line["level"], "ERROR");
+        assert!(cause.contains("-7") && cause.contains("id sync"), "{line}");
+    }
+}
+
+#[test]
+fn the_documentation_has_all_that_is_answered() {
+    let server = Server::on(Store::Sqlite);
+    let document = server.get("/openapi.json").is(200);
+    let answers = |path: &str, method: &str| {
+        let answers = &document["paths"][path][method]["responses"];
+        answers.as_object().unwrap_or_else(|| panic!("{method} {path}")).clone()
+    };
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            let answers = answers(path, method);
+            assert!(answers["405"]["headers"]["Allow"].is_object(), "{method} {path}");
+            assert!(answers.contains_key("500") && answers.contains_key("200"));
+            for (status, answer) in &answers {
+                assert!(answer["headers"]["X-Request-Id"].is_object(), "{status}");
+                let is_refused = answer["headers"]["WWW-Authenticate"].is_object();
+                assert_eq!(is_refused, status == "401");
+            }
+        }
+    }
+    for path in ["/healthz", "/readyz", "/openapi.json"] {
+        let answers = answers(path, "get");
+        assert!(!answers.contains_key("401") && !answers.contains_key("403"), "{path}");
+    }
+    assert!(answers("/ids/next", "get").contains_key("401"));
+}
+
+#[test]
+fn a_reason_that_lasts_is_logged_once() {
+    let folder = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let mut command = std::process::Command::new("sh");
+    let few = "ulimit -n 40 && exec \"$0\" \"$@\"";
+    command.args(["-c", few]).arg(program(folder.path()).get_program());
+    command.current_dir(folder.path());
+    let server = Server::run(command, folder, Store::Sqlite, "127.0.0.1:0", &[]);
+    let many: Vec<Client> = (0..60).map(|_| server.client()).collect();
+    let lines = || {
+        let log = server.log();
+        let is_about = |line: &&Value| line["message"].as_str().unwrap().contains("accepted");
+        log.iter().filter(is_about).count()
+    };
+    while lines() == 0 {}
+    // Several pauses later.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(lines(), 1);
+    drop(many);
+    server.get("/healthz").is(200);
+}
+
+#[test]
 fn metrics_tell_what_happened() {
     let server = Server::on(Store::Sqlite);
     let mut client = server.client();
@@ -139,16 +221,29 @@ fn metrics_tell_what_happened() {
     let reserved = client.post("/ids/reserve", &body).is(200);
     client.post("/ids/reserve", &body).is(200);
     client.post("/ids/confirm", &json!({"reservation_id": reserved["reservation_id"]})).is(200);
+    let mut again = server.client().with("Idempotency-Key: k\r\n");
+    let spec = "/ids/next?type=SPEC&project=secret-project";
+    let first = again.get(spec).is(200);
+    assert_eq!(again.get(spec).is(200), first);
+    let body = json!({"type": "SPEC", "count": 3, "project_id": "secret-project"});
+    let reserved = again.post("/ids/reserve", &body).is(200);
+    again.post("/ids/confirm", &json!({"reservation_id": reserved["reservation_id"]})).is(200);
+    assert_eq!(again.post("/ids/reserve", &body).is(200), reserved);
     let metrics = client.get("/metrics").body;
     for line in [
+        r#"orchestrator_ids_allocated_total{endpoint="/ids/next",artifact_type="SPEC"} 1"#,
+        r#"orchestrator_ids_repeated_total{endpoint="/ids/next",artifact_type="SPEC"} 1"#,
+        r#"orchestrator_ids_allocated_total{endpoint="/ids/reserve",artifact_type="SPEC"} 3"#,
+        r#"orchestrator_ids_repeated_total{endpoint="/ids/reserve",artifact_type="SPEC"} 3"#,
+        r#"orchestrator_ids_repeated_total{endpoint="/ids/next",artifact_type="US"} 0"#,
         r#"orchestrator_ids_allocated_total{endpoint="/ids/next",artifact_type="US"} 1"#,
         r#"orchestrator_ids_allocated_total{endpoint="/ids/reserve",artifact_type="US"} 10"#,
         "orchestrator_reservations_open 1",
-        "orchestrator_reservations_confirmed_total 1",
+        "orchestrator_reservations_confirmed_total 2",
         "orchestrator_reservations_expired_total 0",
         "orchestrator_queue_depth 0",
-        "orchestrator_batch_requests_count 4",
-        "orchestrator_commit_duration_seconds_count 4",
+        "orchestrator_batch_requests_count 9",
+        "orchestrator_commit_duration_seconds_count 9",
     ] {
         assert!(metrics.lines().any(|known| known == line), "{line} is not in\n{metrics}");
     }
@@ -182,6 +277,42 @@ fn a_log_that_cannot_be_written_costs_nobody_an_answer() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn numbers_of_a_client_that_is_gone_are_logged_and_counted() {
+    let server = Server::on(Store::Sqlite);
+    let mut watching = server.client();
+    let theirs = server.sqlite();
+    theirs.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let stream = std::net::TcpStream::connect(server.address).unwrap();
+    let ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n\
+        GET /ids/next?type=US&project=gone HTTP/1.1\r\nHost: x\r\n\r\n";
+    std::io::Write::write_all(&mut &stream, ask).unwrap();
+    let waits = |client: &mut Client| {
+        client.get("/metrics").body.lines().any(|line| line == "orchestrator_queue_depth 1")
+    };
+    while !waits(&mut watching) {}
+    // To close it with an answer unread resets the connection.
+    stream.peek(&mut [0]).unwrap();
+    drop(stream);
+    for _ in 0..20 {
+        assert!(waits(&mut watching), "it was given up");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    theirs.execute_batch("ROLLBACK").unwrap();
+    let told = loop {
+        let is_about = |line: &Value| line["project_id"] == "gone";
+        if let Some(line) = server.log().into_iter().find(is_about) {
+            break line;
+        }
+    };
+    let expected = (&json!("allocated"), &json!(["US-001"]));
+    assert_eq!((&told["message"], &told["reserved_ids"]), expected);
+    assert_eq!(server.last("gone"), 1);
+    let metrics = watching.get("/metrics").body;
+    let counted = r#"orchestrator_ids_allocated_total{endpoint="/ids/next",artifact_type="US"} 1"#;
+    assert!(metrics.lines().any(|line| line == counted), "{metrics}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
 use super::client::{Answer, Client};
@@ -54,7 +54,18 @@ impl Server {
     }
 
     fn start(folder: Arc<tempfile::TempDir>, store: Store, listen: &str, args: &[&str]) -> Self {
-        let mut command = program(folder.path());
+        let command = program(folder.path());
+        Self::run(command, folder, store, listen, args)
+    }
+
+    /// Starts it by a command that runs the program with the arguments that are added.
+    pub(super) fn run(
+        mut command: Command,
+        folder: Arc<tempfile::TempDir>,
+        store: Store,
+        listen: &str,
+        args: &[&str],
+    ) -> Self {
         command.env_remove("DATABASE_URL").env_remove("RUST_LOG");
         command.args(["serve", "--listen", listen]).args(args);
         if let Store::Postgres(url) = &store {
@@ -136,7 +147,7 @@ impl Server {
         }
     }
 
-    fn sqlite(&self) -> rusqlite::Connection {
+    pub(super) fn sqlite(&self) -> rusqlite::Connection {
         let path = self.folder.path().join(".orchestrator/ids.db");
         let conn = rusqlite::Connection::open(path).unwrap();
         conn.busy_timeout(std::time::Duration::from_secs(60)).unwrap();

@@ -300,6 +300,20 @@ mod on_sqlite {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn the_end_waits_no_longer_than_it_may() {
+        let options = AuthorityOptions { deadline: Duration::from_millis(50), ..patient() };
+        let (store, gate, authority, running) = gated(options);
+        assert!(authority.ask(next(&us(), 1)).await.is_err());
+        assert!(!running.shutdown_within(Duration::from_millis(20)).unwrap());
+        drop(gate);
+        // What was queued is carried out all the same.
+        let start = Instant::now();
+        while store.open().counters().unwrap().is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(60));
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn at_the_end_what_is_queued_is_answered() {
         let (store, gate, authority, running) = gated(patient());
         let mut waiting = JoinSet::new();

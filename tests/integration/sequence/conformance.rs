@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use orchestrator::sequence::{
-    Action, Backend, Idempotency, Issued, Key, Layout, MissingRow, Reply, Request, Reservation,
-    SequenceError,
+    Action, Backend, Idempotency, Issued, Key, Layout, MAX_EXPIRED, MissingRow, Reply, Request,
+    Reservation, SequenceError,
 };
 use uuid::Uuid;
 
@@ -60,7 +60,7 @@ pub(crate) fn ask(backend: &mut impl Backend, request: Request) -> Result<Reply,
 
 /// The range that was issued, as first and last.
 pub(crate) fn range(reply: Result<Reply, SequenceError>) -> (u32, u32) {
-    let Issued { first, count, .. } = match reply {
+    let Issued { first, count, .. } = match reply.map(|reply| reply.told().0) {
         Ok(Reply::Issued(issued)) => issued,
         Ok(Reply::Reserved(reservation)) => reservation.issued,
         other => panic!("no numbers: {other:?}"),
@@ -69,7 +69,7 @@ pub(crate) fn range(reply: Result<Reply, SequenceError>) -> (u32, u32) {
 }
 
 fn held(reply: Result<Reply, SequenceError>) -> Reservation {
-    match reply {
+    match reply.map(|reply| reply.told().0) {
         Ok(Reply::Reserved(reservation)) => reservation,
         other => panic!("no reservation: {other:?}"),
     }
@@ -260,10 +260,10 @@ pub(crate) fn an_expired_reservation_leaves_a_gap<S: Store>() {
     let error = ask(&mut backend, Action::Confirm(expired.id).into()).unwrap_err();
     assert!(matches!(error, SequenceError::NoReservation));
     // Not yet for so long.
-    assert_eq!(ask(&mut backend, expire(HOUR)).unwrap(), Reply::Expired(0));
+    assert_eq!(deleted(ask(&mut backend, expire(HOUR))), (0, true));
     let outcomes = wait_until_expired(&mut backend);
     assert_eq!(outcomes, 1);
-    assert_eq!(ask(&mut backend, expire(Duration::ZERO)).unwrap(), Reply::Expired(0));
+    assert_eq!(deleted(ask(&mut backend, expire(Duration::ZERO))), (0, true));
     for kept in [confirmed.id, open.id] {
         assert_eq!(
             ask(&mut backend, Action::Confirm(kept).into()).unwrap(),
@@ -273,14 +273,54 @@ pub(crate) fn an_expired_reservation_leaves_a_gap<S: Store>() {
     assert_eq!(range(ask(&mut backend, next(&us(), 1))), (7, 7));
 }
 
+/// Returns how many reservations were deleted, and whether nothing is left.
+fn deleted(outcome: Result<Reply, SequenceError>) -> (u64, bool) {
+    match outcome.unwrap() {
+        Reply::Expired { deleted, is_all } => (deleted, is_all),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Nobody should wait for the deletion of more than so many.
+pub(crate) fn what_is_old_is_deleted_bit_by_bit<S: Store>() {
+    let store = S::new(Layout::registry());
+    let mut backend = store.open();
+    let old = |n| {
+        let (scope, key) = (String::from("s"), format!("{n}"));
+        let idempotency = Some(Idempotency { scope, key, keep: Duration::ZERO });
+        Request { idempotency, ..reserve(&us(), 1, Duration::ZERO) }
+    };
+    let requests: Vec<Request> = (0..=MAX_EXPIRED).map(old).collect();
+    assert!(backend.commit(&requests).unwrap().iter().all(Result::is_ok));
+    // The clock must have moved on.
+    std::thread::sleep(Duration::from_millis(10));
+    let all = u64::from(MAX_EXPIRED);
+    assert_eq!(deleted(ask(&mut backend, expire(Duration::ZERO))), (all, false));
+    assert_eq!(deleted(ask(&mut backend, expire(Duration::ZERO))), (1, true));
+    assert_eq!(deleted(ask(&mut backend, expire(Duration::ZERO))), (0, true));
+}
+
+pub(crate) fn a_probe_takes_no_number<S: Store>() {
+    let store = S::new(Layout::registry());
+    let mut backend = store.open();
+    for _ in 0..3 {
+        let batch = [Action::Probe.into(), next(&us(), 1), Action::Probe.into()];
+        let outcomes = backend.commit(&batch).unwrap();
+        assert_eq!(outcomes[0].clone().unwrap(), Reply::Probed);
+        assert_eq!(outcomes[2].clone().unwrap(), Reply::Probed);
+        assert_eq!(ask(&mut backend, Action::Probe.into()).unwrap(), Reply::Probed);
+    }
+    assert_eq!(counter(&mut backend, &us()), Some(3));
+    assert_eq!(backend.counters().unwrap().len(), 1);
+}
+
 /// The clock may not have moved on since a reservation without any time was made.
 fn wait_until_expired(backend: &mut impl Backend) -> u64 {
     let start = std::time::Instant::now();
     loop {
-        match ask(backend, expire(Duration::ZERO)).unwrap() {
-            Reply::Expired(0) => assert!(start.elapsed() < Duration::from_secs(60)),
-            Reply::Expired(deleted) => return deleted,
-            other => panic!("{other:?}"),
+        match deleted(ask(backend, expire(Duration::ZERO))) {
+            (0, _) => assert!(start.elapsed() < Duration::from_secs(60)),
+            (deleted, _) => return deleted,
         }
     }
 }
@@ -291,7 +331,7 @@ pub(crate) fn a_repeated_request_gets_the_same_answer<S: Store>() {
     let first = ask(&mut backend, once(next(&us(), 2), "token/next", "k1"));
     assert_eq!(range(first.clone()), (1, 2));
     let again = ask(&mut store.open(), once(next(&us(), 2), "token/next", "k1"));
-    assert_eq!(again.unwrap(), first.unwrap());
+    assert_eq!(again.unwrap(), Reply::Repeated(Box::new(first.unwrap())));
     let reservation = held(ask(&mut backend, once(reserve(&us(), 3, HOUR), "token/reserve", "k1")));
     let again = held(ask(&mut backend, once(reserve(&us(), 3, HOUR), "token/reserve", "k1")));
     assert_eq!(again, reservation);
@@ -448,6 +488,8 @@ macro_rules! conformance {
             a_counter_that_goes_back_issues_nothing_a_second_time
             a_reservation_is_held_confirmed_and_repeated
             an_expired_reservation_leaves_a_gap
+            what_is_old_is_deleted_bit_by_bit
+            a_probe_takes_no_number
             a_repeated_request_gets_the_same_answer
             two_equal_requests_in_one_batch_get_one_answer
             an_answer_whose_time_is_up_is_not_repeated

@@ -16,3 +16,4 @@ pub(super) use number::next;
 pub(super) use reservation::{confirm, expire, reserve};
 pub(super) use status::status;
 pub(super) use sync::sync;
+pub(super) use target::url_of_environment;

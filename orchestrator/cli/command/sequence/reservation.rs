@@ -70,11 +70,18 @@ pub(crate) fn expire(args: &IdExpire, context: &Context<'_>) -> Result<Exit, Cli
     let target = Target::of(&args.sequence, context)?;
     let mut deleted_count = 0;
     for mut database in databases(&target, context)? {
-        match database.ask(Action::Expire { grace: Duration::ZERO }) {
-            Ok(Reply::Expired(count)) => deleted_count += count,
-            // Where nobody ever reserved anything, nothing expires.
-            Ok(_) | Err(SequenceError::NoTable { .. }) => {}
-            Err(error) => return Err(error.into()),
+        loop {
+            match database.ask(Action::Expire { grace: Duration::ZERO }) {
+                Ok(Reply::Expired { deleted, is_all }) => {
+                    deleted_count += deleted;
+                    if is_all {
+                        break;
+                    }
+                }
+                // Where nobody ever reserved anything, nothing expires.
+                Ok(_) | Err(SequenceError::NoTable { .. }) => break,
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     let output = context.output;

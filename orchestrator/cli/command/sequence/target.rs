@@ -136,6 +136,11 @@ fn url(args: &SequenceArgs) -> Result<Option<DatabaseUrl>, CliError> {
     if args.db.is_some() {
         return Ok(args.db.clone());
     }
+    url_of_environment()
+}
+
+/// Returns the database that the environment names.
+pub(in crate::cli::command) fn url_of_environment() -> Result<Option<DatabaseUrl>, CliError> {
     let text = std::env::var(DATABASE_URL).ok().filter(|text| !text.trim().is_empty());
     let Some(text) = text else { return Ok(None) };
     let url = text.trim().parse();

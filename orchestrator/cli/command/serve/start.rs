@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::signals::Signals;
 use super::token;
 use crate::api::{self, Measured, Metrics, Service, ServiceOptions};
-use crate::cli::args::{IsolationLevel, Serve, ServeCommand, TokenCommand};
+use crate::cli::args::{IsolationLevel, Serve, ServeCommand, TokenCommand, reservation_minutes};
+use crate::cli::command::sequence::url_of_environment;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::session::Context;
@@ -40,6 +41,11 @@ pub(crate) fn serve(args: Serve, context: &Context<'_>) -> Result<Exit, CliError
 }
 
 fn start(args: &Serve, context: &Context<'_>) -> Result<Exit, CliError> {
+    let defaults = ServiceOptions::default();
+    let reservation = match args.reservation_minutes {
+        Some(time) => time,
+        None => reservation_of_environment()?.unwrap_or(defaults.reservation),
+    };
     let tokens = token::load(args.tokens.as_deref())?;
     let listener = bind(&args.listen, tokens.is_some())?;
     let failed = |source| CliError::Io { action: format!("listen on {}", args.listen), source };
@@ -54,39 +60,51 @@ fn start(args: &Serve, context: &Context<'_>) -> Result<Exit, CliError> {
 
     let metrics = Arc::new(Metrics::new(&args.types));
     let (authority, running) = open(args, &metrics)?;
-    let options = ServiceOptions {
-        types: args.types.clone(),
-        reservation: args.reservation(),
-        tokens,
-        ..ServiceOptions::default()
-    };
+    let options = ServiceOptions { types: args.types.clone(), reservation, tokens, ..defaults };
     let service = Service::new(authority, options, metrics);
     tell(address, context)?;
-    let served = runtime.block_on(async {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
+    let ended = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
         let tokens = args.tokens.clone();
         let reloads = service.clone();
         let (stop, now) = signals.end(move || reload(&reloads, tokens.as_deref()));
-        let stop = async {
-            tokio::select! {
-                () = stop => {}
-                // Without it there is no answer but an error: somebody has to start anew.
-                () = died(&running) => tracing::error!("the authority died"),
-            }
-        };
         tokio::select! {
-            served = api::serve(listener, service, stop) => served,
-            () = now => Ok(false),
+            ended = until_the_end(listener, service, stop, running) => ended,
+            () = now => {
+                tracing::warn!("ended at once, since somebody asked for it twice");
+                Ok(())
+            }
         }
     });
-    let is_drained = served.map_err(failed)?;
+    // What hangs is left behind.
     runtime.shutdown_background();
-    let is_drained = running.shutdown_within(LAST_BATCHES)? && is_drained;
-    if !is_drained {
-        tracing::warn!("requests that took too long were cut");
-    }
+    ended?;
     tracing::info!("ended");
     Ok(Exit::Done)
+}
+
+/// Serves until somebody wants the end, and then ends what is under way in order.
+async fn until_the_end(
+    listener: tokio::net::TcpListener,
+    service: Service,
+    stop: impl Future<Output = ()>,
+    running: Running,
+) -> Result<(), CliError> {
+    let failed = |source| CliError::Io { action: "serve".to_owned(), source };
+    let stop = async {
+        tokio::select! {
+            () = stop => {}
+            // Without it there is no answer but an error: somebody has to start anew.
+            () = died(&running) => tracing::error!("the authority died"),
+        }
+    };
+    let is_drained = api::serve(listener, service, stop).await.map_err(failed)?;
+    let last = tokio::task::spawn_blocking(move || running.shutdown_within(LAST_BATCHES));
+    let is_ended = last.await.map_err(|error| failed(error.into()))??;
+    if !(is_drained && is_ended) {
+        tracing::warn!("requests that took too long were cut");
+    }
+    Ok(())
 }
 
 /// Waits until the authority has ended by itself.
@@ -134,6 +152,17 @@ fn reload(service: &Service, path: Option<&Path>) {
     }
 }
 
+/// Returns how long the environment lets a reservation last.
+fn reservation_of_environment() -> Result<Option<Duration>, CliError> {
+    const NAME: &str = "RESERVATION_EXPIRATION_MINUTES";
+    let Some(text) = std::env::var_os(NAME) else { return Ok(None) };
+    let time = reservation_minutes(&text.to_string_lossy());
+    time.map(Some).map_err(|error| CliError::Options {
+        message: format!("{NAME} cannot be used: {error}"),
+        hint: Some("--reservation-minutes goes before it".to_owned()),
+    })
+}
+
 fn open(args: &Serve, metrics: &Arc<Metrics>) -> Result<(Authority, Running), CliError> {
     let cleanup = Cleanup { grace: args.cleanup_after, ..Cleanup::default() };
     let options = AuthorityOptions {
@@ -141,7 +170,11 @@ fn open(args: &Serve, metrics: &Arc<Metrics>) -> Result<(Authority, Running), Cl
         cleanup: Some(cleanup),
         ..AuthorityOptions::default()
     };
-    match &args.db {
+    let db = match &args.db {
+        Some(db) => Some(db.clone()),
+        None => url_of_environment()?,
+    };
+    match &db {
         Some(DatabaseUrl::Postgres(url)) => {
             let isolation = match args.isolation {
                 IsolationLevel::Serializable => Isolation::Serializable,
@@ -163,9 +196,13 @@ fn open(args: &Serve, metrics: &Arc<Metrics>) -> Result<(Authority, Running), Cl
     }
 }
 
-fn sqlite(path: &Path, make: Make) -> Result<SqliteBackend, SequenceError> {
+fn sqlite(path: &Path, make: Make) -> Result<SqliteBackend, CliError> {
     let options = SqliteOptions { make, presize: true, ..SqliteOptions::default() };
-    SqliteBackend::open(path, Layout::registry(), options)
+    SqliteBackend::open(path, Layout::registry(), options).map_err(|error| match error {
+        // What its text tells is of the other commands.
+        SequenceError::Missing { path } => CliError::NoDatabase { path },
+        other => other.into(),
+    })
 }
 
 fn measured(

@@ -13,8 +13,6 @@ use crate::store::Clock;
 
 /// Where tokens are, unless somebody says otherwise.
 const DEFAULT: &str = ".orchestrator/tokens.toml";
-/// Who may read the file.
-const OWNER_ONLY: u32 = 0o600;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads the tokens that are good; `None` where none are asked for.
@@ -56,8 +54,7 @@ pub(super) fn new(
     let issue = Issue { project: args.project.clone(), scope: args.scope, now, expires };
     let token = tokens.issue(issue).map_err(failed)?;
     let text = tokens.to_toml().map_err(failed)?;
-    fs::replace(&path, text.as_bytes())?;
-    fs::set_mode(&path, OWNER_ONLY)?;
+    fs::replace_private(&path, text.as_bytes())?;
     drop(lock);
     let output = context.output;
     if output.is_json() {
