@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::model::{BacklogItem, BacklogSnapshot, Ended, ItemId, ItemStatus};
+use crate::model::{BacklogItem, BacklogSnapshot, Ended, IdKey, ItemId, ItemStatus};
 
 /// What an item that is not started waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl fmt::Display for Waiting {
 /// The items of a snapshot by ID, and which of them are done.
 pub(super) struct Dependencies<'a> {
     snapshot: &'a BacklogSnapshot,
-    known: HashMap<String, Known>,
+    known: HashMap<IdKey<'a>, Known>,
 }
 
 /// What is known of an ID.
@@ -75,14 +75,14 @@ struct Known {
 
 impl<'a> Dependencies<'a> {
     pub(super) fn new(snapshot: &'a BacklogSnapshot) -> Self {
-        let mut known: HashMap<String, Known> = HashMap::new();
+        let mut known: HashMap<IdKey<'a>, Known> = HashMap::new();
         for item in &snapshot.items {
             if let Some(id) = &item.id {
                 let is_done = item.status == ItemStatus::Done;
                 let first = Known { is_done, is_shared: false };
                 // Of two items of one ID both must be done.
                 known
-                    .entry(ItemId::key(id))
+                    .entry(IdKey::new(id))
                     .and_modify(|all| {
                         *all = Known { is_done: all.is_done && is_done, is_shared: true };
                     })
@@ -92,23 +92,24 @@ impl<'a> Dependencies<'a> {
         Self { snapshot, known }
     }
 
-    /// Returns whether several items have the ID of that [`ItemId::key`].
-    pub(super) fn is_shared(&self, key: &str) -> bool {
-        self.known.get(key).is_some_and(|known| known.is_shared)
+    /// Returns whether several items have that ID.
+    pub(super) fn is_shared(&self, id: &str) -> bool {
+        self.known.get(&IdKey::new(id)).is_some_and(|known| known.is_shared)
     }
 
     /// Returns the first dependency that is not met, judged on the whole backlog.
     pub(super) fn unmet(&self, item: &BacklogItem) -> Option<Waiting> {
         item.dependencies.iter().find_map(|id| {
-            let key = ItemId::key(id);
-            let is_done = self.known.get(&key).map(|known| known.is_done);
-            match (is_done, self.snapshot.archived.get(&key)) {
-                (Some(true), _) | (None, Some(Ended::Done)) => None,
-                (Some(false), _) => Some(Waiting::Dependency(id.clone())),
-                (None, Some(Ended::Dropped | Ended::Merged)) => {
-                    Some(Waiting::DroppedDependency(id.clone()))
-                }
-                (None, None) => Some(Waiting::UnknownDependency(id.clone())),
+            match self.known.get(&IdKey::new(id)).map(|known| known.is_done) {
+                Some(true) => None,
+                Some(false) => Some(Waiting::Dependency(id.clone())),
+                None => match self.snapshot.archived.get(&ItemId::key(id)) {
+                    Some(Ended::Done) => None,
+                    Some(Ended::Dropped | Ended::Merged) => {
+                        Some(Waiting::DroppedDependency(id.clone()))
+                    }
+                    None => Some(Waiting::UnknownDependency(id.clone())),
+                },
             }
         })
     }

@@ -6,7 +6,9 @@ use super::eligibility::{Dependencies, Waiting};
 use super::filter::Selection;
 use super::order::rank;
 use crate::model::change::PhaseCompletion;
-use crate::model::{BacklogItem, BacklogSnapshot, ItemId, ItemStatus, Limits, PhasePool, Rules};
+use crate::model::{
+    BacklogItem, BacklogSnapshot, IdKey, ItemId, ItemStatus, Limits, PhasePool, Rules,
+};
 
 /// What runs already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,8 +78,8 @@ pub fn plan(view: &View<'_>) -> Plan {
     let mut candidates = Vec::new();
     let dependencies = Dependencies::new(view.snapshot);
     let chosen = choose(view, &dependencies, &mut plan);
-    let running: HashSet<String> =
-        view.running.iter().map(|running| ItemId::key(&running.id)).collect();
+    let running: HashSet<IdKey<'_>> =
+        view.running.iter().map(|running| IdKey::new(&running.id)).collect();
     for (index, item) in view.snapshot.items.iter().enumerate() {
         if item.status == ItemStatus::Done {
             continue;
@@ -138,7 +140,7 @@ fn choose(view: &View<'_>, dependencies: &Dependencies<'_>, plan: &mut Plan) -> 
 fn candidate(
     view: &View<'_>,
     dependencies: &Dependencies<'_>,
-    running: &HashSet<String>,
+    running: &HashSet<IdKey<'_>>,
     chosen: &Chosen,
     index: usize,
     item: &BacklogItem,
@@ -147,8 +149,7 @@ fn candidate(
         return Err(Waiting::Blocked(item.blocked_reason.clone()));
     }
     let Some(id) = &item.id else { return Err(Waiting::NoId) };
-    let key = ItemId::key(id);
-    if running.contains(&key) {
+    if running.contains(&IdKey::new(id)) {
         return Err(Waiting::Running);
     }
     match chosen {
@@ -164,13 +165,13 @@ fn candidate(
     if !is_let_in(view, item) {
         return Err(Waiting::NotSelected);
     }
-    if view.set_aside.contains(&key) {
+    if !view.set_aside.is_empty() && view.set_aside.contains(&ItemId::key(id)) {
         return Err(Waiting::SetAside);
     }
     if !ItemId::is_plain(id) {
         return Err(Waiting::OddId);
     }
-    if dependencies.is_shared(&key) {
+    if dependencies.is_shared(id) {
         return Err(Waiting::DuplicateId);
     }
     if let Some(waiting) = dependencies.unmet(item) {
