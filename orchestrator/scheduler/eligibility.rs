@@ -1,6 +1,7 @@
 //! Why an item cannot be started now.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use crate::model::{BacklogItem, BacklogSnapshot, Ended, IdKey, ItemId, ItemStatus};
@@ -63,54 +64,47 @@ impl fmt::Display for Waiting {
 /// The items of a snapshot by ID, and which of them are done.
 pub(super) struct Dependencies<'a> {
     snapshot: &'a BacklogSnapshot,
-    known: HashMap<IdKey<'a>, Known>,
-}
-
-/// What is known of an ID.
-struct Known {
-    is_done: bool,
-    /// Whether several items have it.
-    is_shared: bool,
+    done: HashMap<IdKey<'a>, bool>,
+    /// The IDs that several items have.
+    shared: HashSet<IdKey<'a>>,
 }
 
 impl<'a> Dependencies<'a> {
     pub(super) fn new(snapshot: &'a BacklogSnapshot) -> Self {
-        let mut known: HashMap<IdKey<'a>, Known> = HashMap::new();
+        let mut done = HashMap::with_capacity(snapshot.items.len());
+        let mut shared = HashSet::new();
         for item in &snapshot.items {
-            if let Some(id) = &item.id {
-                let is_done = item.status == ItemStatus::Done;
-                let first = Known { is_done, is_shared: false };
+            let Some(id) = &item.id else { continue };
+            let is_done = item.status == ItemStatus::Done;
+            match done.entry(IdKey::new(id)) {
+                Entry::Vacant(entry) => drop(entry.insert(is_done)),
                 // Of two items of one ID both must be done.
-                known
-                    .entry(IdKey::new(id))
-                    .and_modify(|all| {
-                        *all = Known { is_done: all.is_done && is_done, is_shared: true };
-                    })
-                    .or_insert(first);
+                Entry::Occupied(mut entry) => {
+                    *entry.get_mut() &= is_done;
+                    shared.insert(*entry.key());
+                }
             }
         }
-        Self { snapshot, known }
+        Self { snapshot, done, shared }
     }
 
     /// Returns whether several items have that ID.
     pub(super) fn is_shared(&self, id: &str) -> bool {
-        self.known.get(&IdKey::new(id)).is_some_and(|known| known.is_shared)
+        !self.shared.is_empty() && self.shared.contains(&IdKey::new(id))
     }
 
     /// Returns the first dependency that is not met, judged on the whole backlog.
     pub(super) fn unmet(&self, item: &BacklogItem) -> Option<Waiting> {
-        item.dependencies.iter().find_map(|id| {
-            match self.known.get(&IdKey::new(id)).map(|known| known.is_done) {
-                Some(true) => None,
-                Some(false) => Some(Waiting::Dependency(id.clone())),
-                None => match self.snapshot.archived.get(&ItemId::key(id)) {
-                    Some(Ended::Done) => None,
-                    Some(Ended::Dropped | Ended::Merged) => {
-                        Some(Waiting::DroppedDependency(id.clone()))
-                    }
-                    None => Some(Waiting::UnknownDependency(id.clone())),
-                },
-            }
+        item.dependencies.iter().find_map(|id| match self.done.get(&IdKey::new(id)) {
+            Some(true) => None,
+            Some(false) => Some(Waiting::Dependency(id.clone())),
+            None => match self.snapshot.archived.get(&ItemId::key(id)) {
+                Some(Ended::Done) => None,
+                Some(Ended::Dropped | Ended::Merged) => {
+                    Some(Waiting::DroppedDependency(id.clone()))
+                }
+                None => Some(Waiting::UnknownDependency(id.clone())),
+            },
         })
     }
 }

@@ -6,17 +6,21 @@ use crate::model::{BacklogItem, ItemStatus, PhasePool, Pipeline};
 
 /// Sorts before whatever is to be started later.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Rank {
+pub(super) struct Rank<'a> {
     stage: u8,
     progress: Reverse<usize>,
     impact: Reverse<u8>,
-    created: String,
+    created: &'a str,
     index: usize,
 }
 
 /// Ranks an item: in progress before scoping before new; the furthest along first,
 /// then by impact, then the oldest, then as the file has them.
-pub(super) fn rank(item: &BacklogItem, index: usize, pipeline: Option<&Pipeline>) -> Rank {
+pub(super) fn rank<'a>(
+    item: &'a BacklogItem,
+    index: usize,
+    pipeline: Option<&Pipeline>,
+) -> Rank<'a> {
     let place = |pool: PhasePool| {
         let position = item
             .phase
@@ -41,7 +45,7 @@ pub(super) fn rank(item: &BacklogItem, index: usize, pipeline: Option<&Pipeline>
         } else {
             0
         }),
-        created: item.created.clone().unwrap_or_default(),
+        created: item.created.as_deref().unwrap_or_default(),
         index,
     }
 }

@@ -75,7 +75,8 @@ pub struct Plan {
 /// Plans: see the rules in the module's head.
 pub fn plan(view: &View<'_>) -> Plan {
     let mut plan = Plan::default();
-    let mut candidates = Vec::new();
+    let mut candidates = Vec::with_capacity(view.snapshot.items.len());
+    let mut in_progress = 0;
     let dependencies = Dependencies::new(view.snapshot);
     let chosen = choose(view, &dependencies, &mut plan);
     let running: HashSet<IdKey<'_>> =
@@ -84,16 +85,19 @@ pub fn plan(view: &View<'_>) -> Plan {
         if item.status == ItemStatus::Done {
             continue;
         }
+        in_progress += usize::from(item.status == ItemStatus::InProgress);
         plan.has_selected |= matches!(chosen, Chosen::Any) && is_let_in(view, item);
         match candidate(view, &dependencies, &running, &chosen, index, item) {
-            Ok(start) => {
-                candidates.push((rank(item, index, view.rules.pipeline_of(item).ok()), start))
+            Ok(candidate) => {
+                candidates.push((rank(item, index, view.rules.pipeline_of(item).ok()), candidate))
             }
             Err(waiting) => plan.waiting.push((index, waiting)),
         }
     }
-    candidates.sort_by(|(a, _), (b, _)| a.cmp(b));
-    fill(view, candidates.into_iter().map(|(_, start)| start).collect(), &mut plan);
+    // No two are equal.
+    candidates.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let candidates = candidates.into_iter().map(|(_, candidate)| candidate);
+    fill(view, candidates, in_progress, &mut plan);
     plan.waiting.sort_by_key(|(index, _)| *index);
     plan
 }
@@ -137,14 +141,39 @@ fn choose(view: &View<'_>, dependencies: &Dependencies<'_>, plan: &mut Plan) -> 
     Chosen::None
 }
 
-fn candidate(
-    view: &View<'_>,
+/// A phase that could be started.
+struct Candidate<'a> {
+    index: usize,
+    id: &'a str,
+    phase: &'a str,
+    moves: bool,
+    /// Whether the item becomes one in progress.
+    promotes: bool,
+    destructive: bool,
+    reason: &'static str,
+}
+
+impl Candidate<'_> {
+    fn to_start(&self) -> Start {
+        Start {
+            index: self.index,
+            id: self.id.to_owned(),
+            phase: self.phase.to_owned(),
+            moves: self.moves,
+            destructive: self.destructive,
+            reason: self.reason,
+        }
+    }
+}
+
+fn candidate<'a>(
+    view: &View<'a>,
     dependencies: &Dependencies<'_>,
     running: &HashSet<IdKey<'_>>,
     chosen: &Chosen,
     index: usize,
-    item: &BacklogItem,
-) -> Result<Start, Waiting> {
+    item: &'a BacklogItem,
+) -> Result<Candidate<'a>, Waiting> {
     if item.status == ItemStatus::Blocked {
         return Err(Waiting::Blocked(item.blocked_reason.clone()));
     }
@@ -177,7 +206,7 @@ fn candidate(
     if let Some(waiting) = dependencies.unmet(item) {
         return Err(waiting);
     }
-    start(view, index, item, id)
+    at_phase(view, index, item, id)
 }
 
 /// Returns whether the filters let an item in.
@@ -190,16 +219,23 @@ fn is_let_in(view: &View<'_>, item: &BacklogItem) -> bool {
     view.selection.filters.iter().all(|filter| filter.fits(item, default)) || is_moved()
 }
 
-fn start(view: &View<'_>, index: usize, item: &BacklogItem, id: &str) -> Result<Start, Waiting> {
+fn at_phase<'a>(
+    view: &View<'a>,
+    index: usize,
+    item: &'a BacklogItem,
+    id: &'a str,
+) -> Result<Candidate<'a>, Waiting> {
     let pipeline =
         view.rules.pipeline_of(item).map_err(|error| Waiting::Pipeline(error.to_string()))?;
+    let promotes = item.status == ItemStatus::Ready;
     let (pool, reason) = match item.status {
         ItemStatus::New => {
-            return Ok(Start {
+            return Ok(Candidate {
                 index,
-                id: id.to_owned(),
-                phase: PhaseCompletion::TRIAGE.to_owned(),
+                id,
+                phase: PhaseCompletion::TRIAGE,
                 moves: false,
+                promotes,
                 destructive: false,
                 reason: "new: the oldest first",
             });
@@ -209,7 +245,7 @@ fn start(view: &View<'_>, index: usize, item: &BacklogItem, id: &str) -> Result<
         _ => (PhasePool::Main, "in progress: the furthest along first"),
     };
     let phases = pipeline.pool(pool);
-    let own = item.phase.as_deref().filter(|_| item.status != ItemStatus::Ready);
+    let own = item.phase.as_deref().filter(|_| !promotes);
     let at = own.and_then(|phase| phases.iter().find(|spec| spec.name == phase));
     let Some(spec) = at.or_else(|| phases.first()) else {
         return Err(Waiting::Pipeline(format!(
@@ -217,47 +253,39 @@ fn start(view: &View<'_>, index: usize, item: &BacklogItem, id: &str) -> Result<
             pipeline.name
         )));
     };
-    Ok(Start {
-        index,
-        id: id.to_owned(),
-        phase: spec.name.clone(),
-        moves: at.is_none(),
-        destructive: spec.destructive,
-        reason,
-    })
+    let (phase, destructive) = (spec.name.as_str(), spec.destructive);
+    Ok(Candidate { index, id, phase, moves: at.is_none(), promotes, destructive, reason })
 }
 
 /// Fills the free places in order.
-fn fill(view: &View<'_>, candidates: Vec<Start>, plan: &mut Plan) {
+fn fill<'a>(
+    view: &View<'a>,
+    candidates: impl Iterator<Item = Candidate<'a>>,
+    in_progress: usize,
+    plan: &mut Plan,
+) {
     plan.has_selected |= !view.running.is_empty();
-    let alone =
-        view.running.iter().find(|running| running.destructive).map(|running| running.id.clone());
-    let max = usize::try_from(view.limits.max_concurrent.max(1)).unwrap_or(usize::MAX);
-    let mut places = max.saturating_sub(view.running.len());
-    let in_progress = |item: &&std::sync::Arc<BacklogItem>| item.status == ItemStatus::InProgress;
-    let busy = view.snapshot.items.iter().filter(in_progress).count();
-    let mut room =
-        usize::try_from(view.limits.max_wip.max(1)).unwrap_or(usize::MAX).saturating_sub(busy);
+    let alone = view.running.iter().find(|running| running.destructive);
+    let limit = |limit: u32| usize::try_from(limit.max(1)).unwrap_or(usize::MAX);
+    let mut places = limit(view.limits.max_concurrent).saturating_sub(view.running.len());
+    let mut room = limit(view.limits.max_wip).saturating_sub(in_progress);
     // Set once a phase that works alone is next: nothing may start before it.
-    let mut held = alone;
+    let mut held = alone.map(|running| running.id.as_str());
     for start in candidates {
-        let promotes = view.snapshot.items[start.index].status == ItemStatus::Ready;
-        if let Some(id) = &held {
-            plan.waiting.push((start.index, Waiting::Destructive(id.clone())));
-        } else if promotes && room == 0 {
+        if let Some(id) = held {
+            plan.waiting.push((start.index, Waiting::Destructive(id.to_owned())));
+        } else if start.promotes && room == 0 {
             plan.waiting.push((start.index, Waiting::Room));
         } else if start.destructive && (!view.running.is_empty() || !plan.starts.is_empty()) {
-            held = Some(start.id.clone());
+            held = Some(start.id);
             plan.waiting.push((start.index, Waiting::Room));
         } else if places == 0 {
             plan.waiting.push((start.index, Waiting::Room));
         } else {
             places -= 1;
-            room -= usize::from(promotes);
-            if start.destructive {
-                held = Some(start.id.clone());
-            }
-            plan.starts.push(start);
+            room -= usize::from(start.promotes);
+            held = start.destructive.then_some(start.id);
+            plan.starts.push(start.to_start());
         }
     }
 }
