@@ -163,8 +163,6 @@ pub(super) struct Effects {
     pub completed: Vec<ItemRef>,
     skipped: Vec<Skipped>,
     notes: Vec<String>,
-    /// Paths that it changed and that are not committed.
-    pub uncommitted: Vec<String>,
     /// The phase, where the item does not stand there any more.
     pub moved_from: Option<String>,
     /// Whether nothing was saved, and the result is kept for a later run.

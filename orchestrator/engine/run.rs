@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
         };
         // What was saved stands, and so it is committed, whatever ended the run.
         let committed = self.commits.end(&self.environment).await;
-        let committed = committed.map(|uncommitted| self.note_uncommitted(uncommitted));
+        self.summary.uncommitted = self.commits.uncommitted();
         match halted.and_then(|halt| committed.map(|()| halt)) {
             Ok(halt) => (Summary { halt, ..self.summary }, Ok(())),
             Err(error) => (Summary { halt: Halt::Failed, ..self.summary }, Err(error)),
@@ -481,21 +481,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn note_uncommitted(&mut self, paths: Vec<String>) {
-        for path in paths {
-            if !self.summary.uncommitted.contains(&path) {
-                self.summary.uncommitted.push(path);
-            }
-        }
-    }
-
     /// Takes what a save did into the summary.
     fn count(&mut self, id: &str, effects: Effects) {
         if effects.is_kept {
             self.set_aside.insert(ItemId::key(id));
         }
         self.displaced.extend(effects.moved_from.map(|phase| (ItemId::key(id), phase)));
-        self.note_uncommitted(effects.uncommitted);
         self.summary.completed.extend(effects.completed);
         self.summary.follow_ups.extend(effects.added.into_iter().map(|(item, _)| item));
         self.summary.blocked.extend(effects.blocked.into_iter().map(|(item, _)| item));

@@ -59,10 +59,9 @@ pub(super) async fn work(
     mut stop: Receiver<Stop>,
 ) -> Result<Ended, EngineError> {
     let Job { start, item, was_moved } = job;
-    let uncommitted = match begin(&environment, &commits, &start, &item, &mut stop).await? {
-        Begun::Yes { uncommitted } => uncommitted,
-        Begun::No(effects) => return Ok(Ended::NotRun(effects)),
-    };
+    if let Begun::No(effects) = begin(&environment, &commits, &start, &item, &mut stop).await? {
+        return Ok(Ended::NotRun(effects));
+    }
     let held = commits.held(&environment, &start.id, &start.phase).await?;
     let held = held.map(|attempt| take(&item, attempt)).transpose()?.flatten();
     let is_held = held.is_some();
@@ -76,7 +75,6 @@ pub(super) async fn work(
     };
     let mut effects =
         save(&environment, &commits, *finished, &attempt, start.destructive, &mut stop).await?;
-    effects.uncommitted.extend(uncommitted);
     if effects.moved_from.is_some() && was_moved {
         let blocked = block_moved(&environment, &start, &item, &mut stop).await?;
         effects.blocked.extend(blocked.blocked);
@@ -103,7 +101,7 @@ async fn block_moved(
 
 /// Whether a phase may be begun.
 enum Begun {
-    Yes { uncommitted: Vec<String> },
+    Yes,
     No(Effects),
 }
 
@@ -136,7 +134,7 @@ async fn begin(
         environment.observer.warn(format!("{id} {phase}: {text}"));
     }
     match commits.starts(environment, &start.id, start.destructive).await? {
-        Ok(flushed) => Ok(Begun::Yes { uncommitted: flushed.uncommitted }),
+        Ok(()) => Ok(Begun::Yes),
         Err(error) => refuse(environment, item, (None, failed(error)), stop).await,
     }
 }
@@ -187,17 +185,13 @@ pub(super) async fn save(
     stop: &mut Receiver<Stop>,
 ) -> Result<Effects, EngineError> {
     let id = finished.item.id.clone();
-    let mut uncommitted = Vec::new();
     if finished.completion.result == ResultCode::Failed {
         commits.fails(environment, &id).await?;
     } else {
         let subject = subject(&finished, attempt);
         let done = Done { key: ItemId::key(&id), destructive, subject };
         match commits.ends(environment, done).await? {
-            Ok(ended) => {
-                finished.completion.commit = ended.commit;
-                uncommitted = ended.uncommitted;
-            }
+            Ok(ended) => finished.completion.commit = ended.commit,
             Err(error) => {
                 let phase = attempt.phase();
                 let reason = format!(
@@ -217,11 +211,10 @@ pub(super) async fn save(
             }
         }
     }
-    let mut effects = finish(environment, &finished, attempt, stop).await?;
+    let effects = finish(environment, &finished, attempt, stop).await?;
     if !effects.is_kept {
         attempt.discard_result()?;
     }
-    effects.uncommitted = uncommitted;
     Ok(effects)
 }
 

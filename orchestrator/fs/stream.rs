@@ -26,10 +26,7 @@ impl OutputFile {
     /// Creates the file, or opens it to append to it. Neither it nor its folder
     /// is fsynced.
     pub fn create(path: &Path) -> Result<Self, FsError> {
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        let file =
-            point(Op::Create, path, || options.open(path)).map_err(FsError::one("create", path))?;
+        let file = open_output(path)?;
         let reader = open(path)?;
         let path = path.to_owned();
         Ok(Self { path, file, reader })
@@ -55,6 +52,13 @@ impl OutputFile {
     pub fn tail(&self, max: usize) -> Result<Vec<u8>, FsError> {
         tail_of(&self.reader, max).map_err(FsError::one("read", &self.path))
     }
+}
+
+/// Creates a file, or opens it to append to it. Neither it nor its folder is fsynced.
+pub fn open_output(path: &Path) -> Result<File, FsError> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    point(Op::Create, path, || options.open(path)).map_err(FsError::one("create", path))
 }
 
 /// Reads the last `max` bytes of a file that somebody else writes, or all where there

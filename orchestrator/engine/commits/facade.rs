@@ -1,7 +1,6 @@
 //! The committer as tasks use it: shared, off the runtime's threads, and silent where
 //! there is no repository.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::committer::{CommitError, Committer, Done, Ended};
@@ -20,8 +19,8 @@ type Asked<T> = Result<Result<Option<T>, GitError>, EngineError>;
 #[derive(Clone, Default)]
 pub(in crate::engine) struct Commits {
     committer: Option<Arc<Mutex<Committer>>>,
-    /// The paths of which it was told that they are not committed.
-    told: Arc<Mutex<HashSet<String>>>,
+    /// The paths that are not committed, as they were told of, each once.
+    uncommitted: Arc<Mutex<Vec<String>>>,
 }
 
 impl Commits {
@@ -64,13 +63,19 @@ impl Commits {
         if let Some(commit) = &ended.commit {
             environment.observer.tell(RunEvent::Committed { commit: commit.clone() });
         }
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.uncommitted.lock().unwrap_or_else(PoisonError::into_inner);
         for path in &ended.uncommitted {
-            if told.insert(path.clone()) {
+            if !told.contains(path) {
                 let text = format!("{path} is not committed: somebody else had changed it too");
                 environment.observer.warn(text);
+                told.push(path.clone());
             }
         }
+    }
+
+    /// Returns the paths that phases changed and that are not committed.
+    pub(in crate::engine) fn uncommitted(&self) -> Vec<String> {
+        self.uncommitted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Notes that a phase begins; before a destructive one, commits what the others
@@ -80,11 +85,10 @@ impl Commits {
         environment: &Environment,
         id: &str,
         destructive: bool,
-    ) -> Result<Result<Ended, GitError>, EngineError> {
-        let mut flushed = Ended::default();
+    ) -> Result<Result<(), GitError>, EngineError> {
         if destructive {
             match self.ask(|own| own.flush(false)).await? {
-                Ok(done) => flushed = done.unwrap_or_default(),
+                Ok(flushed) => self.committed(environment, &flushed.unwrap_or_default()),
                 // They are still there the next time.
                 Err(error) => {
                     let error = describe(&error);
@@ -92,10 +96,9 @@ impl Commits {
                     environment.observer.warn(text);
                 }
             }
-            self.committed(environment, &flushed);
         }
         let key = ItemId::key(id);
-        Ok(self.ask(move |own| own.starts(&key, destructive)).await?.map(|_| flushed))
+        Ok(self.ask(move |own| own.starts(&key, destructive)).await?.map(drop))
     }
 
     /// Notes that a phase ended without a result that is used.
@@ -138,23 +141,19 @@ impl Commits {
         Ok(())
     }
 
-    /// Commits what is left at the end of a run; returns the paths that are not.
+    /// Commits what is left at the end of a run.
     pub(in crate::engine) async fn end(
         &self,
         environment: &Environment,
-    ) -> Result<Vec<String>, EngineError> {
+    ) -> Result<(), EngineError> {
         match self.ask(Committer::end).await? {
-            Ok(ended) => {
-                let ended = ended.unwrap_or_default();
-                self.committed(environment, &ended);
-                Ok(ended.uncommitted)
-            }
+            Ok(ended) => self.committed(environment, &ended.unwrap_or_default()),
             Err(error) => {
                 let error = describe(&error);
                 environment.observer.warn(format!("the last changes are not committed: {error}"));
-                Ok(Vec::new())
             }
         }
+        Ok(())
     }
 
     /// Returns the attempt of a phase whose result waits for its commit.

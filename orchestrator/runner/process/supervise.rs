@@ -3,9 +3,10 @@
 //! It starts the agent in a process group of its own and outside any terminal, and is
 //! done with it only when the agent's whole tree has ended: when the agent ends, when
 //! an [`Order`] or a signal says so, and when the socket that is its standard input
-//! closes, which happens however the orchestrator ends. Then it may take another one. On Linux it is the
-//! reaper of all orphans below it, so that nothing escapes by a double fork or a
-//! session of its own; elsewhere the agent's process group is all that it knows.
+//! closes, which happens however the orchestrator ends. Then it may take another one.
+//! On Linux it is the reaper of all orphans below it, so that nothing escapes by a
+//! double fork or a session of its own; elsewhere the agent's process group is all that
+//! it knows.
 
 use std::ffi::OsString;
 use std::io;
@@ -25,7 +26,7 @@ use super::end::{KILL_PATIENCE, TERM_GRACE, signal};
 use super::message::{self, Message, Order, Plan, READY};
 use super::record::{Exit, Record};
 use super::table::{Process, boot, descendants};
-use crate::fs::{self, OutputFile};
+use crate::fs;
 
 /// How often the tree is looked at while it ends.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -87,14 +88,13 @@ fn start(plan: &Plan) -> Result<io::Result<Pid>, RunnerError> {
     } else {
         Stdio::null()
     };
-    let [stdout, stderr] = [output_file, error_file].map(|file| file(&plan.folder));
-    let (stdout, stderr) = (OutputFile::create(&stdout)?, OutputFile::create(&stderr)?);
+    let stdout = fs::open_output(&output_file(&plan.folder))?;
+    let stderr = fs::open_output(&error_file(&plan.folder))?;
     // What we have to complain about from now on belongs there too.
-    let complaints = stderr.handle()?;
-    rustix::stdio::dup2_stderr(&complaints).map_err(RunnerError::system("redirect errors"))?;
+    rustix::stdio::dup2_stderr(&stderr).map_err(RunnerError::system("redirect errors"))?;
     let mut command = Command::new(&plan.argv[0]);
     command.args(&plan.argv[1..]).envs(plan.env.iter().cloned()).current_dir(&plan.root);
-    command.stdin(stdin).stdout(stdout.handle()?).stderr(complaints).process_group(0);
+    command.stdin(stdin).stdout(stdout).stderr(stderr).process_group(0);
     Ok(command.spawn().map(|child| Pid::from_child(&child)))
 }
 

@@ -48,7 +48,16 @@ fn what_a_damaged_database_still_says_counts() {
     let workshop = Workshop::with_chunks();
     workshop.id(&format!("next {TASKS} --create --count 40")).ok();
     workshop.id("next --db sqlite:chunks.sqlite3 --prefix OLD --type X --count 3").ok();
-    // Many rows of theirs on pages behind, one of which is then overwritten.
+    damage_a_page(&workshop);
+    workshop.item(5);
+    let text = workshop.id(REBUILD).ok();
+    assert_eq!(text, "KABSD/TSK\t-\t40\tnew\nOLD/X\t-\t3\tnew\n");
+    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0041\n");
+}
+
+/// Overwrites a page that has nothing of the sequences: one of many rows of theirs, on
+/// pages behind.
+fn damage_a_page(workshop: &Workshop) {
     workshop.sql(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
          INSERT INTO chunks SELECT printf('%0200d', i) FROM n",
@@ -58,10 +67,6 @@ fn what_a_damaged_database_still_says_counts() {
     let end = bytes.len();
     bytes[end - 4096..].fill(0xff);
     fs::write(&path, &bytes).unwrap();
-    workshop.item(5);
-    let text = workshop.id(REBUILD).ok();
-    assert_eq!(text, "KABSD/TSK\t-\t40\tnew\nOLD/X\t-\t3\tnew\n");
-    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0041\n");
 }
 
 /// Lets the database issue 40 IDs of tasks and 3 of stories, then damages a page of it
@@ -69,15 +74,7 @@ fn what_a_damaged_database_still_says_counts() {
 fn damage(workshop: &Workshop) {
     workshop.id(&format!("next {TASKS} --create --count 40")).ok();
     workshop.id("next --db sqlite:chunks.sqlite3 --project p --type US --create --count 3").ok();
-    workshop.sql(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
-         INSERT INTO chunks SELECT printf('%0200d', i) FROM n",
-    );
-    let path = workshop.path("chunks.sqlite3");
-    let mut bytes = fs::read(&path).unwrap();
-    let end = bytes.len();
-    bytes[end - 4096..].fill(0xff);
-    fs::write(&path, &bytes).unwrap();
+    damage_a_page(workshop);
 }
 
 #[test]
