@@ -13,7 +13,7 @@
 //!   `lone`: one client of ours, against one that asks the database itself.
 //!
 //! PostgreSQL is a private server with fsync on. `--json` prints one object,
-//! `--quick` has shorter rounds, `--row NAME` prints only that.
+//! `--quick` has shorter rounds, `--row NAME` measures only that and its baselines.
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -269,6 +269,18 @@ fn rows(variant: Variant, clients: usize, rounds: &[Round1]) -> Vec<Row> {
     rows
 }
 
+/// What is to be measured for one row: its variant, and its baselines.
+fn needed(row: &str, plan: &[(Variant, usize)]) -> Vec<(Variant, usize)> {
+    let mut needed = vec![(Variant::PostgresLiteral, 50)];
+    for &(variant, clients) in plan {
+        let name = |design: &str| format!("{}_{clients}", variant.name().replace("group", design));
+        if ["group", "lone", "batches"].into_iter().any(|design| name(design) == row) {
+            needed.extend([(variant, clients), variant.single()]);
+        }
+    }
+    needed
+}
+
 struct Arguments {
     json: bool,
     quick: bool,
@@ -301,6 +313,10 @@ fn main() -> Result<()> {
     for variant in Variant::ALL {
         plan.extend(variant.clients().iter().map(|&clients| (variant, clients)));
     }
+    if let Some(row) = &arguments.row {
+        let needed = needed(row, &plan);
+        plan.retain(|which| needed.contains(which));
+    }
     let mut rounds = Vec::new();
     // The first warms up, and is not counted.
     for number in 0..=count {
@@ -316,9 +332,11 @@ fn main() -> Result<()> {
             rounds.push(round);
         }
     }
-    let rows = plan.iter().flat_map(|&(variant, clients)| rows(variant, clients, &rounds));
-    let wanted = |row: &Row| arguments.row.as_deref().is_none_or(|name| name == row.name);
-    let rows: Vec<Row> = rows.filter(wanted).collect();
+    let is_asked_for = |row: &Row| arguments.row.as_deref().is_none_or(|name| name == row.name);
+    let is_complete = |variant: Variant| plan.contains(&variant.single());
+    let of = |&(variant, clients): &(Variant, usize)| rows(variant, clients, &rounds);
+    let measured = plan.iter().filter(|(variant, _)| is_complete(*variant));
+    let rows: Vec<Row> = measured.flat_map(of).filter(is_asked_for).collect();
     if arguments.json {
         let rows: Vec<_> = rows.iter().map(Row::json).collect();
         println!("{}", serde_json::json!({ "bench": "sequence", "rows": rows }));

@@ -87,8 +87,11 @@ impl ItemId {
 /// [`ItemId::same`], are equal and hash alike.
 #[derive(Debug, Clone, Copy)]
 pub struct IdKey<'a> {
-    /// The prefix, or all of a text that is no ID.
-    text: &'a str,
+    /// The first bytes of the prefix, in lower case: most prefixes are no longer, and two
+    /// keys of theirs are compared without a look at texts that lie anywhere in memory.
+    head: u64,
+    /// The rest of the prefix, or all of a text that is no ID.
+    rest: &'a [u8],
     number: Option<u32>,
 }
 
@@ -96,8 +99,16 @@ impl<'a> IdKey<'a> {
     /// Makes the key of an ID.
     pub fn new(text: &'a str) -> Self {
         match split(text) {
-            Ok((prefix, number)) => Self { text: prefix, number: Some(number) },
-            Err(_) => Self { text, number: None },
+            Ok((prefix, number)) => {
+                let prefix = prefix.as_bytes();
+                let (first, rest) = prefix.split_at(prefix.len().min(size_of::<u64>()));
+                // No prefix has a zero in it.
+                let mut head = [0; size_of::<u64>()];
+                head[..first.len()].copy_from_slice(first);
+                head.make_ascii_lowercase();
+                Self { head: u64::from_ne_bytes(head), rest, number: Some(number) }
+            }
+            Err(_) => Self { head: 0, rest: text.as_bytes(), number: None },
         }
     }
 }
@@ -105,8 +116,10 @@ impl<'a> IdKey<'a> {
 impl PartialEq for IdKey<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self.number, other.number) {
-            (Some(a), Some(b)) => a == b && self.text.eq_ignore_ascii_case(other.text),
-            (None, None) => self.text == other.text,
+            (Some(a), Some(b)) => {
+                (a, self.head) == (b, other.head) && self.rest.eq_ignore_ascii_case(other.rest)
+            }
+            (None, None) => self.rest == other.rest,
             _ => false,
         }
     }
@@ -116,10 +129,10 @@ impl Eq for IdKey<'_> {}
 
 impl Hash for IdKey<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // Numbers tell most IDs apart; a prefix is compared in any letter case.
         match self.number {
-            Some(number) => number.hash(state),
-            None => self.text.hash(state),
+            // The rest of a long prefix has any letter case.
+            Some(number) => (number, self.head).hash(state),
+            None => self.rest.hash(state),
         }
     }
 }

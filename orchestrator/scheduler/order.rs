@@ -8,27 +8,21 @@ use crate::model::{BacklogItem, ItemStatus, PhasePool, Pipeline};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank<'a> {
     stage: u8,
-    progress: Reverse<usize>,
+    progress: Reverse<u32>,
     impact: Reverse<u8>,
     created: &'a str,
-    index: usize,
+    /// Where the item stands in the file.
+    pub(super) index: usize,
 }
 
 /// Ranks an item: in progress before scoping before new; the furthest along first,
 /// then by impact, then the oldest, then as the file has them.
-pub(super) fn rank<'a>(
-    item: &'a BacklogItem,
-    index: usize,
-    pipeline: Option<&Pipeline>,
-) -> Rank<'a> {
+pub(super) fn rank<'a>(item: &'a BacklogItem, index: usize, pipeline: &Pipeline) -> Rank<'a> {
     let place = |pool: PhasePool| {
-        let position = item
-            .phase
-            .as_deref()
-            .zip(pipeline)
-            .and_then(|(phase, pipeline)| pipeline.position(phase));
+        let position = item.phase.as_deref().and_then(|phase| pipeline.position(phase));
         // By what is left, so that pipelines of different length compare.
-        position.filter(|(own, _)| *own == pool).map_or(0, |(_, place)| place + 1)
+        let place = position.filter(|(own, _)| *own == pool).map_or(0, |(_, place)| place + 1);
+        u32::try_from(place).unwrap_or(u32::MAX)
     };
     let (stage, progress) = match item.status {
         ItemStatus::InProgress => (0, place(PhasePool::Main)),

@@ -1,13 +1,14 @@
 //! The plan: what to start, in order, and why not the rest.
 
-use std::collections::HashSet;
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashSet};
 
-use super::eligibility::{Dependencies, Waiting};
+use super::eligibility::{Dependencies, Waiting, all_of, read_ahead};
 use super::filter::Selection;
-use super::order::rank;
+use super::order::{Rank, rank};
 use crate::model::change::PhaseCompletion;
 use crate::model::{
-    BacklogItem, BacklogSnapshot, IdKey, ItemId, ItemStatus, Limits, PhasePool, Rules,
+    BacklogItem, BacklogSnapshot, IdKey, ItemId, ItemStatus, Limits, PhasePool, PhaseSpec, Rules,
 };
 
 /// What runs already.
@@ -81,24 +82,21 @@ pub fn plan(view: &View<'_>) -> Plan {
     let chosen = choose(view, &dependencies, &mut plan);
     let running: HashSet<IdKey<'_>> =
         view.running.iter().map(|running| IdKey::new(&running.id)).collect();
-    for (index, item) in view.snapshot.items.iter().enumerate() {
+    let mut waiting = vec![None; view.snapshot.items.len()];
+    for (index, item) in read_ahead(&view.snapshot.items, all_of).enumerate() {
         if item.status == ItemStatus::Done {
             continue;
         }
         in_progress += usize::from(item.status == ItemStatus::InProgress);
         plan.has_selected |= matches!(chosen, Chosen::Any) && is_let_in(view, item);
         match candidate(view, &dependencies, &running, &chosen, index, item) {
-            Ok(candidate) => {
-                candidates.push((rank(item, index, view.rules.pipeline_of(item).ok()), candidate))
-            }
-            Err(waiting) => plan.waiting.push((index, waiting)),
+            Ok(candidate) => candidates.push(candidate),
+            Err(reason) => waiting[index] = Some(reason),
         }
     }
-    // No two are equal.
-    candidates.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-    let candidates = candidates.into_iter().map(|(_, candidate)| candidate);
-    fill(view, candidates, in_progress, &mut plan);
-    plan.waiting.sort_by_key(|(index, _)| *index);
+    fill(view, candidates, in_progress, &mut plan, &mut waiting);
+    let waiting = waiting.into_iter().enumerate();
+    plan.waiting = waiting.filter_map(|(index, reason)| Some((index, reason?))).collect();
     plan
 }
 
@@ -141,30 +139,58 @@ fn choose(view: &View<'_>, dependencies: &Dependencies<'_>, plan: &mut Plan) -> 
     Chosen::None
 }
 
-/// A phase that could be started.
+/// A phase that could be started. The greatest is first.
 struct Candidate<'a> {
-    index: usize,
-    id: &'a str,
-    phase: &'a str,
+    rank: Rank<'a>,
+    /// What the pipeline says of it; nothing for the triage.
+    spec: Option<&'a PhaseSpec>,
     moves: bool,
     /// Whether the item becomes one in progress.
     promotes: bool,
-    destructive: bool,
-    reason: &'static str,
 }
 
 impl Candidate<'_> {
-    fn to_start(&self) -> Start {
+    fn is_destructive(&self) -> bool {
+        self.spec.is_some_and(|spec| spec.destructive)
+    }
+
+    fn to_start(&self, snapshot: &BacklogSnapshot) -> Start {
+        let item = &snapshot.items[self.rank.index];
         Start {
-            index: self.index,
-            id: self.id.to_owned(),
-            phase: self.phase.to_owned(),
+            index: self.rank.index,
+            id: item.id_or_dash().to_owned(),
+            phase: self.spec.map_or(PhaseCompletion::TRIAGE, |spec| &spec.name).to_owned(),
             moves: self.moves,
-            destructive: self.destructive,
-            reason: self.reason,
+            destructive: self.is_destructive(),
+            reason: match item.status {
+                ItemStatus::New => "new: the oldest first",
+                ItemStatus::Scoping => "scoping",
+                ItemStatus::Ready => "ready: impact, then age",
+                _ => "in progress: the furthest along first",
+            },
         }
     }
 }
+
+impl Ord for Candidate<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.rank.cmp(&self.rank)
+    }
+}
+
+impl PartialOrd for Candidate<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Candidate<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Candidate<'_> {}
 
 fn candidate<'a>(
     view: &View<'a>,
@@ -178,7 +204,7 @@ fn candidate<'a>(
         return Err(Waiting::Blocked(item.blocked_reason.clone()));
     }
     let Some(id) = &item.id else { return Err(Waiting::NoId) };
-    if running.contains(&IdKey::new(id)) {
+    if !running.is_empty() && running.contains(&IdKey::new(id)) {
         return Err(Waiting::Running);
     }
     match chosen {
@@ -206,7 +232,7 @@ fn candidate<'a>(
     if let Some(waiting) = dependencies.unmet(item) {
         return Err(waiting);
     }
-    at_phase(view, index, item, id)
+    at_phase(view, index, item)
 }
 
 /// Returns whether the filters let an item in.
@@ -223,46 +249,34 @@ fn at_phase<'a>(
     view: &View<'a>,
     index: usize,
     item: &'a BacklogItem,
-    id: &'a str,
 ) -> Result<Candidate<'a>, Waiting> {
     let pipeline =
         view.rules.pipeline_of(item).map_err(|error| Waiting::Pipeline(error.to_string()))?;
+    let rank = rank(item, index, pipeline);
     let promotes = item.status == ItemStatus::Ready;
-    let (pool, reason) = match item.status {
-        ItemStatus::New => {
-            return Ok(Candidate {
-                index,
-                id,
-                phase: PhaseCompletion::TRIAGE,
-                moves: false,
-                promotes,
-                destructive: false,
-                reason: "new: the oldest first",
-            });
-        }
-        ItemStatus::Scoping => (PhasePool::Pre, "scoping"),
-        ItemStatus::Ready => (PhasePool::Main, "ready: impact, then age"),
-        _ => (PhasePool::Main, "in progress: the furthest along first"),
+    let pool = match item.status {
+        ItemStatus::New => return Ok(Candidate { rank, spec: None, moves: false, promotes }),
+        ItemStatus::Scoping => PhasePool::Pre,
+        _ => PhasePool::Main,
     };
     let phases = pipeline.pool(pool);
     let own = item.phase.as_deref().filter(|_| !promotes);
     let at = own.and_then(|phase| phases.iter().find(|spec| spec.name == phase));
-    let Some(spec) = at.or_else(|| phases.first()) else {
-        return Err(Waiting::Pipeline(format!(
-            "pipeline `{}` has no {pool} phases",
-            pipeline.name
-        )));
-    };
-    let (phase, destructive) = (spec.name.as_str(), spec.destructive);
-    Ok(Candidate { index, id, phase, moves: at.is_none(), promotes, destructive, reason })
+    match at.or_else(|| phases.first()) {
+        Some(spec) => Ok(Candidate { rank, spec: Some(spec), moves: at.is_none(), promotes }),
+        None => {
+            Err(Waiting::Pipeline(format!("pipeline `{}` has no {pool} phases", pipeline.name)))
+        }
+    }
 }
 
-/// Fills the free places in order.
-fn fill<'a>(
-    view: &View<'a>,
-    candidates: impl Iterator<Item = Candidate<'a>>,
+/// Fills the free places in order. Only as many candidates are sorted as are looked at.
+fn fill(
+    view: &View<'_>,
+    candidates: Vec<Candidate<'_>>,
     in_progress: usize,
     plan: &mut Plan,
+    waiting: &mut [Option<Waiting>],
 ) {
     plan.has_selected |= !view.running.is_empty();
     let alone = view.running.iter().find(|running| running.destructive);
@@ -270,23 +284,41 @@ fn fill<'a>(
     let mut places = limit(view.limits.max_concurrent).saturating_sub(view.running.len());
     let mut room = limit(view.limits.max_wip).saturating_sub(in_progress);
     // Set once a phase that works alone is next: nothing may start before it.
-    let mut held = alone.map(|running| running.id.as_str());
-    for start in candidates {
-        if let Some(id) = held {
-            plan.waiting.push((start.index, Waiting::Destructive(id.to_owned())));
-        } else if start.promotes && room == 0 {
-            plan.waiting.push((start.index, Waiting::Room));
-        } else if start.destructive && (!view.running.is_empty() || !plan.starts.is_empty()) {
-            held = Some(start.id);
-            plan.waiting.push((start.index, Waiting::Room));
-        } else if places == 0 {
-            plan.waiting.push((start.index, Waiting::Room));
-        } else {
-            places -= 1;
-            room -= usize::from(start.promotes);
-            held = start.destructive.then_some(start.id);
-            plan.starts.push(start.to_start());
+    let mut held = alone.map(|running| running.id.clone());
+    let mut candidates = BinaryHeap::from(candidates);
+    while held.is_none()
+        && places > 0
+        && let Some(next) = candidates.pop()
+    {
+        let is_alone = view.running.is_empty() && plan.starts.is_empty();
+        if next.promotes && room == 0 {
+            waiting[next.rank.index] = Some(Waiting::Room);
+            continue;
         }
+        let start = next.to_start(view.snapshot);
+        if start.destructive {
+            held = Some(start.id.clone());
+        }
+        if start.destructive && !is_alone {
+            waiting[start.index] = Some(Waiting::Room);
+            continue;
+        }
+        places -= 1;
+        room -= usize::from(next.promotes);
+        plan.starts.push(start);
+    }
+    let left = candidates.into_vec();
+    let waits_for_others =
+        |next: &&Candidate<'_>| next.is_destructive() && !(next.promotes && room == 0);
+    let barrier = left.iter().filter(waits_for_others).max().filter(|_| held.is_none());
+    for next in &left {
+        waiting[next.rank.index] = Some(match (&held, barrier) {
+            (Some(id), _) => Waiting::Destructive(id.clone()),
+            (None, Some(barrier)) if next < barrier => {
+                Waiting::Destructive(barrier.to_start(view.snapshot).id)
+            }
+            _ => Waiting::Room,
+        });
     }
 }
 
