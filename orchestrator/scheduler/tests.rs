@@ -272,6 +272,17 @@ proptest! {
     }
 
     #[test]
+    fn the_places_are_filled_in_the_order_of_all(world in world()) {
+        let plan = world.plan();
+        let candidates = in_order(&world);
+        let (started, waiting) = filled(&world, &candidates);
+        prop_assert_eq!(plan.starts.iter().map(|start| start.index).collect::<Vec<_>>(), started);
+        for waiting in waiting {
+            prop_assert!(plan.waiting.contains(&waiting), "{:?} in {:?}", waiting, plan.waiting);
+        }
+    }
+
+    #[test]
     fn every_open_item_is_started_or_told_why(world in world()) {
         let plan = world.plan();
         let mut told: Vec<usize> = plan.starts.iter().map(|start| start.index).collect();
@@ -285,6 +296,51 @@ proptest! {
             prop_assert!(is_true(&world, &plan, item, waiting), "{:?}: {:?}", item, waiting);
         }
     }
+}
+
+/// Returns what could be started, in its order: what a plan starts where there is room
+/// for all, and nothing works alone.
+fn in_order(world: &World) -> Vec<Start> {
+    let mut roomy = world.clone();
+    roomy.limits = Limits { max_wip: u32::MAX, max_concurrent: u32::MAX, ..world.limits.clone() };
+    let pipelines = roomy.rules.pipelines.values_mut();
+    pipelines.flat_map(|pipeline| &mut pipeline.phases).for_each(|spec| spec.destructive = false);
+    roomy.running.iter_mut().for_each(|running| running.destructive = false);
+    roomy.plan().starts
+}
+
+/// Fills the places one by one. Returns the items that start, and what the others wait
+/// for.
+fn filled(world: &World, candidates: &[Start]) -> (Vec<usize>, Vec<(usize, Waiting)>) {
+    let (mut started, mut waiting) = (Vec::new(), Vec::new());
+    let mut places =
+        (world.limits.max_concurrent.max(1) as usize).saturating_sub(world.running.len());
+    let mut room = (world.limits.max_wip.max(1) as usize).saturating_sub(world.in_progress());
+    let alone = world.running.iter().find(|running| running.destructive);
+    let mut held = alone.map(|running| running.id.clone());
+    for start in candidates {
+        let item = world.item(start);
+        let pipeline = world.rules.pipeline_of(item).unwrap();
+        let works_alone = pipeline.phase(&start.phase).is_some_and(|spec| spec.destructive);
+        let promotes = item.status == ItemStatus::Ready;
+        let is_first = world.running.is_empty() && started.is_empty();
+        if let Some(id) = &held {
+            waiting.push((start.index, Waiting::Destructive(id.clone())));
+        } else if promotes && room == 0 {
+            waiting.push((start.index, Waiting::Room));
+        } else if works_alone && !is_first {
+            held = Some(start.id.clone());
+            waiting.push((start.index, Waiting::Room));
+        } else if places == 0 {
+            waiting.push((start.index, Waiting::Room));
+        } else {
+            places -= 1;
+            room -= usize::from(promotes);
+            held = works_alone.then(|| start.id.clone());
+            started.push(start.index);
+        }
+    }
+    (started, waiting)
 }
 
 /// Returns whether an item does wait for that.
