@@ -46,6 +46,9 @@ pub trait Commit: Send + 'static {
 const LINGER_PART: u32 = 8;
 /// How long that may be on a slow disk.
 const LINGER_MOST: Duration = Duration::from_micros(200);
+/// The part of those callers that is not waited for: the last of them come when the
+/// others could be on the disk, and go with the next batch.
+const STRAGGLERS_PART: usize = 4;
 
 /// How much may wait, and for how long. A size of 0 counts as 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +158,7 @@ fn run<C: Commit>(committer: &mut C, drain: &Drain<Request<C>>, options: Options
                 if callers > 1 {
                     // Those just answered are about to ask again: without a moment
                     // for them, each half of the callers waits for the other's commit.
-                    drain.gather(callers, linger);
+                    drain.gather(callers - callers / STRAGGLERS_PART, linger);
                 }
             }
             Next::Nothing => committer.idle(),
