@@ -41,11 +41,11 @@ pub trait Commit: Send + 'static {
 }
 
 /// The part of a commit's time for which the next batch is left to gather after one
-/// that several callers shared: so little that commits follow each other nearly as
-/// fast as they can, whatever the disk.
-const LINGER_PART: u32 = 8;
+/// that several callers shared. Those that come back at once are not waited for so long;
+/// the others would find the processors busy with commits of a few of them.
+const LINGER_PART: u32 = 2;
 /// How long that may be on a slow disk.
-const LINGER_MOST: Duration = Duration::from_micros(200);
+const LINGER_MOST: Duration = Duration::from_millis(1);
 /// The part of those callers that is not waited for: the last of them come when the
 /// others could be on the disk, and go with the next batch.
 const STRAGGLERS_PART: usize = 4;
