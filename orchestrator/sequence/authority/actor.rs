@@ -2,11 +2,10 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::num::NonZeroU32;
 use std::time::Instant;
 
 use super::handle::Cleanup;
-use super::lease::Leases;
+use super::lease::{Held, Leases};
 use crate::batch::Commit;
 use crate::sequence::{Action, Backend, Reply, Request, SequenceError};
 
@@ -31,10 +30,10 @@ impl fmt::Debug for Actor {
 impl Actor {
     pub(super) fn new(
         backend: Box<dyn Backend>,
-        lease: Option<NonZeroU32>,
+        held: Option<Held>,
         cleanup: Option<Cleanup>,
     ) -> Self {
-        let (leases, cleaned) = (lease.map(Leases::new), Instant::now());
+        let (leases, cleaned) = (held.map(Leases::new), Instant::now());
         Self { backend, leases, cleanup, cleaned, deleted: None }
     }
 

@@ -1,11 +1,13 @@
 //! Numbers taken in advance, handed out from memory.
 //!
-//! A lease is used from its beginning and in order. Whatever takes numbers of the
-//! same sequence beside it gets higher ones, so the lease ends there: numbers of
+//! A lease is used from its beginning and in order, by its callers' own threads: they
+//! need nothing but the next number of a block that is durable. Whatever takes numbers
+//! of the same sequence beside it gets higher ones, so the lease ends there: numbers of
 //! one sequence only ever rise, and what is left of the lease is a gap.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::sequence::{Action, Issued, Key, MAX_COUNT, Reply, Request, SequenceError};
 
@@ -30,46 +32,31 @@ struct Open {
     used: u32,
 }
 
-/// The leases of an authority.
-#[derive(Debug)]
-pub(super) struct Leases {
+/// What is left of the blocks: filled by the authority, used by all.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
     /// How many numbers a block has.
     size: NonZeroU32,
     /// What is left of each sequence's block, never empty.
-    held: HashMap<Key, Issued>,
+    blocks: Arc<Mutex<HashMap<Key, Issued>>>,
 }
 
-/// A batch that was looked at: what the database is asked for, and who gets what.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) requests: Vec<Request>,
-    sources: Vec<Source>,
-}
-
-impl Leases {
+impl Held {
     pub(super) fn new(size: NonZeroU32) -> Self {
-        Self { size: size.min(NonZeroU32::new(MAX_COUNT).unwrap_or(size)), held: HashMap::new() }
+        let size = size.min(NonZeroU32::new(MAX_COUNT).unwrap_or(size));
+        Self { size, blocks: Arc::default() }
     }
 
-    /// Serves what it can from blocks, and says what must be asked of the database.
-    pub(super) fn share(&mut self, batch: &[Request]) -> Shared {
-        let mut shared = Shared { requests: Vec::new(), sources: Vec::with_capacity(batch.len()) };
-        let mut open: HashMap<&Key, Open> = HashMap::new();
-        for request in batch {
-            let source = match self.plain(request) {
-                Some((key, count)) => self.take(key, count, &mut open, &mut shared.requests),
-                None => {
-                    if let Some(key) = request.action.key() {
-                        self.held.remove(key);
-                        open.remove(key);
-                    }
-                    shared.requests.push(request.clone());
-                    Source::Direct(shared.requests.len() - 1)
-                }
-            };
-            shared.sources.push(source);
+    /// Serves a request, where it is one for numbers alone and a block has so many.
+    pub(super) fn take(&self, request: &Request) -> Option<Issued> {
+        let (key, count) = self.plain(request)?;
+        let mut blocks = self.lock();
+        let block = blocks.get_mut(key)?;
+        let issued = split(block, count)?;
+        if block.count == 0 {
+            blocks.remove(key);
         }
-        shared
+        Some(issued)
     }
 
     fn plain<'a>(&self, request: &'a Request) -> Option<(&'a Key, u32)> {
@@ -83,30 +70,78 @@ impl Leases {
         }
     }
 
-    fn take<'a>(
-        &mut self,
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Issued>> {
+        // Nothing panics while it holds the lock, and no step leaves it half done.
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The leases of an authority.
+#[derive(Debug)]
+pub(super) struct Leases {
+    held: Held,
+}
+
+impl Drop for Leases {
+    fn drop(&mut self) {
+        // An authority that has ended issues nothing.
+        self.held.lock().clear();
+    }
+}
+
+/// A batch that was looked at: what the database is asked for, and who gets what.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) requests: Vec<Request>,
+    sources: Vec<Source>,
+}
+
+impl Leases {
+    pub(super) fn new(held: Held) -> Self {
+        Self { held }
+    }
+
+    /// Serves what it can from blocks, and says what must be asked of the database.
+    pub(super) fn share(&mut self, batch: &[Request]) -> Shared {
+        let mut shared = Shared { requests: Vec::new(), sources: Vec::with_capacity(batch.len()) };
+        let mut open: HashMap<&Key, Open> = HashMap::new();
+        for request in batch {
+            let source = match self.held.plain(request) {
+                Some(_) if let Some(issued) = self.held.take(request) => Source::Held(issued),
+                Some((key, count)) => self.open(key, count, &mut open, &mut shared.requests),
+                None => {
+                    if let Some(key) = request.action.key() {
+                        self.held.lock().remove(key);
+                        open.remove(key);
+                    }
+                    shared.requests.push(request.clone());
+                    Source::Direct(shared.requests.len() - 1)
+                }
+            };
+            shared.sources.push(source);
+        }
+        shared
+    }
+
+    /// Takes the numbers from a block that this batch asks the database for.
+    fn open<'a>(
+        &self,
         key: &'a Key,
         count: u32,
         open: &mut HashMap<&'a Key, Open>,
         requests: &mut Vec<Request>,
     ) -> Source {
-        if let Some(held) = self.held.get_mut(key) {
-            if let Some(issued) = split(held, count) {
-                if held.count == 0 {
-                    self.held.remove(key);
-                }
-                return Source::Held(issued);
-            }
-            self.held.remove(key);
-        }
+        // What is left of the one before is too little.
+        self.held.lock().remove(key);
+        let size = self.held.size.get();
         if let Some(block) = open.get_mut(key)
-            && block.used + count <= self.size.get()
+            && block.used + count <= size
         {
             let offset = block.used;
             block.used += count;
             return Source::Block { place: block.place, offset, count };
         }
-        requests.push(Action::Next { key: key.clone(), count: self.size.get() }.into());
+        requests.push(Action::Next { key: key.clone(), count: size }.into());
         let place = requests.len() - 1;
         open.insert(key, Open { place, used: count });
         Source::Block { place, offset: 0, count }
@@ -153,10 +188,11 @@ impl Leases {
             }
         };
         let answers = shared.sources.into_iter().map(answer).collect();
-        self.held.extend(kept);
-        let mut excess = 0..self.held.len().saturating_sub(MAX_HELD);
+        let mut blocks = self.held.lock();
+        blocks.extend(kept);
+        let mut excess = 0..blocks.len().saturating_sub(MAX_HELD);
         if !excess.is_empty() {
-            self.held.retain(|_, _| excess.next().is_none());
+            blocks.retain(|_, _| excess.next().is_none());
         }
         answers
     }
@@ -178,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_is_held_has_an_end() {
-        let mut leases = Leases::new(NonZeroU32::new(5).unwrap());
+        let mut leases = Leases::new(Held::new(NonZeroU32::new(5).unwrap()));
         for from in [0, MAX_HELD] {
             let key = |n: usize| Key::new(["US", &format!("p{n}")]).unwrap();
             let keys = (from..from + MAX_HELD).map(key);
@@ -192,7 +228,7 @@ mod tests {
             let outcomes: Vec<_> = shared.requests.iter().map(taken).collect();
             let answers = leases.answer(shared, &outcomes);
             assert!(answers.iter().all(Result::is_ok));
-            assert_eq!(leases.held.len(), MAX_HELD);
+            assert_eq!(leases.held.lock().len(), MAX_HELD);
         }
     }
 }

@@ -8,7 +8,7 @@
 //! Requests that wait together share one transaction and one fsync. The queue holds
 //! four full batches: a longer one would only hide that the database does not keep
 //! up, which callers should hear at once. With a lease, plain requests are answered
-//! from a block that was taken before. Now and then reservations whose time was up
+//! from a block that was taken before, without the thread. Now and then reservations whose time was up
 //! long ago are deleted.
 //!
 //! Guarantees: nothing is answered before it is durable; a request that nobody
