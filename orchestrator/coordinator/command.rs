@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use crate::model::{Applied, BacklogItem};
 use crate::store::events::Event;
-use crate::store::worklog::PhaseEntry;
-use crate::store::{Ingested, Request, RequestError};
+use crate::store::{Ingested, PhaseLog, Request, RequestError, StoreError};
 
 /// A command to the writer.
 #[derive(Debug)]
@@ -15,15 +14,9 @@ pub enum Command {
     Change(Vec<Request>),
     /// Takes in an inbox.
     Ingest(PathBuf),
-    /// Appends a finished phase to the worklog and the story.
-    LogPhase {
-        /// The entry of the worklog.
-        entry: Box<PhaseEntry>,
-        /// The event.
-        event: Event,
-        /// Whether both may be there already: then what is there is left alone.
-        again: bool,
-    },
+    /// Appends a phase to the worklog and the story that an earlier process saved, where
+    /// it did not come to tell of it.
+    LogAgain(Box<PhaseLog>),
     /// Reads the file where it changed, so that the next snapshot is as fresh as it.
     Refresh,
     /// Appends events.
@@ -63,4 +56,6 @@ pub struct Changed {
     pub named: Vec<Arc<BacklogItem>>,
     /// What a person should be told.
     pub warnings: Vec<String>,
+    /// What kept phases from being told in the story and the worklog; the save stands.
+    pub not_told: Option<Arc<StoreError>>,
 }

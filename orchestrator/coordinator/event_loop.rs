@@ -7,9 +7,7 @@ use tokio::sync::watch;
 use super::command::{Changed, Command, Reply};
 use crate::batch::Commit;
 use crate::model::BacklogSnapshot;
-use crate::store::events::{self, Event};
-use crate::store::worklog::PhaseEntry;
-use crate::store::{BacklogStore, Request, StoreError};
+use crate::store::{BacklogStore, Request, StoreError, events};
 
 /// One answer: a command's own error does not concern the others of its batch.
 pub(super) type Answer = Result<Reply, Arc<StoreError>>;
@@ -103,12 +101,14 @@ impl Writer {
                 let mut outcomes = saved.outcomes.into_iter();
                 let mut named = saved.named;
                 let mut warnings = self.store.take_warnings();
+                let not_told = saved.not_told.map(Arc::new);
                 for count in counts {
                     answers.push(Ok(Reply::Changed(Changed {
                         outcomes: outcomes.by_ref().take(count).collect(),
                         // Told once, to whoever asked first.
                         named: std::mem::take(&mut named),
                         warnings: std::mem::take(&mut warnings),
+                        not_told: not_told.clone(),
                     })));
                 }
             }
@@ -130,6 +130,7 @@ impl Writer {
                     outcomes: saved.outcomes,
                     named: saved.named,
                     warnings,
+                    not_told: saved.not_told.map(Arc::new),
                 }))
             }
             Command::Ingest(inbox) => {
@@ -137,7 +138,7 @@ impl Writer {
                 ingested.notes.extend(self.store.take_warnings());
                 Ok(Reply::Ingested(ingested))
             }
-            Command::LogPhase { entry, event, again } => self.log_phase(&entry, event, again),
+            Command::LogAgain(phase) => self.store.log_again(&phase).map(|()| Reply::Done),
             Command::Refresh => self.store.refresh().map(|_| Reply::Done),
             Command::Tell(story) => {
                 events::append(self.store.paths(), &story).map(|()| Reply::Done)
@@ -147,26 +148,6 @@ impl Writer {
             }
             Command::RebuildMark => self.store.rebuild_mark().map(Reply::Mark),
         }
-    }
-
-    fn log_phase(
-        &mut self,
-        entry: &PhaseEntry,
-        event: Event,
-        again: bool,
-    ) -> Result<Reply, StoreError> {
-        // The worklog last: it is durable, and says that all was written.
-        if again && self.store.has_logged(entry)? {
-            return Ok(Reply::Done);
-        }
-        let paths = self.store.paths();
-        let is_same = |last: &Event| last.event == event.event && last.detail == event.detail;
-        let is_told = again && events::read(paths, Some(&entry.id))?.last().is_some_and(is_same);
-        if !is_told {
-            events::append(paths, &[event])?;
-        }
-        self.store.log_phase(entry)?;
-        Ok(Reply::Done)
     }
 
     fn publish(&mut self) {

@@ -29,7 +29,9 @@ mod handle;
 
 pub use crate::store::events::{Event, PHASE_DONE, PHASE_FAILED};
 pub use crate::store::worklog::PhaseEntry;
-pub use crate::store::{Clock, Paths, Request, RequestError, RunLock, RunRecord, StoreError};
+pub use crate::store::{
+    Clock, Paths, PhaseLog, Request, RequestError, RunLock, RunRecord, StoreError,
+};
 pub use command::{Changed, Command, Reply};
 pub use error::CoordinatorError;
 pub use handle::{Coordinator, Running, open};

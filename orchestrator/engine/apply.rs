@@ -10,8 +10,8 @@ use super::event::RunEvent;
 use super::leftovers::record_of;
 use super::summary::ItemRef;
 use crate::coordinator::{
-    Changed, Command, CoordinatorError, Event, PHASE_DONE, PHASE_FAILED, PhaseEntry, Reply,
-    Request, RequestError,
+    Changed, Command, CoordinatorError, Event, PHASE_DONE, PHASE_FAILED, PhaseEntry, PhaseLog,
+    Reply, Request, RequestError,
 };
 use crate::model::change::{PhaseCompletion, Skipped};
 use crate::model::{Applied, BlockType, Change, Ended, IdQuery, ItemStatus, ResultCode};
@@ -52,8 +52,8 @@ pub(super) async fn change(
     }
 }
 
-/// Applies a finished phase: assessments, follow-ups, transition, in one save; then
-/// the worklog. The IDs it takes are written beside the result before.
+/// Applies a finished phase: assessments, follow-ups, transition, worklog, in one save.
+/// The IDs it takes are written beside the result before.
 pub(super) async fn finish(
     environment: &Environment,
     finished: &Finished,
@@ -64,14 +64,15 @@ pub(super) async fn finish(
     let request = Request {
         change: Change::CompletePhase(Box::new(completion.clone())),
         record: Some(record_of(attempt)),
+        log: Some(Box::new(log_of(environment, finished, attempt))),
     };
     let kept = |reason: String| {
         let (item, phase) = (item.clone(), completion.phase.clone());
         environment.observer.tell(RunEvent::PhaseKept { item, phase, reason });
         Ok(Effects { is_kept: true, ..Effects::default() })
     };
-    let outcomes = match change(environment, &[request], stop).await {
-        Ok(changed) => changed.outcomes,
+    let changed = match change(environment, &[request], stop).await {
+        Ok(changed) => changed,
         // The run is being ended while somebody types: the next one will save it.
         Err(EngineError::Coordinator(error)) if error.is_passing() => {
             return kept(error.to_string());
@@ -79,7 +80,7 @@ pub(super) async fn finish(
         Err(error) => return Err(error),
     };
     let mut effects = Effects::default();
-    for outcome in outcomes {
+    for outcome in changed.outcomes {
         match outcome {
             Ok(applied) => {
                 effects.take(&applied, item);
@@ -89,7 +90,10 @@ pub(super) async fn finish(
             Err(error) => return kept(describe(&error)),
         }
     }
-    log(environment, finished, attempt, false).await?;
+    // The result stays where it is, and the next run tells of it.
+    if let Some(error) = changed.not_told {
+        return Err(CoordinatorError::Store(error).into());
+    }
     environment.observer.tell(RunEvent::PhaseEnded {
         item: item.clone(),
         phase: completion.phase.clone(),
@@ -101,17 +105,15 @@ pub(super) async fn finish(
     Ok(effects)
 }
 
-/// Writes a phase that was applied into the worklog and the story; `again` where an
-/// earlier run may have done so.
-pub(super) async fn log(
+/// Returns what the worklog and the story have of a finished phase.
+pub(super) fn log_of(
     environment: &Environment,
     finished: &Finished,
     attempt: &Attempt,
-    again: bool,
-) -> Result<(), EngineError> {
+) -> PhaseLog {
     let Finished { item, completion, duration } = finished;
     let now = environment.clock.now();
-    let entry = Box::new(PhaseEntry {
+    let entry = PhaseEntry {
         id: item.id.clone(),
         title: item.title.clone(),
         phase: completion.phase.clone(),
@@ -120,7 +122,7 @@ pub(super) async fn log(
         seconds: duration.as_secs(),
         summary: completion.summary.clone(),
         at: now,
-    });
+    };
     let mut detail = format!("{}: {}", completion.phase, completion.summary);
     // What the next phase should know goes to it by the story.
     if let Some(context) = read_result(attempt).result().and_then(|result| result.context.as_ref())
@@ -137,10 +139,7 @@ pub(super) async fn log(
     if !matches!(completion.result, ResultCode::PhaseComplete | ResultCode::SubphaseComplete) {
         event.event = PHASE_FAILED.to_owned();
     }
-    // The story first: whether it was told is seen by the worklog, which is durable.
-    let ask = Command::LogPhase { entry, event, again };
-    environment.coordinator.ask(ask).await?;
-    Ok(())
+    PhaseLog { entry, event }
 }
 
 /// Returns an error of one change with its cause.

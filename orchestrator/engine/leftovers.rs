@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
 
-use super::apply::{Effects, Finished, log};
+use super::apply::{Effects, Finished, log_of};
 use super::commits::Commits;
 use super::environment::Environment;
 use super::error::EngineError;
@@ -99,7 +99,8 @@ async fn apply(
     let finished = Finished { item, completion, duration: Duration::ZERO };
     if was_made {
         // Saved, and killed before the worklog, or just after it.
-        log(environment, &finished, attempt, true).await?;
+        let log = log_of(environment, &finished, attempt);
+        environment.coordinator.ask(Command::LogAgain(Box::new(log))).await?;
         return Ok(None);
     }
     if finished.completion.result == ResultCode::Failed {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::cache;
 use super::diagnostics::{self, Around};
+use super::events::{self, Event};
 use super::journal::Entry;
 use super::links::Links;
 use super::load::{self, Loaded, Unreadable};
@@ -14,7 +15,8 @@ use super::mark::MarkFiles;
 use super::options::StoreOptions;
 use super::reload::reload;
 use super::settle::{Settled, read_settled};
-use super::worklog::{Archived, PhaseEntry, Worklog};
+use super::told::PhaseLog;
+use super::worklog::{Archived, Worklog};
 use super::{LockedBacklog, Paths, StoreError, lost, replace};
 use crate::fs::{self, Stamp};
 use crate::model::{
@@ -388,21 +390,22 @@ impl BacklogStore {
         Ok(copies.max(worklog).max(floor_of(loaded)))
     }
 
-    /// Appends a finished phase to the worklog, durably.
+    /// Appends a finished phase to the story and the worklog, where it is not there yet:
+    /// one that was saved by a process which may have ended before it was told.
     ///
     /// # Errors
-    /// Where it cannot be written.
-    pub fn log_phase(&mut self, entry: &PhaseEntry) -> Result<(), StoreError> {
-        self.worklog.append_phase(entry)
-    }
-
-    /// Returns whether a finished phase is in the worklog already: the same attempt,
-    /// with the same outcome and summary.
-    ///
-    /// # Errors
-    /// Where the worklog cannot be read.
-    pub fn has_logged(&self, entry: &PhaseEntry) -> Result<bool, StoreError> {
-        self.worklog.has_phase(entry)
+    /// Where they cannot be read or written.
+    pub fn log_again(&mut self, phase: &PhaseLog) -> Result<(), StoreError> {
+        let PhaseLog { entry, event } = phase;
+        if self.worklog.has_phase(entry)? {
+            return Ok(());
+        }
+        let is_same = |last: &Event| last.event == event.event && last.detail == event.detail;
+        let story = events::read(&self.paths, Some(&entry.id))?;
+        if !story.last().is_some_and(is_same) {
+            events::append(&self.paths, std::slice::from_ref(event))?;
+        }
+        self.worklog.append_phases(&[entry])
     }
 
     /// Makes the copies of the mark anew from all that is known: the way out where

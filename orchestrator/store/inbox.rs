@@ -151,7 +151,8 @@ impl BacklogStore {
             let items = new.iter().map(|entry| entry.item.clone()).collect();
             ingested.notes.extend(new.iter().flat_map(|entry| entry.notes.clone()));
             let change = Change::Ingest { items, skip_known_titles: false };
-            let saved = locked.save(&[Request { change, record: Some(record.clone()) }])?;
+            let request = Request { record: Some(record.clone()), ..change.into() };
+            let saved = locked.save(&[request])?;
             let mut ids = Vec::new();
             for outcome in saved.outcomes {
                 let applied = outcome.map_err(|error| refused(claimed, &error))?;

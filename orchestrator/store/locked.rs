@@ -7,15 +7,17 @@ use jiff::Timestamp;
 
 use super::backlog_store::{BacklogStore, State, floor_of, is_firm};
 use super::error::RequestError;
+use super::events::{self, Event};
 use super::journal::{self, Save};
 use super::load::{Loaded, load};
 use super::mark::MarkLock;
 use super::replace::{self, Meanwhile, NOBODYS, Put, Swap, Swapped};
 use super::run_record::write_record;
 use super::settle::read_displaced;
+use super::told::{self, PhaseLog};
 use super::touched::{self, Touched, Work};
 use super::worklog::ArchiveEntry;
-use super::{Paths, StoreError, edits, events, late, lost};
+use super::{Paths, StoreError, edits, late, lost};
 use crate::fs::{self, FileLock};
 use crate::model::change::Removal;
 use crate::model::{
@@ -34,11 +36,13 @@ pub struct Request {
     /// Where the IDs that it takes are written, durably, before the save: so that
     /// whoever repeats it after a crash can tell whether it was made.
     pub record: Option<PathBuf>,
+    /// The phase that it ends: told in the story and the worklog once it is saved.
+    pub log: Option<Box<PhaseLog>>,
 }
 
 impl From<Change> for Request {
     fn from(change: Change) -> Self {
-        Self { change, record: None }
+        Self { change, record: None, log: None }
     }
 }
 
@@ -60,6 +64,8 @@ pub struct Saved {
     pub named: Vec<Arc<BacklogItem>>,
     /// Whether the file was written: not where nothing changed.
     pub is_written: bool,
+    /// What kept phases from being told; the save stands.
+    pub not_told: Option<StoreError>,
 }
 
 /// A backlog under its lock, as fresh as the file.
@@ -173,12 +179,17 @@ impl<'a> LockedBacklog<'a> {
         let mut taken = None;
         for _ in 0..FORWARD {
             let mut made = self.make_all(requests, now, &mut taken)?;
+            let story = story_of(&made);
+            let phases = phases_of(requests, &made);
             if !made.is_needed {
+                let store = &mut *self.store;
+                let told = told::tell(&store.paths, &mut store.worklog, story, &phases);
+                made.outcome.not_told = told.err();
                 return Ok(made.outcome);
             }
             let touched = std::mem::take(&mut made.touched);
             self.before_save(requests, &made, &touched)?;
-            let Swapped { put, ours, copied, forgotten } = self.put()?;
+            let Swapped { put, ours, copied, told, forgotten } = self.put(story, &phases)?;
             match put {
                 Put::Done { kept } => {
                     if let Some((path, before)) = kept
@@ -188,6 +199,11 @@ impl<'a> LockedBacklog<'a> {
                     }
                     for (path, read) in displaced {
                         replace::keep_as(&path, &read, &ours)?;
+                    }
+                    match told {
+                        Some(Err(error)) if phases.is_empty() => self.warn_after_save(&error),
+                        Some(told) => made.outcome.not_told = told.err(),
+                        None => {}
                     }
                     self.after_save(&made, touched, ours, (copied, forgotten))?;
                     return Ok(made.outcome);
@@ -324,7 +340,7 @@ impl<'a> LockedBacklog<'a> {
             loaded.has_mark = true;
         }
         let named = naming.as_ref().map(|applied| applied.changed.clone()).unwrap_or_default();
-        let outcome = Saved { outcomes, named, is_written: is_needed };
+        let outcome = Saved { outcomes, named, is_written: is_needed, not_told: None };
         Ok(Made { outcome, touched, naming, had, problems, mark, now, is_needed })
     }
 
@@ -368,10 +384,10 @@ impl<'a> LockedBacklog<'a> {
         Ok(())
     }
 
-    /// Puts the text in its place. Meanwhile the items are copied for the next
-    /// snapshot, and old displaced texts go.
-    fn put(&self) -> Result<Swapped<Items, Result<(), StoreError>>, StoreError> {
-        let store = &*self.store;
+    /// Puts the text in its place and tells of it. On the way the items are copied for
+    /// the next snapshot, and old displaced texts go.
+    fn put(&mut self, story: Vec<Event>, phases: &[&PhaseLog]) -> Result<Placed, StoreError> {
+        let store = &mut *self.store;
         let Some(state) = &store.state else {
             return Err(StoreError::NotInitialised { path: store.options.path.clone() });
         };
@@ -382,6 +398,7 @@ impl<'a> LockedBacklog<'a> {
         let swap = Swap::new(&state.hash, NOBODYS, items.len(), clock);
         let meanwhile = Meanwhile {
             copy: || items.to_vec(),
+            tell: || told::tell(&store.paths, &mut store.worklog, story, phases),
             forget: || replace::forget_old(&self.kept, clock),
         };
         replace::put(&store.paths, text, swap, meanwhile)
@@ -454,10 +471,9 @@ impl<'a> LockedBacklog<'a> {
             }
             state.loaded.notes.clear();
         }
-        let time = made.now.to_string();
         let removed = touched.removed.iter().filter_map(|(removal, _)| removal.item.id.clone());
         let save = Save {
-            at: time.clone(),
+            at: made.now.to_string(),
             ours: ours.clone(),
             mark: made.mark,
             removed: removed.collect(),
@@ -465,19 +481,29 @@ impl<'a> LockedBacklog<'a> {
             named: touched.named,
             changed: touched.changed,
         };
-        let mut story = Vec::new();
-        for applied in made.naming.iter().chain(made.outcome.outcomes.iter().flatten()) {
-            story.extend(events::of(applied, &time));
-        }
-        let rest = journal::append(&store.paths, &save)
-            .and_then(|()| events::append(&store.paths, &story))
-            .and(forgotten);
-        if let Err(error) = rest {
-            // The save stands and must be told as what it is.
-            store.warnings.push(format!("after the save: {}", chain(&error)));
+        if let Err(error) = journal::append(&store.paths, &save).and(forgotten) {
+            self.warn_after_save(&error);
         }
         Ok(())
     }
+
+    /// The save stands and must be told as what it is.
+    fn warn_after_save(&mut self, error: &StoreError) {
+        self.store.warnings.push(format!("after the save: {}", chain(error)));
+    }
+}
+
+/// Returns the story of what was changed.
+fn story_of(made: &Made) -> Vec<Event> {
+    let time = made.now.to_string();
+    let applied = made.naming.iter().chain(made.outcome.outcomes.iter().flatten());
+    applied.flat_map(|applied| events::of(applied, &time)).collect()
+}
+
+/// Returns the phases that were ended: those whose change was not refused.
+fn phases_of<'r>(requests: &'r [Request], made: &Made) -> Vec<&'r PhaseLog> {
+    let made = requests.iter().zip(&made.outcome.outcomes).filter(|(_, outcome)| outcome.is_ok());
+    made.filter_map(|(request, _)| request.log.as_deref()).collect()
 }
 
 /// Gives hand-written items their IDs; where the text cannot be edited so, they stay
@@ -519,6 +545,7 @@ fn to_millis(time: Timestamp) -> Timestamp {
 
 /// The items, for the next snapshot.
 type Items = Vec<Arc<BacklogItem>>;
+type Placed = Swapped<Items, Result<(), StoreError>, Result<(), StoreError>>;
 
 /// Changes that were made in memory.
 struct Made {
@@ -547,7 +574,7 @@ impl Made {
         now: Timestamp,
     ) -> Self {
         Self {
-            outcome: Saved { outcomes, named: Vec::new(), is_written: false },
+            outcome: Saved { outcomes, named: Vec::new(), is_written: false, not_told: None },
             touched: Touched::default(),
             naming: None,
             had,

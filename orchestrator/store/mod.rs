@@ -38,6 +38,7 @@ mod run_record;
 mod schema;
 mod settle;
 mod threads;
+mod told;
 mod touched;
 pub mod worklog;
 
@@ -51,3 +52,4 @@ pub use options::{LOCK_TIMEOUT, StoreOptions};
 pub use parsed::ParsedBacklog;
 pub use paths::{Paths, STATE_DIR};
 pub use run_record::{RunLock, RunRecord};
+pub use told::PhaseLog;

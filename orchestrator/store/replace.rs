@@ -97,19 +97,25 @@ pub(super) enum Put {
     },
 }
 
-/// What is done while something else goes to the disk: `copy` on another thread, with
-/// the text; `forget` here, with the folder.
-pub(super) struct Meanwhile<C, F> {
+/// What is done on the way.
+pub(super) struct Meanwhile<C, T, F> {
+    /// While the text goes to the disk, on another thread.
     pub copy: C,
+    /// Once the text stands in the file and nothing slipped in. The folder of a short
+    /// text goes to the disk after it: what this makes durable takes the exchange along.
+    pub tell: T,
+    /// At the end.
     pub forget: F,
 }
 
 /// What came of putting a text in its place, and of what was done meanwhile.
-pub(super) struct Swapped<C, F> {
+pub(super) struct Swapped<C, T, F> {
     pub put: Put,
     /// The hash of the text.
     pub ours: String,
     pub copied: C,
+    /// Nothing where something slipped in.
+    pub told: Option<T>,
     pub forgotten: F,
 }
 
@@ -122,20 +128,20 @@ pub(super) struct Swapped<C, F> {
 /// # Errors
 /// Where the disk refuses. Before the exchange the file is as it was; after it the
 /// new text stands, but may not survive a crash of the machine.
-pub(super) fn put<C: Send, F>(
+pub(super) fn put<C: Send, T, F>(
     paths: &Paths,
     text: &[u8],
     swap: Swap,
-    meanwhile: Meanwhile<impl FnOnce() -> C + Send, impl FnOnce() -> F>,
-) -> Result<Swapped<C, F>, StoreError> {
-    let Meanwhile { copy, forget } = meanwhile;
+    meanwhile: Meanwhile<impl FnOnce() -> C + Send, impl FnOnce() -> T, impl FnOnce() -> F>,
+) -> Result<Swapped<C, T, F>, StoreError> {
+    let Meanwhile { copy, tell, forget } = meanwhile;
     let dir = staging_folder(paths)?;
     let stage = |swap: &Swap| fs::stage(&dir, &swap.prefix(), text, Some(&paths.file));
     if swap.ours != NOBODYS || text.len() < LONG {
         let ours = if swap.ours == NOBODYS { fs::hash(text) } else { swap.ours };
         let swap = Swap { ours, ..swap };
-        let (put, forgotten) = put_staged(paths, stage(&swap)?, &swap.base, text.len(), forget)?;
-        return Ok(Swapped { put, ours: swap.ours, copied: copy(), forgotten });
+        let (put, told) = put_staged(paths, stage(&swap)?, &swap.base, text.len(), tell)?;
+        return Ok(Swapped { put, ours: swap.ours, copied: copy(), told, forgotten: forget() });
     }
     let (staged, (ours, copied)) = both(|| stage(&swap), || (fs::hash(text), copy()));
     let staged = staged?;
@@ -144,47 +150,58 @@ pub(super) fn put<C: Send, F>(
     let swap = Swap { ours, ..swap };
     let name = format!("{}{random}", swap.prefix());
     let staged = staged.renamed(&name)?;
-    let (put, forgotten) = put_staged(paths, staged, &swap.base, text.len(), forget)?;
-    Ok(Swapped { put, ours: swap.ours, copied, forgotten })
+    let (put, told) = put_staged(paths, staged, &swap.base, text.len(), tell)?;
+    Ok(Swapped { put, ours: swap.ours, copied, told, forgotten: forget() })
 }
 
 /// Puts a staged text, with its whole name, in the place of the file.
-fn put_staged<F>(
+fn put_staged<T>(
     paths: &Paths,
     staged: fs::Staged,
     base: &str,
     len: usize,
-    forget: impl FnOnce() -> F,
-) -> Result<(Put, F), StoreError> {
+    tell: impl FnOnce() -> T,
+) -> Result<(Put, Option<T>), StoreError> {
     match fs::exchange(staged.path(), &paths.file) {
         Ok(Exchange::Done) => {}
-        Ok(Exchange::Unsupported) => return Ok((put_by_rename(paths, staged, base)?, forget())),
+        Ok(Exchange::Unsupported) => return put_by_rename(paths, staged, base, tell),
         Err(error) => return Err(error.into()),
     }
     let path = staged.keep();
-    let sync = || Ok::<_, FsError>((fs::sync_dir(&paths.root)?, forget()));
+    let sync = || fs::sync_dir(&paths.root);
     let look = || Ok::<_, FsError>((fs::stamp(&path)?, fs::hash_file(&path)?));
-    // What came out is read while the folder goes to the disk.
-    let (synced, looked) = if len < LONG { (sync(), look()) } else { both(sync, look) };
-    let ((), forgotten) = synced?;
+    let is_long = len >= LONG;
+    // What came out is read while the folder goes to the disk, where that takes long.
+    let (synced, looked) = if is_long { both(sync, look) } else { (Ok(()), look()) };
+    synced?;
     let (before, displaced) = looked?;
-    if displaced == base {
-        let kept = keep(&path)?;
-        return Ok((Put::Done { kept: before.map(|before| (kept, before)) }, forgotten));
+    let told = (displaced == base).then(tell);
+    if !is_long {
+        sync()?;
     }
-    Ok((Put::SlippedIn { path, exchanged: true }, forgotten))
+    if told.is_none() {
+        return Ok((Put::SlippedIn { path, exchanged: true }, None));
+    }
+    let kept = keep(&path)?;
+    Ok((Put::Done { kept: before.map(|before| (kept, before)) }, told))
 }
 
 /// Where names cannot be exchanged: compare, then rename. An edit between the two
 /// is lost; the window is as small as we can make it.
-fn put_by_rename(paths: &Paths, staged: fs::Staged, base: &str) -> Result<Put, StoreError> {
+fn put_by_rename<T>(
+    paths: &Paths,
+    staged: fs::Staged,
+    base: &str,
+    tell: impl FnOnce() -> T,
+) -> Result<(Put, Option<T>), StoreError> {
     if fs::hash_file(&paths.file)? != base {
-        return Ok(Put::SlippedIn { path: paths.file.clone(), exchanged: false });
+        return Ok((Put::SlippedIn { path: paths.file.clone(), exchanged: false }, None));
     }
     fs::rename(staged.path(), &paths.file)?;
     staged.keep();
+    let told = tell();
     fs::sync_dir(&paths.root)?;
-    Ok(Put::Done { kept: None })
+    Ok((Put::Done { kept: None }, Some(told)))
 }
 
 /// Returns the folder for staged texts: ours, or the file's own where that is

@@ -214,13 +214,17 @@ impl Worklog {
         }))
     }
 
-    /// Appends the entry of a finished phase, durably.
+    /// Appends the entries of phases that were finished together, durably.
     ///
     /// # Errors
-    /// Where it cannot be written.
-    pub fn append_phase(&mut self, entry: &PhaseEntry) -> Result<(), StoreError> {
+    /// Where they cannot be written.
+    pub fn append_phases(&mut self, entries: &[&PhaseEntry]) -> Result<(), StoreError> {
+        let Some(first) = entries.first() else {
+            return Ok(());
+        };
         self.refresh()?;
-        self.append(entry.at, &entry.to_markdown())
+        let text: String = entries.iter().map(|entry| entry.to_markdown()).collect();
+        self.append(first.at, &text)
     }
 
     /// Returns whether an entry of this very attempt is there.
