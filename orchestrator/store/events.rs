@@ -43,6 +43,10 @@ pub fn append(paths: &Paths, events: &[Event]) -> Result<(), StoreError> {
         return Ok(());
     }
     let mut text = Vec::new();
+    // A line that a full disk or a kill cut short must not swallow the first of these.
+    if !matches!(*fs::tail(&paths.events(), 1)?, [] | [b'\n']) {
+        text.push(b'\n');
+    }
     for event in events {
         text.extend(serde_json::to_vec(event)?);
         text.push(b'\n');

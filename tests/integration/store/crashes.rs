@@ -8,7 +8,9 @@ use std::path::Path;
 use orchestrator::fs::fault::{self, Crash};
 use orchestrator::model::change::{ItemPatch, NewItem, PhaseCompletion};
 use orchestrator::model::{Assessments, Change, IdQuery, ItemId, Level, ResultCode};
-use orchestrator::store::BacklogStore;
+use orchestrator::store::events::{self, Event, PHASE_DONE};
+use orchestrator::store::worklog::PhaseEntry;
+use orchestrator::store::{BacklogStore, PhaseLog, Request, StoreError};
 
 use crate::support::Project;
 
@@ -218,4 +220,75 @@ fn assert_is_new(start: &str, change: &Change, text: &str, what: &str) {
     settle(&whole);
     run(&whole, change);
     assert_eq!(same_but_dates(text), same_but_dates(&whole.text()), "{what}");
+}
+
+/// A phase that was saved and not told of is told of by the next process, and one that
+/// was not saved is saved then; no effect comes twice.
+#[test]
+fn a_phase_is_applied_and_told_of_once_whatever_happens_to_its_save() {
+    let crashes = [Crash::Before, Crash::Torn, Crash::After];
+    for crash in [None].into_iter().chain(crashes.map(Some)) {
+        for n in 0.. {
+            let project = Project::with(START);
+            settle(&project);
+            let end = || end_phase(&project);
+            let (ended, struck) = match crash {
+                Some(crash) => fault::crash_at(n, crash, end),
+                None => fault::fail_at(n, io::Error::from(io::ErrorKind::StorageFull), end),
+            };
+            let what = format!("{crash:?} {n} at {struck:?}: {ended:?}");
+            settle(&project);
+            // Whoever was told that all is well need not look again.
+            if crash.is_some() || ended.is_err() {
+                end_phase(&project).unwrap();
+            }
+            let text = project.text();
+            assert_eq!(text.matches("title: And then").count(), 1, "{what}:\n{text}");
+            assert!(text.contains("status: scoping"), "{what}:\n{text}");
+            let months = std::fs::read_dir(project.root().join("worklog")).unwrap();
+            let log: String = months
+                .map(|month| std::fs::read_to_string(month.unwrap().path()).unwrap())
+                .collect();
+            assert_eq!(log.matches("clear\n").count(), 1, "{what}:\n{log}");
+            let store = project.store();
+            let story = events::read(store.paths(), Some("WRK-001")).unwrap();
+            let told = story.iter().filter(|event| event.event == PHASE_DONE).count();
+            assert_eq!(told, 1, "{what}: {story:?}");
+            if struck.is_none() {
+                assert!(n > 15, "only {n} points");
+                break;
+            }
+        }
+    }
+}
+
+/// Ends the phase as a run does: a record that is there says whether it was saved.
+fn end_phase(project: &Project) -> Result<(), StoreError> {
+    let record = project.root().join(".orchestrator/runs/WRK-001/triage/1/plan.json");
+    let at = "2026-11-26T12:00:00Z";
+    let entry = PhaseEntry {
+        id: "WRK-001".into(),
+        title: "One".into(),
+        phase: PhaseCompletion::TRIAGE.into(),
+        attempt: 1,
+        outcome: "phase_complete".into(),
+        seconds: 0,
+        summary: "clear".into(),
+        at: at.parse().unwrap(),
+    };
+    let event = Event {
+        time: at.to_owned(),
+        event: PHASE_DONE.to_owned(),
+        item: Some("WRK-001".into()),
+        detail: Some("triage: clear".into()),
+    };
+    let log = PhaseLog { entry, event };
+    let mut store = BacklogStore::open(project.options())?;
+    if store.was_made(&record, "WRK-001")? {
+        return store.log_again(&log);
+    }
+    let change = Change::CompletePhase(Box::new(triaged()));
+    let request = Request { change, record: Some(record), log: Some(Box::new(log)) };
+    let saved = store.lock()?.save(&[request])?;
+    saved.not_told.map_or(Ok(()), Err)
 }
