@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use crate::model::{BacklogItem, ItemStatus, PhasePool, Pipeline};
 
 /// Sorts before whatever is to be started later.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank<'a> {
     stage: u8,
     progress: Reverse<u32>,

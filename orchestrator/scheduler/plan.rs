@@ -1,6 +1,6 @@
 //! The plan: what to start, in order, and why not the rest.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashSet};
 
 use super::eligibility::{Dependencies, Waiting, all_of, read_ahead};
@@ -82,6 +82,8 @@ pub fn plan(view: &View<'_>) -> Plan {
     let chosen = choose(view, &dependencies, &mut plan);
     let running: HashSet<IdKey<'_>> =
         view.running.iter().map(|running| IdKey::new(&running.id)).collect();
+    let places = places(view);
+    let (mut promoted, mut others) = (Best::new(places), Best::new(places));
     let mut waiting = vec![None; view.snapshot.items.len()];
     for (index, item) in read_ahead(&view.snapshot.items, all_of).enumerate() {
         if item.status == ItemStatus::Done {
@@ -90,11 +92,16 @@ pub fn plan(view: &View<'_>) -> Plan {
         in_progress += usize::from(item.status == ItemStatus::InProgress);
         plan.has_selected |= matches!(chosen, Chosen::Any) && is_let_in(view, item);
         match candidate(view, &dependencies, &running, &chosen, index, item) {
-            Ok(candidate) => candidates.push(candidate),
+            Ok(candidate) => {
+                let best = if candidate.promotes { &mut promoted } else { &mut others };
+                best.offer(candidate);
+                candidates.push(candidate);
+            }
             Err(reason) => waiting[index] = Some(reason),
         }
     }
-    fill(view, candidates, in_progress, &mut plan, &mut waiting);
+    let best = promoted.first.into_iter().chain(others.first).map(|Reverse(next)| next).collect();
+    fill(view, best, in_progress, &mut plan, &mut waiting, &candidates);
     let waiting = waiting.into_iter().enumerate();
     plan.waiting = waiting.filter_map(|(index, reason)| Some((index, reason?))).collect();
     plan
@@ -140,6 +147,7 @@ fn choose(view: &View<'_>, dependencies: &Dependencies<'_>, plan: &mut Plan) -> 
 }
 
 /// A phase that could be started. The greatest is first.
+#[derive(Clone, Copy)]
 struct Candidate<'a> {
     rank: Rank<'a>,
     /// What the pipeline says of it; nothing for the triage.
@@ -154,7 +162,7 @@ impl Candidate<'_> {
         self.spec.is_some_and(|spec| spec.destructive)
     }
 
-    fn to_start(&self, snapshot: &BacklogSnapshot) -> Start {
+    fn to_start(self, snapshot: &BacklogSnapshot) -> Start {
         let item = &snapshot.items[self.rank.index];
         Start {
             index: self.rank.index,
@@ -270,50 +278,82 @@ fn at_phase<'a>(
     }
 }
 
-/// Fills the free places in order. Only as many candidates are sorted as are looked at.
+/// The first of many candidates: so many as there are places for.
+struct Best<'a> {
+    most: usize,
+    /// The last of them on top.
+    first: BinaryHeap<Reverse<Candidate<'a>>>,
+}
+
+impl<'a> Best<'a> {
+    fn new(most: usize) -> Self {
+        Self { most, first: BinaryHeap::new() }
+    }
+
+    fn offer(&mut self, candidate: Candidate<'a>) {
+        if self.first.len() < self.most {
+            self.first.push(Reverse(candidate));
+        } else if let Some(mut last) = self.first.peek_mut()
+            && candidate > last.0
+        {
+            *last = Reverse(candidate);
+        }
+    }
+}
+
+/// Returns how many phases may be started, beside those that run.
+fn places(view: &View<'_>) -> usize {
+    limit(view.limits.max_concurrent).saturating_sub(view.running.len())
+}
+
+fn limit(limit: u32) -> usize {
+    usize::try_from(limit.max(1)).unwrap_or(usize::MAX)
+}
+
+/// Fills the free places in order, from the best of each kind: of those that become
+/// items in progress, for which there may be no room, and of the others. All the rest
+/// are only told why they wait.
 fn fill(
     view: &View<'_>,
-    candidates: Vec<Candidate<'_>>,
+    mut best: BinaryHeap<Candidate<'_>>,
     in_progress: usize,
     plan: &mut Plan,
     waiting: &mut [Option<Waiting>],
+    candidates: &[Candidate<'_>],
 ) {
     plan.has_selected |= !view.running.is_empty();
     let alone = view.running.iter().find(|running| running.destructive);
-    let limit = |limit: u32| usize::try_from(limit.max(1)).unwrap_or(usize::MAX);
-    let mut places = limit(view.limits.max_concurrent).saturating_sub(view.running.len());
+    let mut places = places(view);
     let mut room = limit(view.limits.max_wip).saturating_sub(in_progress);
-    // Set once a phase that works alone is next: nothing may start before it.
-    let mut held = alone.map(|running| running.id.clone());
-    let mut candidates = BinaryHeap::from(candidates);
-    while held.is_none()
+    let mut started = HashSet::new();
+    // Once a phase that works alone is next, nothing may start before it.
+    let mut barrier = None;
+    while alone.is_none()
+        && barrier.is_none()
         && places > 0
-        && let Some(next) = candidates.pop()
+        && let Some(next) = best.pop()
     {
-        let is_alone = view.running.is_empty() && plan.starts.is_empty();
+        let is_first = view.running.is_empty() && plan.starts.is_empty();
         if next.promotes && room == 0 {
-            waiting[next.rank.index] = Some(Waiting::Room);
             continue;
         }
-        let start = next.to_start(view.snapshot);
-        if start.destructive {
-            held = Some(start.id.clone());
-        }
-        if start.destructive && !is_alone {
-            waiting[start.index] = Some(Waiting::Room);
-            continue;
+        if next.is_destructive() {
+            barrier = Some(next);
+            if !is_first {
+                continue;
+            }
         }
         places -= 1;
         room -= usize::from(next.promotes);
-        plan.starts.push(start);
+        started.insert(next.rank.index);
+        plan.starts.push(next.to_start(view.snapshot));
     }
-    let left = candidates.into_vec();
-    let waits_for_others =
-        |next: &&Candidate<'_>| next.is_destructive() && !(next.promotes && room == 0);
-    let barrier = left.iter().filter(waits_for_others).max().filter(|_| held.is_none());
-    for next in &left {
-        waiting[next.rank.index] = Some(match (&held, barrier) {
-            (Some(id), _) => Waiting::Destructive(id.clone()),
+    let left = || candidates.iter().filter(|next| !started.contains(&next.rank.index));
+    let would_hold = |next: &&Candidate<'_>| next.is_destructive() && !(next.promotes && room == 0);
+    let barrier = barrier.or_else(|| left().filter(would_hold).max().copied());
+    for next in left() {
+        waiting[next.rank.index] = Some(match (alone, &barrier) {
+            (Some(alone), _) => Waiting::Destructive(alone.id.clone()),
             (None, Some(barrier)) if next < barrier => {
                 Waiting::Destructive(barrier.to_start(view.snapshot).id)
             }
