@@ -64,11 +64,16 @@ impl Session {
         let clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
         let rows = Rows::prepare(&client, table).await?;
         let clock = client.prepare(clock).await?;
-        let exists = "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL";
+        let exists = "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL, \
+             EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass($1) \
+             AND a.attname = 'confirmed' AND NOT a.attnotnull)";
         let exists = client.query_one(exists, &[&reservations(layout), &ANSWERS]).await?;
         let missing = |table: &str| SequenceError::NoTable { table: table.to_owned() };
         let reservations = match exists.get(0) {
-            true => usable("use the reservations", Reservations::prepare(&client, layout).await)?,
+            true => {
+                let prepared = Reservations::prepare(&client, layout, exists.get(2)).await;
+                usable("use the reservations", prepared)?
+            }
             false => Err(missing(reservations(layout))),
         };
         let answers = match exists.get(1) {

@@ -2,7 +2,7 @@
 //! issue a number twice is refused.
 
 use orchestrator::sequence::postgres::{PostgresBackend, PostgresOptions};
-use orchestrator::sequence::{Action, Backend, Key, Layout, MissingRow, SequenceError};
+use orchestrator::sequence::{Action, Backend, Key, Layout, MissingRow, Reply, SequenceError};
 
 use super::super::conformance::{HOUR, ask, next, once, range, reserve, us};
 use super::{block_on, connect, text};
@@ -319,6 +319,42 @@ fn tables_of_another_shape_beside_the_sequences_cost_only_who_needs_them() {
     assert_eq!(range(issued), (28, 28));
     for refused in [held, kept] {
         assert!(matches!(refused, Err(SequenceError::Database { .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_reservation_of_theirs_that_nobody_has_decided_on_is_not_confirmed() {
+    let expire = || Action::Expire { grace: std::time::Duration::ZERO }.into();
+    for (key, parts) in [
+        (", PRIMARY KEY (reservation_id))", ""),
+        (
+            ") PARTITION BY LIST (project_id)",
+            "; CREATE TABLE a PARTITION OF id_reservations FOR VALUES IN ('alpha');
+             CREATE TABLE b PARTITION OF id_reservations FOR VALUES IN ('beta')",
+        ),
+    ] {
+        let url = database(&format!(
+            "{THEIRS}; CREATE TABLE id_reservations (reservation_id uuid DEFAULT gen_random_uuid(),
+                 artifact_type text, project_id text, reserved_ids text[],
+                 expires_at timestamptz, confirmed boolean{key}{parts};
+             INSERT INTO id_reservations (project_id, expires_at, confirmed)
+             SELECT p, t::timestamptz, c FROM unnest('{{2020-01-01,9999-01-01}}'::text[]) t,
+                 unnest('{{NULL,false,true}}'::bool[]) c, unnest('{{alpha,beta}}'::text[]) p
+             ORDER BY p, (p = 'alpha') = (t > '3')"
+        ));
+        let mut backend = open(&url, Layout::registry()).unwrap();
+        let reply = ask(&mut backend, expire()).unwrap();
+        assert_eq!(reply, Reply::Expired { deleted: 4, is_all: true });
+        let left = "SELECT string_agg(reservation_id::text, ' ') FROM id_reservations";
+        let left = block_on(async { text(&connect(&url).await, left).await });
+        assert_eq!(left.split(' ').count(), 8);
+        for id in left.split(' ') {
+            let id = id.parse().unwrap();
+            assert_eq!(
+                ask(&mut backend, Action::Confirm(id).into()).unwrap(),
+                Reply::Confirmed(id)
+            );
+        }
     }
 }
 
