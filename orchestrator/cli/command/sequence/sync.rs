@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::database::{Access, Database, detect_layouts, make_and_raise, one_of, patience};
 use super::sources;
 use super::target::Target;
@@ -115,11 +117,17 @@ fn raise(
         return rebuild(path, target, &raises, context);
     }
     let raised = if args.rebuild || args.create {
-        make_and_raise(target, &raises, args.rebuild, context)?
+        let holder = holder("orchestrator id sync --create", Clock::system().now());
+        make_and_raise(target, &raises, args.rebuild, &holder, context)?
     } else {
         Database::open(target, Access::Write, context)?.raise(&raises)?
     };
     Ok(Done { raises, raised, was_made: false, kept: None })
+}
+
+/// This process, as those who wait for what it makes are told.
+fn holder(command: &str, now: Timestamp) -> Holder {
+    Holder::this_process(None, command, now.to_string())
 }
 
 fn rebuild(
@@ -129,7 +137,7 @@ fn rebuild(
     context: &Context<'_>,
 ) -> Result<Done, CliError> {
     let now = Clock::system().now();
-    let holder = Holder::this_process(None, "orchestrator id sync --rebuild", now.to_string());
+    let holder = holder("orchestrator id sync --rebuild", now);
     let patience = patience(context);
     let done = sqlite::rebuild(path, &target.layout, raises, now, &holder, patience)?;
     let output = context.output;
