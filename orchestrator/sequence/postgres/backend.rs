@@ -154,7 +154,7 @@ impl PostgresBackend {
         let begin = Instant::now();
         let (mut conflicts, mut losses) = (0, 0);
         loop {
-            let session = self.session().map_err(Failure::Refused)?;
+            let mut session = self.session().map_err(Failure::Refused)?;
             let Some(done) = self.wait(session.commit(&self.layout, requests, &self.floors)) else {
                 let waited = begin.elapsed();
                 return Err(Failure::Unknown(SequenceError::TimedOut { waited }));
