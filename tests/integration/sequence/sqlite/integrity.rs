@@ -57,6 +57,31 @@ fn a_damaged_database_issues_nothing() {
 }
 
 #[test]
+fn a_rule_that_refuses_at_the_commit_costs_only_who_breaks_it() {
+    let store = Ours::new(Layout::registry());
+    store.execute(
+        "CREATE TABLE projects (id TEXT PRIMARY KEY);
+         INSERT INTO projects VALUES ('alpha');
+         DROP TABLE id_registry;
+         CREATE TABLE id_registry (artifact_type TEXT, last_assigned_id INTEGER, updated_at TEXT,
+             project_id TEXT REFERENCES projects DEFERRABLE INITIALLY DEFERRED,
+             PRIMARY KEY (artifact_type, project_id))",
+    );
+    let mut backend = store.open();
+    let none = Key::new(["US", "none"]).unwrap();
+    let batch = [next(&us(), 1), reserve(&none, 1, HOUR), next(&us(), 2)];
+    let outcomes = backend.commit(&batch).unwrap();
+    let [one, refused, other] = <[_; 3]>::try_from(outcomes).unwrap();
+    assert!(matches!(refused, Err(SequenceError::Database { .. })), "{refused:?}");
+    assert_eq!((range(one), range(other)), ((1, 1), (2, 3)));
+    let counters = backend.counters().unwrap();
+    assert!(matches!(counters.as_slice(), [(key, Ok(3))] if *key == us()), "{counters:?}");
+    let held = "SELECT count(*) FROM id_reservations";
+    let held = Connection::open(store.path()).unwrap().query_row(held, [], |row| row.get(0));
+    assert_eq!(held, Ok(0));
+}
+
+#[test]
 fn tables_of_another_kind_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let table = |columns: &str| {
