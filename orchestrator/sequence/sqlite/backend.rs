@@ -201,6 +201,10 @@ impl Backend for SqliteBackend {
         let file = self.file;
         self.on_database(|database, layout, statements| {
             database.check_file(file)?;
+            if let Err(error) = database.check_names() {
+                // To look does no harm, but may show less than there is.
+                tracing::warn!("{error}");
+            }
             database.retry("read the counters", || list(&database.conn, layout, statements))
         })
     }

@@ -140,6 +140,14 @@ impl Database {
         }
     }
 
+    /// Checks that no other process can come by another name.
+    pub(super) fn check_names(&self) -> Result<(), SequenceError> {
+        match fs::names(&self.path).map_err(file_error)? {
+            names @ 2.. => Err(SequenceError::Linked { path: self.path.clone(), names }),
+            _ => Ok(()),
+        }
+    }
+
     /// Tells whether nothing was ever written to the file.
     pub(super) fn is_empty(&self) -> Result<bool, SequenceError> {
         let stamp = fs::stamp(&self.path).map_err(file_error)?;
@@ -184,6 +192,7 @@ impl Database {
     ) -> Result<T, SequenceError> {
         self.retry("lock the database", || self.conn.execute_batch("BEGIN IMMEDIATE"))?;
         let rollback = Rollback(&self.conn);
+        self.check_names()?;
         let made = f(&self.conn)?;
         if self.conn.is_autocommit() {
             // As by a trigger that says RAISE(ROLLBACK).
