@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use crate::fs;
 use crate::sequence::SequenceError;
@@ -273,7 +273,37 @@ pub(super) fn fault(
             | ErrorCode::DatabaseLocked
             | ErrorCode::FileLockingProtocolFailed,
         ) => SequenceError::Busy { waited: Duration::ZERO },
-        _ => SequenceError::Database { doing, source: source(error) },
+        _ => match no_room(&error) {
+            Some(advice) => SequenceError::Database {
+                doing,
+                source: Arc::new(NoRoom { advice, source: error }),
+            },
+            None => SequenceError::Database { doing, source: source(error) },
+        },
+    }
+}
+
+/// What SQLite says only by a number.
+#[derive(Debug, thiserror::Error)]
+#[error("{advice}")]
+struct NoRoom {
+    advice: &'static str,
+    source: rusqlite::Error,
+}
+
+/// Says what to do about an error that a full disk may be the reason of: also to read,
+/// SQLite makes files beside the database.
+fn no_room(error: &rusqlite::Error) -> Option<&'static str> {
+    match error.sqlite_error()?.extended_code {
+        ffi::SQLITE_FULL => Some("the disk is full: free some space, then try again"),
+        ffi::SQLITE_IOERR_WRITE
+        | ffi::SQLITE_IOERR_FSYNC
+        | ffi::SQLITE_IOERR_DIR_FSYNC
+        | ffi::SQLITE_IOERR_TRUNCATE
+        | ffi::SQLITE_IOERR_SHMSIZE => Some(
+            "the disk may be full, or a quota reached, or it fails: look at its space, then try again",
+        ),
+        _ => None,
     }
 }
 
@@ -288,7 +318,7 @@ fn is_in_unwritable_folder(error: &SequenceError) -> bool {
     let SequenceError::Database { source, .. } = error else { return false };
     let error = source.downcast_ref::<rusqlite::Error>();
     let code = error.and_then(rusqlite::Error::sqlite_error).map(|error| error.extended_code);
-    code == Some(rusqlite::ffi::SQLITE_READONLY_DIRECTORY)
+    code == Some(ffi::SQLITE_READONLY_DIRECTORY)
 }
 
 /// Returns the URL by which SQLite reads a file as one that nobody changes.

@@ -122,6 +122,7 @@ fn query<T>(
     key: &Key,
     read: impl Fn(ValueRef<'_>) -> Result<T, FromSqlError>,
 ) -> Result<Vec<T>, SequenceError> {
+    let doing = if number == 0 { "read a counter" } else { "write a counter" };
     let run = || {
         let mut statement = conn.prepare_cached(sql)?;
         let mut rows = statement.query(params_from_iter(parameters(&number, key)))?;
@@ -131,7 +132,7 @@ fn query<T>(
         }
         Ok(found)
     };
-    run().map_err(|error| fault(conn, "read a counter", error))
+    run().map_err(|error| fault(conn, doing, error))
 }
 
 fn write(conn: &Connection, sql: &str, number: i64, key: &Key) -> Result<(), SequenceError> {
