@@ -16,7 +16,10 @@ use crate::sequence::{Layout, MissingRow, SequenceError};
 
 /// What the catalog says of a table: `$1` its name, `$2` the key columns.
 const DESCRIBE: &str = "
-SELECT c.relkind IN ('r', 'p'), c.relpersistence = 'p',
+SELECT c.relkind IN ('r', 'p'),
+       c.relpersistence = 'p' AND NOT EXISTS(
+              SELECT FROM pg_partition_tree(c.oid) p JOIN pg_class k ON k.oid = p.relid
+              WHERE k.relpersistence <> 'p'),
        ARRAY(SELECT a.attname::text FROM pg_attribute a
              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
              ORDER BY a.attnum),
@@ -30,7 +33,8 @@ SELECT c.relkind IN ('r', 'p'), c.relpersistence = 'p',
                           WHERE a.attrelid = c.oid
                             AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
                           ORDER BY 1)
-                  = ARRAY(SELECT * FROM unnest($2::text[]) ORDER BY 1))
+                  = ARRAY(SELECT * FROM unnest($2::text[]) ORDER BY 1)),
+       c.relkind = 'r' AND EXISTS(SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
 FROM pg_class c WHERE c.oid = to_regclass($1)";
 
 /// Tells whether a trigger or a rule may change what is written to the table `$1`.
@@ -99,7 +103,8 @@ impl Table {
         if !keys.iter().all(is_text) {
             return problem("has a key column that is neither text nor varchar");
         }
-        if !row.get::<_, bool>(4) {
+        // A unique index is of one table, and those that inherit are read with it.
+        if !row.get::<_, bool>(4) || row.get(5) {
             return Err(SequenceError::NotUnique { table: table() });
         }
         let limit = match type_of(layout.value_column()) {

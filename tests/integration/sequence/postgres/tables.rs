@@ -95,7 +95,7 @@ fn a_value_that_the_table_cannot_take_spoils_nothing_for_the_others() {
 type Check = fn(&SequenceError) -> bool;
 
 /// What a database may hold, and what is said of it.
-fn unfit() -> [(String, Check); 9] {
+fn unfit() -> [(String, Check); 11] {
     let is_layout: Check = |error| matches!(error, SequenceError::Layout { .. });
     let columns = "(artifact_type text NOT NULL, project_id text NOT NULL,
         last_assigned_id bigint NOT NULL, updated_at timestamptz DEFAULT now()";
@@ -124,6 +124,22 @@ fn unfit() -> [(String, Check); 9] {
                 "CREATE UNLOGGED TABLE id_registry {columns}, PRIMARY KEY (artifact_type, project_id))"
             ),
             is_layout,
+        ),
+        (
+            format!(
+                "CREATE TABLE id_registry {columns}, PRIMARY KEY (artifact_type, project_id))
+                     PARTITION BY LIST (project_id);
+                 CREATE UNLOGGED TABLE a PARTITION OF id_registry FOR VALUES IN ('alpha')"
+            ),
+            is_layout,
+        ),
+        (
+            format!(
+                "CREATE TABLE id_registry {columns}, PRIMARY KEY (artifact_type, project_id));
+                 CREATE TABLE child (PRIMARY KEY (artifact_type, project_id))
+                     INHERITS (id_registry)"
+            ),
+            |error| matches!(error, SequenceError::NotUnique { .. }),
         ),
         (
             format!(
