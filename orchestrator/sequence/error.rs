@@ -203,7 +203,7 @@ pub enum SequenceError {
 /// A counter that did not become what was written to it.
 #[derive(Debug, thiserror::Error)]
 #[error("the counter of {key} does not keep what is written to it; look for a trigger or a rule")]
-struct NotKept {
+pub(super) struct NotKept {
     key: Key,
 }
 

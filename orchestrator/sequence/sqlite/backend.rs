@@ -18,6 +18,7 @@ use super::rows;
 use super::schema;
 use super::statements::Statements;
 use crate::fs;
+use crate::sequence::error::NotKept;
 use crate::sequence::floors::Floors;
 use crate::sequence::{
     Backend, Counter, Idempotency, Key, Known, Layout, MAX_EXPIRED, Plan, Reply, Request,
@@ -173,7 +174,9 @@ impl SqliteBackend {
 fn is_of_one_request(error: &SequenceError) -> bool {
     match error {
         SequenceError::NoTable { .. } | SequenceError::NotUnique { .. } => true,
-        SequenceError::Database { source, .. } => is_constraint(source.as_ref()),
+        SequenceError::Database { source, .. } => {
+            is_constraint(source.as_ref()) || source.is::<NotKept>()
+        }
         _ => false,
     }
 }
