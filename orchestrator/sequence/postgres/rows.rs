@@ -23,6 +23,9 @@ pub(super) struct Rows {
     triggers: Statement,
     /// The table's name, quoted.
     name: String,
+    /// Whether all of the table may be written to, and not only some columns: else it
+    /// cannot be locked.
+    pub(super) can_lock: bool,
     /// The highest number that the column can hold and that is an ID's.
     limit: i64,
     missing: MissingRow,
@@ -32,15 +35,19 @@ impl Rows {
     pub(super) async fn prepare(client: &Client, table: &Table) -> Result<Self, Error> {
         let (add, set, look, all) = (table.add(), table.set(), table.look(), table.all());
         // Sent together.
-        let (add, set, look, all, triggers) = tokio::try_join!(
+        let can_lock = "SELECT has_table_privilege($1, 'UPDATE')";
+        let parameters = [&table.name as &(dyn ToSql + Sync)];
+        let (add, set, look, all, triggers, can_lock) = tokio::try_join!(
             client.prepare(&add),
             client.prepare(&set),
             client.prepare(&look),
             client.prepare(&all),
-            client.prepare(HAS_TRIGGERS)
+            client.prepare(HAS_TRIGGERS),
+            client.query_one(can_lock, &parameters)
         )?;
+        let can_lock = can_lock.get(0);
         let Table { name, limit, missing, .. } = table.clone();
-        Ok(Self { add, set, look, all, triggers, name, limit, missing })
+        Ok(Self { add, set, look, all, triggers, name, can_lock, limit, missing })
     }
 
     /// Tells whether a trigger or a rule may change what is written. Of a transaction it

@@ -210,7 +210,10 @@ impl Session {
 
     /// What begins a transaction that writes counters.
     fn begin_writing(&self) -> String {
-        format!("BEGIN; {}", self.rows.lock())
+        match self.rows.can_lock {
+            true => format!("BEGIN; {}", self.rows.lock()),
+            false => "BEGIN".to_owned(),
+        }
     }
 
     /// Lets triggers do before the commit what they would do with it, and checks that
@@ -248,7 +251,9 @@ impl Session {
             raises => self.rows.raise(&self.client, raises).await.map_err(doing)?,
         };
         let mut added = Vec::new();
-        let standing = match self.has_triggers {
+        // Without the lock one may be added at any moment.
+        let looks_again = self.has_triggers || !self.rows.can_lock;
+        let standing = match looks_again {
             true => self.rows.standing(&self.client, plan.sums()).await.map_err(doing)?,
             false => HashMap::new(),
         };
@@ -261,7 +266,7 @@ impl Session {
             };
             added = merge(sums, looked);
         }
-        if self.has_triggers {
+        if looks_again {
             let of_sums = plan.sums().iter().zip(&added);
             self.look_again(plan.raises(), &raised, of_sums, &standing).await?;
         }

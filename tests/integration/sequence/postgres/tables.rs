@@ -94,11 +94,13 @@ fn a_value_that_the_table_cannot_take_spoils_nothing_for_the_others() {
 
 type Check = fn(&SequenceError) -> bool;
 
+const COLUMNS: &str = "(artifact_type text NOT NULL, project_id text NOT NULL,
+    last_assigned_id bigint NOT NULL, updated_at timestamptz DEFAULT now()";
+
 /// What a database may hold, and what is said of it.
-fn unfit() -> [(String, Check); 11] {
+fn unfit() -> [(String, Check); 9] {
     let is_layout: Check = |error| matches!(error, SequenceError::Layout { .. });
-    let columns = "(artifact_type text NOT NULL, project_id text NOT NULL,
-        last_assigned_id bigint NOT NULL, updated_at timestamptz DEFAULT now()";
+    let columns = COLUMNS;
     [
         ("SELECT".to_owned(), |error| matches!(error, SequenceError::NoTable { .. })),
         (
@@ -127,22 +129,6 @@ fn unfit() -> [(String, Check); 11] {
         ),
         (
             format!(
-                "CREATE TABLE id_registry {columns}, PRIMARY KEY (artifact_type, project_id))
-                     PARTITION BY LIST (project_id);
-                 CREATE UNLOGGED TABLE a PARTITION OF id_registry FOR VALUES IN ('alpha')"
-            ),
-            is_layout,
-        ),
-        (
-            format!(
-                "CREATE TABLE id_registry {columns}, PRIMARY KEY (artifact_type, project_id));
-                 CREATE TABLE child (PRIMARY KEY (artifact_type, project_id))
-                     INHERITS (id_registry)"
-            ),
-            |error| matches!(error, SequenceError::NotUnique { .. }),
-        ),
-        (
-            format!(
                 "CREATE TABLE t {columns}, PRIMARY KEY (artifact_type, project_id));
                  CREATE VIEW id_registry AS SELECT * FROM t"
             ),
@@ -163,12 +149,35 @@ fn unfit() -> [(String, Check); 11] {
     ]
 }
 
+/// Tables that are several.
+fn unfit_together() -> [(String, Check); 2] {
+    let columns = COLUMNS;
+    [
+        (
+            format!(
+                "CREATE TABLE id_registry {columns}, PRIMARY KEY (artifact_type, project_id))
+                     PARTITION BY LIST (project_id);
+                 CREATE UNLOGGED TABLE a PARTITION OF id_registry FOR VALUES IN ('alpha')"
+            ),
+            |error| matches!(error, SequenceError::Layout { .. }),
+        ),
+        (
+            format!(
+                "CREATE TABLE id_registry {columns}, PRIMARY KEY (artifact_type, project_id));
+                 CREATE TABLE child (PRIMARY KEY (artifact_type, project_id))
+                     INHERITS (id_registry)"
+            ),
+            |error| matches!(error, SequenceError::NotUnique { .. }),
+        ),
+    ]
+}
+
 #[test]
 fn tables_that_could_issue_a_number_twice_are_refused() {
     let cluster = Cluster::shared();
     let database = cluster.database();
     let url = cluster.url(&database);
-    for (sql, is_right) in unfit() {
+    for (sql, is_right) in unfit().into_iter().chain(unfit_together()) {
         cluster.execute(&database, "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
         cluster.execute(&database, &sql);
         for made in [open(&url, Layout::registry()), making(&url, Layout::registry())] {
@@ -457,7 +466,10 @@ fn who_may_make_no_tables_uses_those_that_are_there() {
         &database,
         &format!(
             "CREATE ROLE {role} LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO {role};
-             CREATE ROLE {role}_reader LOGIN; GRANT SELECT ON id_registry TO {role}_reader"
+             CREATE ROLE {role}_reader LOGIN; GRANT SELECT ON id_registry TO {role}_reader;
+             CREATE ROLE {role}_part LOGIN; GRANT ALL ON id_reservations TO {role}_part;
+             GRANT SELECT, INSERT, UPDATE (last_assigned_id, updated_at) ON id_registry
+                 TO {role}_part"
         ),
     );
     let as_role = |role: &str| url.replace("orchestrator@", &format!("{role}@"));
@@ -467,6 +479,15 @@ fn who_may_make_no_tables_uses_those_that_are_there() {
     let mut reader = open(&as_role(&format!("{role}_reader")), Layout::registry()).unwrap();
     assert!(matches!(reader.counters().unwrap().as_slice(), [(_, Ok(2))]));
     assert!(ask(&mut reader, next(&us(), 1)).is_err());
+    // Who may write to some columns alone may not lock the table.
+    let mut part = open(&as_role(&format!("{role}_part")), Layout::registry()).unwrap();
+    assert_eq!(range(ask(&mut part, reserve(&us(), 2, HOUR))), (3, 4));
+    assert_eq!(range(ask(&mut part, next(&us(), 1))), (5, 5));
+    cluster.execute(&database, &trigger("BEFORE UPDATE", "RETURN old;"));
+    for request in [reserve(&us(), 1, HOUR), next(&us(), 1)] {
+        let error = ask(&mut part, request).unwrap_err();
+        assert!(matches!(error, SequenceError::Database { .. }), "{error:?}");
+    }
 }
 
 #[test]
