@@ -23,9 +23,6 @@ pub(super) struct Rows {
     triggers: Statement,
     /// The table's name, quoted.
     name: String,
-    /// Whether all of the table may be written to, and not only some columns: else it
-    /// cannot be locked.
-    pub(super) can_lock: bool,
     /// The highest number that the column can hold and that is an ID's.
     limit: i64,
     missing: MissingRow,
@@ -35,19 +32,15 @@ impl Rows {
     pub(super) async fn prepare(client: &Client, table: &Table) -> Result<Self, Error> {
         let (add, set, look, all) = (table.add(), table.set(), table.look(), table.all());
         // Sent together.
-        let can_lock = "SELECT has_table_privilege($1, 'UPDATE')";
-        let parameters = [&table.name as &(dyn ToSql + Sync)];
-        let (add, set, look, all, triggers, can_lock) = tokio::try_join!(
+        let (add, set, look, all, triggers) = tokio::try_join!(
             client.prepare(&add),
             client.prepare(&set),
             client.prepare(&look),
             client.prepare(&all),
-            client.prepare(HAS_TRIGGERS),
-            client.query_one(can_lock, &parameters)
+            client.prepare(HAS_TRIGGERS)
         )?;
-        let can_lock = can_lock.get(0);
         let Table { name, limit, missing, .. } = table.clone();
-        Ok(Self { add, set, look, all, triggers, name, can_lock, limit, missing })
+        Ok(Self { add, set, look, all, triggers, name, limit, missing })
     }
 
     /// Tells whether a trigger or a rule may change what is written. Of a transaction it
@@ -62,6 +55,17 @@ impl Rows {
     /// SERIALIZABLE begins with.
     pub(super) fn lock(&self) -> String {
         format!("LOCK TABLE {} IN ROW EXCLUSIVE MODE", self.name)
+    }
+
+    /// Tells whether that statement can be had: it needs a right to the whole table, and
+    /// not every server that speaks PostgreSQL's language has it. Leaves no transaction.
+    pub(super) async fn can_lock(&self, client: &Client) -> Result<bool, Error> {
+        let locked = client.batch_execute(&format!("BEGIN; {}", self.lock())).await;
+        client.batch_execute("ROLLBACK").await?;
+        match locked {
+            Err(error) if error.as_db_error().is_none() => Err(error),
+            locked => Ok(locked.is_ok()),
+        }
     }
 
     /// Has deferred triggers do now what they would do at the commit, of a transaction

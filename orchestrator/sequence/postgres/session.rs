@@ -42,6 +42,8 @@ pub(super) struct Session {
     rows: Rows,
     /// Whether a trigger may have changed what was written last.
     has_triggers: bool,
+    /// Whether they can be kept out; else each counter is looked at again.
+    can_lock: bool,
     clock: Statement,
     /// What only some requests need: an error where the table is not there, or not as
     /// it should be.
@@ -90,7 +92,8 @@ impl Session {
             false => Err(missing(ANSWERS)),
         };
         let has_triggers = rows.has_triggers(&client).await?;
-        Ok(Self { client, rows, has_triggers, clock, reservations, answers })
+        let can_lock = rows.can_lock(&client).await?;
+        Ok(Self { client, rows, has_triggers, can_lock, clock, reservations, answers })
     }
 
     /// Tells whether the connection is still there, as far as that can be seen.
@@ -210,7 +213,7 @@ impl Session {
 
     /// What begins a transaction that writes counters.
     fn begin_writing(&self) -> String {
-        match self.rows.can_lock {
+        match self.can_lock {
             true => format!("BEGIN; {}", self.rows.lock()),
             false => "BEGIN".to_owned(),
         }
@@ -252,7 +255,7 @@ impl Session {
         };
         let mut added = Vec::new();
         // Without the lock one may be added at any moment.
-        let looks_again = self.has_triggers || !self.rows.can_lock;
+        let looks_again = self.has_triggers || !self.can_lock;
         let standing = match looks_again {
             true => self.rows.standing(&self.client, plan.sums()).await.map_err(doing)?,
             false => HashMap::new(),
