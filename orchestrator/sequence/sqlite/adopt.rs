@@ -333,7 +333,7 @@ struct Damage(String);
 /// Returns what can still be read of the sequences in a damaged file.
 fn remains(path: &Path, layout: &Layout, busy_for: Duration) -> Vec<Counter> {
     let read = || {
-        let database = Database::open(path, false, busy_for)?;
+        let database = Database::open_damaged(path, busy_for)?;
         let statements = Statements::new(layout);
         database.retry("read the counters", || list(&database.conn, layout, &statements))
     };

@@ -88,6 +88,23 @@ impl Database {
         Ok(database)
     }
 
+    /// Opens what is left of a damaged file, only to read: what makes no sense in its
+    /// schema is passed over, and the other tables can still tell what they know.
+    pub(super) fn open_damaged(path: &Path, busy_for: Duration) -> Result<Self, SequenceError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(path, flags);
+        let conn = conn.map_err(|error| SequenceError::Database {
+            doing: "open the database",
+            source: Arc::new(error),
+        })?;
+        let database = Self { conn, path: path.to_owned(), file: identity(path)?, busy_for };
+        database.retry("open the database", || {
+            database.conn.busy_timeout(Duration::ZERO)?;
+            database.conn.pragma_update(None, "writable_schema", true)
+        })?;
+        Ok(database)
+    }
+
     /// Tells whether a log lies beside the file, which may know more than the file does.
     fn has_log(&self) -> Result<bool, SequenceError> {
         has_log(&self.path)

@@ -100,6 +100,21 @@ fn what_a_damaged_database_still_says_counts() {
     assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0041\n");
 }
 
+#[test]
+fn a_damaged_schema_hides_no_number() {
+    let workshop = Workshop::with_chunks();
+    workshop.id(&format!("next {TASKS} --create --count 40")).ok();
+    workshop.item(5);
+    let path = workshop.path("chunks.sqlite3");
+    let mut bytes = fs::read(&path).unwrap();
+    let table = b"CREATE TABLE chunks";
+    let place = bytes.windows(table.len()).position(|found| found == table).unwrap();
+    bytes[place + 9] = b'X';
+    fs::write(&path, &bytes).unwrap();
+    workshop.id(&format!("next {TASKS}")).fails(8);
+    assert_eq!(workshop.id(REBUILD).ok(), "KABSD/TSK\t-\t40\tnew\n");
+}
+
 /// Overwrites a page that has nothing of the sequences: one of many rows of theirs, on
 /// pages behind.
 fn damage_a_page(workshop: &Workshop) {
