@@ -427,6 +427,7 @@ fn sequence(error: &SequenceError) -> Kind {
             BUSY
         }
         SequenceError::Replaced { .. }
+        | SequenceError::Linked { .. }
         | SequenceError::NotADatabase { .. }
         | SequenceError::OtherColumns { .. }
         | SequenceError::NotUnique { .. }
@@ -447,6 +448,7 @@ fn sequence_hint(error: &SequenceError) -> Option<&'static str> {
         SequenceError::NoTable { .. } => {
             "`id sync --create` makes it with the IDs that exist; `id next --create` starts at 1"
         }
+        SequenceError::Linked { .. } => "`find DIR -samefile FILE` shows the other names",
         SequenceError::NotADatabase { .. } => {
             "`id sync --rebuild` makes it anew from the IDs that exist, and keeps this file"
         }

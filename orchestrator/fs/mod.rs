@@ -25,7 +25,7 @@ pub use atomic::{
 pub use error::FsError;
 pub use lock::{FileLock, HeldBy, Holder, LockError};
 pub use read::{
-    Entry, Kind, Stamp, hash, hash_file, is_same_mount, link_stamp, link_target, list, read,
+    Entry, Kind, Stamp, hash, hash_file, is_same_mount, link_stamp, link_target, list, names, read,
     read_head, read_if_exists, resolve, stamp,
 };
 pub use stream::{OutputFile, open, open_output, tail};

@@ -147,6 +147,17 @@ pub fn stamp(path: &Path) -> Result<Option<Stamp>, FsError> {
     Ok(metadata.as_ref().map(Stamp::of))
 }
 
+/// Returns how many names a file has, links followed: 0 where there is none, and 1 where
+/// the system does not tell.
+pub fn names(path: &Path) -> Result<u64, FsError> {
+    let metadata = present(fs::metadata(path)).map_err(FsError::one("examine", path))?;
+    #[cfg(unix)]
+    let names = |metadata: &Metadata| std::os::unix::fs::MetadataExt::nlink(metadata);
+    #[cfg(not(unix))]
+    let names = |_: &Metadata| 1;
+    Ok(metadata.as_ref().map_or(0, names))
+}
+
 /// Returns the stamp of the name itself: of a link, not of what it leads to.
 pub fn link_stamp(path: &Path) -> Result<Option<Stamp>, FsError> {
     let metadata = present(fs::symlink_metadata(path)).map_err(FsError::one("examine", path))?;

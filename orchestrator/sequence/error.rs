@@ -74,6 +74,18 @@ pub enum SequenceError {
         /// The file.
         path: PathBuf,
     },
+    /// The database file has several names (hard links). SQLite keeps the log, and what
+    /// its locks lie on, by the name: two processes that use one each see nothing of
+    /// each other.
+    #[error(
+        "{path} has {names} names (hard links), and SQLite has a log and locks for each: numbers would come twice; remove the other names, or put a copy in the place of this one"
+    )]
+    Linked {
+        /// The file.
+        path: PathBuf,
+        /// How many names it has.
+        names: u64,
+    },
     /// The file is no database, or a damaged one.
     #[error(
         "{path} is not a database, or damaged; `id sync --rebuild` makes it anew from the IDs that exist"
@@ -191,7 +203,7 @@ pub enum SequenceError {
 /// A counter that did not become what was written to it.
 #[derive(Debug, thiserror::Error)]
 #[error("the counter of {key} does not keep what is written to it; look for a trigger or a rule")]
-struct NotKept {
+pub(super) struct NotKept {
     key: Key,
 }
 

@@ -29,6 +29,6 @@ pub use log::LogEntry;
 pub use run::{Event, Halt, RunReport};
 pub use sequence::{
     Confirmation, DuplicateId, Expiry, FilesReport, KeyParts, MalformedFile, SequenceState,
-    SequenceStatus, SequencesReport, SyncReport, SyncedSequence, key_parts,
+    SequenceStatus, SequencesReport, SyncReport, SyncedSequence, UnsyncedSequence, key_parts,
 };
 pub use status::{Counts, Question, RunningProcess, Status, Underway, Upcoming, Waiting};

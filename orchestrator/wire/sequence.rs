@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::ErrorReport;
 use crate::sequence::adopt::{Duplicate, Findings, Malformed};
 use crate::sequence::{Key, Layout};
 
@@ -91,6 +92,15 @@ pub struct SyncedSequence {
     pub now: u32,
 }
 
+/// A sequence that `id sync` could not raise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnsyncedSequence {
+    /// Which one.
+    pub key: KeyParts,
+    /// Why.
+    pub error: ErrorReport,
+}
+
 /// The answer of `id sync`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SyncReport {
@@ -102,6 +112,8 @@ pub struct SyncReport {
     pub kept: Option<String>,
     /// The sequences, by key.
     pub sequences: Vec<SyncedSequence>,
+    /// Those that could not be raised, which says nothing of the others.
+    pub failed: Vec<UnsyncedSequence>,
     /// What else was found.
     #[serde(flatten)]
     pub files: FilesReport,
@@ -178,11 +190,12 @@ mod tests {
             rebuilt: false,
             kept: None,
             sequences: vec![synced],
+            failed: Vec::new(),
             files: FilesReport::default(),
         };
         assert_eq!(
             serde_json::to_string(&report).unwrap(),
-            r#"{"dry_run":true,"rebuilt":false,"kept":null,"sequences":[{"key":{"project":"p","type":"US"},"found":28,"before":null,"now":28}],"duplicates":[],"malformed":[]}"#
+            r#"{"dry_run":true,"rebuilt":false,"kept":null,"sequences":[{"key":{"project":"p","type":"US"},"found":28,"before":null,"now":28}],"failed":[],"duplicates":[],"malformed":[]}"#
         );
     }
 }

@@ -93,10 +93,14 @@ impl<'a> Survey<'a> {
     /// Returns whether it is one.
     pub fn add_value(&mut self, value: &str) -> bool {
         let value = value.trim();
-        let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+        // A column of fractions writes whole numbers as `41.0`.
+        let is_whole = |fraction: &str| fraction.bytes().all(|byte| byte == b'0');
+        let whole = value.split_once('.').filter(|(_, fraction)| is_whole(fraction));
+        let digits = whole.map_or(value, |(digits, _)| digits);
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         if is_number
             && let Some(key) = self.reader.key()
-            && let Ok(number) = value.parse()
+            && let Ok(number) = digits.parse()
         {
             let key = key.clone();
             self.findings.count(key, number, value);
@@ -301,11 +305,15 @@ mod tests {
         let layout = Layout::prefix_type();
         let reader =
             || Survey::new(IdReader::new(&layout, &[("prefix", "K"), ("type", "T")]).unwrap());
-        let feeds: [fn(&mut Survey<'_>); 5] = [
+        let feeds: [fn(&mut Survey<'_>); 6] = [
             |survey| file(survey, "x.md", "---\nid: K-T-0041\n---\n"),
             |survey| file(survey, "K-T-41.md", ""),
             |survey| {
                 assert!(survey.add_value("41") && !survey.add_value("-42") && !survey.add_value(""))
+            },
+            |survey| {
+                assert!(survey.add_value("41.0") && survey.add_value("3.00"));
+                assert!(!survey.add_value("42.5") && !survey.add_value(".0"));
             },
             |survey| survey.add_path(Path::new("a/K-T-00041_b.txt")),
             |survey| survey.add_subject("K-T-41"),

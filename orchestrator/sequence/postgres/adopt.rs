@@ -88,6 +88,7 @@ async fn raise_all(
         [] => Vec::new(),
         raises => rows.raise(client, raises).await.map_err(doing)?,
     };
+    rows.fire(client).await.map_err(doing)?;
     let of_raises = raises.iter().zip(&raised).filter(|(_, raised)| raised.is_ok());
     let of_raises = of_raises.map(|((key, to), _)| (key, *to));
     let lost = rows.lost(client, of_raises, &HashMap::new(), std::iter::empty()).await;

@@ -120,7 +120,7 @@ impl PostgresBackend {
 
     /// Returns how long a batch may take.
     fn patience(&self) -> Duration {
-        ANSWER_TIMEOUT.max(self.options.busy_for.saturating_add(MORE_THAN_LOCKS))
+        patience(self.options.busy_for)
     }
 
     /// Returns the session, a new one where the old one is gone.
@@ -154,7 +154,7 @@ impl PostgresBackend {
         let begin = Instant::now();
         let (mut conflicts, mut losses) = (0, 0);
         loop {
-            let session = self.session().map_err(Failure::Refused)?;
+            let mut session = self.session().map_err(Failure::Refused)?;
             let Some(done) = self.wait(session.commit(&self.layout, requests, &self.floors)) else {
                 let waited = begin.elapsed();
                 return Err(Failure::Unknown(SequenceError::TimedOut { waited }));
@@ -274,10 +274,28 @@ impl Drop for PostgresBackend {
     }
 }
 
+/// Returns how long a batch may take where locks are waited for so long: the wait that
+/// somebody asked for must not be cut off.
+fn patience(busy_for: Duration) -> Duration {
+    ANSWER_TIMEOUT.max(busy_for.saturating_add(MORE_THAN_LOCKS))
+}
+
 /// Doubles from half a millisecond, with as much again by chance, so that two
 /// servers do not meet again.
 fn pause_after(conflicts: u32) -> Duration {
     let base = Duration::from_micros(250 << conflicts.min(10)).min(MAX_PAUSE);
     let chance = RandomState::new().build_hasher().finish() % 1_000;
     base + base.mul_f64(chance as f64 / 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_long_for_locks_is_not_cut_off() {
+        let of = |seconds| patience(Duration::from_secs(seconds)).as_secs();
+        assert_eq!([of(0), of(5), of(25), of(26), of(3600)], [30, 30, 30, 31, 3605]);
+        assert_eq!(patience(Duration::MAX), Duration::MAX);
+    }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
-use super::table::Table;
+use super::table::{HAS_TRIGGERS, Table};
 use crate::sequence::{Counter, Key, MissingRow, SequenceError, Sum};
 
 /// The statements on a table of sequences, ready to run.
@@ -20,10 +20,11 @@ pub(super) struct Rows {
     set: Statement,
     look: Statement,
     all: Statement,
+    triggers: Statement,
+    /// The table's name, quoted.
+    name: String,
     /// The highest number that the column can hold and that is an ID's.
     limit: i64,
-    /// Whether a trigger or a rule may change what is written.
-    pub(super) has_triggers: bool,
     missing: MissingRow,
 }
 
@@ -31,27 +32,59 @@ impl Rows {
     pub(super) async fn prepare(client: &Client, table: &Table) -> Result<Self, Error> {
         let (add, set, look, all) = (table.add(), table.set(), table.look(), table.all());
         // Sent together.
-        let (add, set, look, all) = tokio::try_join!(
+        let (add, set, look, all, triggers) = tokio::try_join!(
             client.prepare(&add),
             client.prepare(&set),
             client.prepare(&look),
-            client.prepare(&all)
+            client.prepare(&all),
+            client.prepare(HAS_TRIGGERS)
         )?;
-        let Table { limit, has_triggers, missing, .. } = *table;
-        Ok(Self { add, set, look, all, limit, has_triggers, missing })
+        let Table { name, limit, missing, .. } = table.clone();
+        Ok(Self { add, set, look, all, triggers, name, limit, missing })
     }
 
-    /// Returns where counters stand, by their keys, and locks them; nothing where no
-    /// trigger could change what is written. Done in a transaction.
+    /// Tells whether a trigger or a rule may change what is written. Of a transaction it
+    /// says the truth to the end of it once [`Rows::lock`] has come first.
+    pub(super) async fn has_triggers(&self, client: &Client) -> Result<bool, Error> {
+        let found = client.query_opt(&self.triggers, &[&self.name]).await?;
+        Ok(found.is_some_and(|row| row.get(0)))
+    }
+
+    /// The statement that keeps triggers from being added until the transaction ends,
+    /// and nobody from writing. Sent before any other, also those which a snapshot of
+    /// SERIALIZABLE begins with.
+    pub(super) fn lock(&self) -> String {
+        format!("LOCK TABLE {} IN ROW EXCLUSIVE MODE", self.name)
+    }
+
+    /// Tells whether that statement can be had: it needs a right to the whole table, and
+    /// not every server that speaks PostgreSQL's language has it. Leaves no transaction.
+    pub(super) async fn can_lock(&self, client: &Client) -> Result<bool, Error> {
+        let locked = client.batch_execute(&format!("BEGIN; {}", self.lock())).await;
+        client.batch_execute("ROLLBACK").await?;
+        match locked {
+            Err(error) if error.as_db_error().is_none() => Err(error),
+            locked => Ok(locked.is_ok()),
+        }
+    }
+
+    /// Has deferred triggers do now what they would do at the commit, of a transaction
+    /// that does nothing more than take numbers.
+    pub(super) async fn fire(&self, client: &Client) -> Result<(), Error> {
+        client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await
+    }
+
+    /// Returns where counters stand, by their keys, and locks them. Done in a
+    /// transaction, where a trigger could change what is written.
     pub(super) async fn standing(
         &self,
         client: &Client,
         sums: &[Sum],
     ) -> Result<HashMap<Vec<String>, i64>, Error> {
-        if !self.has_triggers || sums.is_empty() {
-            return Ok(HashMap::new());
+        match sums {
+            [] => Ok(HashMap::new()),
+            sums => self.look(client, sums.iter().map(|sum| &sum.key)).await,
         }
-        self.look(client, sums.iter().map(|sum| &sum.key)).await
     }
 
     /// Returns a sequence whose counter is below what was written to it, if there is one:
@@ -65,9 +98,6 @@ impl Rows {
         standing: &HashMap<Vec<String>, i64>,
         added: impl Iterator<Item = (&'a Sum, u32)>,
     ) -> Result<Option<&'a Key>, Error> {
-        if !self.has_triggers {
-            return Ok(None);
-        }
         let after = |(sum, before): (&'a Sum, u32)| {
             let stood = standing.get(sum.key.values()).copied().unwrap_or(0);
             (&sum.key, stood.max(before.into()) + i64::from(sum.fitting(before)))

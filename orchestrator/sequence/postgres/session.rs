@@ -1,14 +1,20 @@
 //! A connection that knows its tables, and one batch on it.
 //!
 //! ```text
-//! numbers alone        one statement, which is its own transaction
-//! anything else        BEGIN, clock, known answers
+//! numbers alone        one statement, which is its own transaction; triggers
+//! anything else        BEGIN, triggers, clock, known answers
 //!                      raise, add
 //!                      reservations, answers, confirmations, COMMIT
 //! ```
 //! Each line is one round trip: what does not wait for an answer is sent at once.
 //! Where a statement fails, the server takes the COMMIT behind it for a ROLLBACK.
+//!
+//! Another program may add a trigger at any time, and one that holds a counter would let
+//! numbers come twice. So each batch looks: in a transaction under a lock that keeps
+//! triggers out, for numbers alone behind their statement. Those that a trigger may have
+//! touched are not told, and others are taken in a transaction.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,7 +29,8 @@ use super::side::{ANSWERS, Answers, NewAnswers, Reservations, reservations};
 use super::table::Table;
 use crate::sequence::floors::Floors;
 use crate::sequence::{
-    Action, Counter, Known, Layout, MAX_EXPIRED, Plan, Reply, Request, SequenceError, Settled, Sum,
+    Action, Counter, Key, Known, Layout, MAX_EXPIRED, Plan, Reply, Request, SequenceError, Settled,
+    Sum,
 };
 
 type Outcome = Result<Reply, SequenceError>;
@@ -33,6 +40,10 @@ type Outcome = Result<Reply, SequenceError>;
 pub(super) struct Session {
     client: Client,
     rows: Rows,
+    /// Whether a trigger may have changed what was written last.
+    has_triggers: bool,
+    /// Whether they can be kept out; else each counter is looked at again.
+    can_lock: bool,
     clock: Statement,
     /// What only some requests need: an error where the table is not there, or not as
     /// it should be.
@@ -64,18 +75,25 @@ impl Session {
         let clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
         let rows = Rows::prepare(&client, table).await?;
         let clock = client.prepare(clock).await?;
-        let exists = "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL";
+        let exists = "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL, \
+             EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass($1) \
+             AND a.attname = 'confirmed' AND NOT a.attnotnull)";
         let exists = client.query_one(exists, &[&reservations(layout), &ANSWERS]).await?;
         let missing = |table: &str| SequenceError::NoTable { table: table.to_owned() };
         let reservations = match exists.get(0) {
-            true => usable("use the reservations", Reservations::prepare(&client, layout).await)?,
+            true => {
+                let prepared = Reservations::prepare(&client, layout, exists.get(2)).await;
+                usable("use the reservations", prepared)?
+            }
             false => Err(missing(reservations(layout))),
         };
         let answers = match exists.get(1) {
             true => usable("use the kept answers", Answers::prepare(&client).await)?,
             false => Err(missing(ANSWERS)),
         };
-        Ok(Self { client, rows, clock, reservations, answers })
+        let has_triggers = rows.has_triggers(&client).await?;
+        let can_lock = rows.can_lock(&client).await?;
+        Ok(Self { client, rows, has_triggers, can_lock, clock, reservations, answers })
     }
 
     /// Tells whether the connection is still there, as far as that can be seen.
@@ -111,7 +129,7 @@ impl Session {
 
     /// Carries out a batch, and leaves no transaction open.
     pub(super) async fn commit(
-        &self,
+        &mut self,
         layout: &Layout,
         requests: &[Request],
         floors: &Floors,
@@ -120,8 +138,11 @@ impl Session {
             matches!(request.action, Action::Next { .. }) && request.idempotency.is_none()
         };
         // Where a trigger may change a counter after the statement, one is not enough.
-        if requests.iter().all(is_number) && !self.rows.has_triggers {
-            return self.numbers(layout, requests, floors).await;
+        if requests.iter().all(is_number) && !self.has_triggers {
+            let outcomes = self.numbers(layout, requests, floors).await?;
+            if !self.has_triggers {
+                return Ok(outcomes);
+            }
         }
         let done = self.transaction(layout, requests, floors).await;
         if matches!(done, Err(ref failure) if failure.is_connected()) {
@@ -135,17 +156,27 @@ impl Session {
         done.map_err(|error| before_commit("roll back", error))
     }
 
-    /// Numbers alone: no clock, nothing beside them, one statement.
+    /// Numbers alone: no clock, nothing beside them, one statement. Not to be told where
+    /// there is a trigger now.
     async fn numbers(
-        &self,
+        &mut self,
         layout: &Layout,
         requests: &[Request],
         floors: &Floors,
     ) -> Result<Vec<Outcome>, Failure> {
         let plan = Plan::new(layout, requests, &Known::new());
-        let added = self.rows.add(&self.client, plan.sums()).await;
+        // In this order, and the second does not wait for the first.
+        let (added, has_triggers) = tokio::join!(
+            biased;
+            self.rows.add(&self.client, plan.sums()),
+            self.rows.has_triggers(&self.client)
+        );
         let added = added.map_err(|error| in_commit("take numbers", error))?;
+        self.has_triggers = has_triggers.map_err(|error| in_commit("take numbers", error))?;
         let rest = rest(plan.sums(), &added);
+        if self.has_triggers {
+            return Ok(Vec::new());
+        }
         let looked = if rest.is_empty() { Ok(Vec::new()) } else { self.add_rest(&rest).await };
         // The others have theirs by now; only these hear of what went wrong here.
         let looked = looked.unwrap_or_else(|failure| {
@@ -158,19 +189,59 @@ impl Session {
 
     async fn add_rest(&self, rest: &[&Sum]) -> Result<Vec<Result<u32, SequenceError>>, Failure> {
         let doing = "take numbers";
-        let begun = self.client.batch_execute("BEGIN").await;
+        let begun = self.client.batch_execute(&self.begin_writing()).await;
         begun.map_err(|error| before_commit(doing, error))?;
-        let looked = self.rows.add_rest(&self.client, rest).await;
+        let looked = self.add_rest_and_look(rest).await;
         if looked.is_err() {
             self.roll_back().await?;
         }
-        let looked = looked.map_err(|error| before_commit(doing, error))?;
+        let looked = looked?;
         let committed = self.client.batch_execute("COMMIT").await;
         committed.map_err(|error| in_commit(doing, error)).map(|()| looked)
     }
 
-    async fn transaction(
+    async fn add_rest_and_look(
         &self,
+        rest: &[&Sum],
+    ) -> Result<Vec<Result<u32, SequenceError>>, Failure> {
+        let added = self.rows.add_rest(&self.client, rest).await;
+        let added = added.map_err(|error| before_commit("take numbers", error))?;
+        let of_sums = rest.iter().copied().zip(&added);
+        self.look_again(&[], &[], of_sums, &HashMap::new()).await?;
+        Ok(added)
+    }
+
+    /// What begins a transaction that writes counters.
+    fn begin_writing(&self) -> String {
+        match self.can_lock {
+            true => format!("BEGIN; {}", self.rows.lock()),
+            false => "BEGIN".to_owned(),
+        }
+    }
+
+    /// Lets triggers do before the commit what they would do with it, and checks that
+    /// counters are still what was written.
+    async fn look_again<'a>(
+        &self,
+        raises: &'a [(Key, u32)],
+        raised: &[Result<Option<u32>, SequenceError>],
+        added: impl Iterator<Item = (&'a Sum, &'a Result<u32, SequenceError>)>,
+        standing: &HashMap<Vec<String>, i64>,
+    ) -> Result<(), Failure> {
+        let doing = |error| before_commit("take numbers", error);
+        self.rows.fire(&self.client).await.map_err(doing)?;
+        let of_raises = raises.iter().zip(raised).filter(|(_, raised)| raised.is_ok());
+        let of_raises = of_raises.map(|((key, to), _)| (key, *to));
+        let of_sums = added.filter_map(|(sum, added)| Some((sum, *added.as_ref().ok()?)));
+        let lost = self.rows.lost(&self.client, of_raises, standing, of_sums).await;
+        match lost.map_err(doing)? {
+            Some(key) => Err(Failure::BadData(SequenceError::not_kept(key))),
+            None => Ok(()),
+        }
+    }
+
+    async fn transaction(
+        &mut self,
         layout: &Layout,
         requests: &[Request],
         floors: &Floors,
@@ -183,7 +254,12 @@ impl Session {
             raises => self.rows.raise(&self.client, raises).await.map_err(doing)?,
         };
         let mut added = Vec::new();
-        let standing = self.rows.standing(&self.client, plan.sums()).await.map_err(doing)?;
+        // Without the lock one may be added at any moment.
+        let looks_again = self.has_triggers || !self.can_lock;
+        let standing = match looks_again {
+            true => self.rows.standing(&self.client, plan.sums()).await.map_err(doing)?,
+            false => HashMap::new(),
+        };
         if !plan.sums().is_empty() {
             let sums = self.rows.add(&self.client, plan.sums()).await.map_err(doing)?;
             let rest = rest(plan.sums(), &sums);
@@ -193,13 +269,9 @@ impl Session {
             };
             added = merge(sums, looked);
         }
-        let of_raises = plan.raises().iter().zip(&raised).filter(|(_, raised)| raised.is_ok());
-        let of_raises = of_raises.map(|((key, to), _)| (key, *to));
-        let of_sums = plan.sums().iter().zip(&added);
-        let of_sums = of_sums.filter_map(|(sum, added)| Some((sum, *added.as_ref().ok()?)));
-        let lost = self.rows.lost(&self.client, of_raises, &standing, of_sums).await;
-        if let Some(key) = lost.map_err(doing)? {
-            return Err(Failure::BadData(SequenceError::not_kept(key)));
+        if looks_again {
+            let of_sums = plan.sums().iter().zip(&added);
+            self.look_again(plan.raises(), &raised, of_sums, &standing).await?;
         }
         let added = floors.check(plan.sums(), added);
         if plan.probes() {
@@ -215,7 +287,7 @@ impl Session {
         Ok(settled.outcomes(&confirmed, &deleted))
     }
 
-    async fn begin(&self, requests: &[Request]) -> Result<(Timestamp, Known), Failure> {
+    async fn begin(&mut self, requests: &[Request]) -> Result<(Timestamp, Known), Failure> {
         let questions = Plan::questions(requests);
         let known = async {
             match &self.answers {
@@ -225,15 +297,28 @@ impl Session {
                 _ => Ok(Known::new()),
             }
         };
+        let is_beside = |request: &Request| {
+            matches!(request.action, Action::Confirm(_) | Action::Expire { .. })
+        };
+        let writes = !requests.iter().all(is_beside);
+        let begin = if writes { self.begin_writing() } else { "BEGIN".to_owned() };
+        let has_triggers = async {
+            match writes {
+                true => self.rows.has_triggers(&self.client).await,
+                false => Ok(self.has_triggers),
+            }
+        };
         // In this order, and none waits for the one before it.
-        let (begun, now, known) = tokio::join!(
+        let (begun, has_triggers, now, known) = tokio::join!(
             biased;
-            self.client.batch_execute("BEGIN"),
+            self.client.batch_execute(&begin),
+            has_triggers,
             self.client.query_one(&self.clock, &[]),
             known
         );
         let doing = |error| before_commit("begin a transaction", error);
         begun.map_err(doing)?;
+        self.has_triggers = has_triggers.map_err(doing)?;
         let micros = now.map_err(doing)?.get(0);
         // PostgreSQL's clock goes further than jiff's.
         let now = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX);

@@ -32,7 +32,13 @@ pub(super) struct Reservations {
 }
 
 impl Reservations {
-    pub(super) async fn prepare(client: &Client, layout: &Layout) -> Result<Self, Error> {
+    /// Prepares the statements; `may_be_null` says that another program made the column
+    /// `confirmed`, and that the index of what is open does not have all of it.
+    pub(super) async fn prepare(
+        client: &Client,
+        layout: &Layout,
+        may_be_null: bool,
+    ) -> Result<Self, Error> {
         let table = reservations(layout);
         let (columns, values) = match layout.layout_name() {
             "registry" => ("artifact_type, project_id", "r.key ->> 0, r.key ->> 1"),
@@ -52,11 +58,14 @@ impl Reservations {
             "UPDATE {table} r SET confirmed = TRUE WHERE r.reservation_id = ANY ($1::uuid[]) \
              AND (r.confirmed OR r.expires_at > clock_timestamp()) RETURNING r.reservation_id"
         );
+        let is_open = if may_be_null { "r.confirmed IS NOT TRUE" } else { "NOT r.confirmed" };
+        // Asked twice, since rows of two partitions may have the same place.
+        let is_old = format!(
+            "{is_open} AND r.expires_at < clock_timestamp() - $1::float8 * interval '1 second'"
+        );
         let delete = format!(
-            "DELETE FROM {table} r WHERE NOT r.confirmed AND r.ctid = ANY (ARRAY(\
-             SELECT e.ctid FROM {table} e WHERE NOT e.confirmed \
-             AND e.expires_at < clock_timestamp() - $1::float8 * interval '1 second' \
-             LIMIT {MAX_EXPIRED}))"
+            "DELETE FROM {table} r WHERE {is_old} AND r.ctid = ANY (ARRAY(\
+             SELECT r.ctid FROM {table} r WHERE {is_old} LIMIT {MAX_EXPIRED}))"
         );
         let (insert, confirm, delete) = tokio::try_join!(
             client.prepare(&insert),

@@ -16,7 +16,10 @@ use crate::sequence::{Layout, MissingRow, SequenceError};
 
 /// What the catalog says of a table: `$1` its name, `$2` the key columns.
 const DESCRIBE: &str = "
-SELECT c.relkind IN ('r', 'p'), c.relpersistence = 'p',
+SELECT c.relkind IN ('r', 'p'),
+       c.relpersistence = 'p' AND NOT EXISTS(
+              SELECT FROM pg_partition_tree(c.oid) p JOIN pg_class k ON k.oid = p.relid
+              WHERE k.relpersistence <> 'p'),
        ARRAY(SELECT a.attname::text FROM pg_attribute a
              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
              ORDER BY a.attnum),
@@ -31,9 +34,13 @@ SELECT c.relkind IN ('r', 'p'), c.relpersistence = 'p',
                             AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
                           ORDER BY 1)
                   = ARRAY(SELECT * FROM unnest($2::text[]) ORDER BY 1)),
-       c.relhasrules OR EXISTS(SELECT FROM pg_trigger g WHERE NOT g.tgisinternal
-              AND (g.tgrelid = c.oid
-                   OR g.tgrelid IN (SELECT p.relid FROM pg_partition_tree(c.oid) p)))
+       c.relkind = 'r' AND EXISTS(SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
+FROM pg_class c WHERE c.oid = to_regclass($1)";
+
+/// Tells whether a trigger or a rule may change what is written to the table `$1`.
+pub(super) const HAS_TRIGGERS: &str = "
+SELECT c.relhasrules OR EXISTS(SELECT FROM pg_trigger g WHERE NOT g.tgisinternal
+         AND g.tgrelid = ANY (c.oid || ARRAY(SELECT p.relid::oid FROM pg_partition_tree(c.oid) p)))
 FROM pg_class c WHERE c.oid = to_regclass($1)";
 
 /// The column of what is asked for; no layout's column has a space in its name.
@@ -43,7 +50,7 @@ const NUMBER: &str = "\"the number\"";
 #[derive(Debug, Clone)]
 pub(super) struct Table {
     /// Its name, quoted.
-    name: String,
+    pub(super) name: String,
     /// The key columns, quoted.
     keys: Vec<String>,
     /// The column of the last number issued, quoted.
@@ -52,8 +59,6 @@ pub(super) struct Table {
     touched: Option<String>,
     /// The highest number that the column holds and that is an ID's.
     pub(super) limit: i64,
-    /// Whether a trigger or a rule may change what is written to it.
-    pub(super) has_triggers: bool,
     pub(super) missing: MissingRow,
 }
 
@@ -98,7 +103,8 @@ impl Table {
         if !keys.iter().all(is_text) {
             return problem("has a key column that is neither text nor varchar");
         }
-        if !row.get::<_, bool>(4) {
+        // A unique index is of one table, and those that inherit are read with it.
+        if !row.get::<_, bool>(4) || row.get(5) {
             return Err(SequenceError::NotUnique { table: table() });
         }
         let limit = match type_of(layout.value_column()) {
@@ -114,7 +120,6 @@ impl Table {
             value: quoted(layout.value_column()),
             touched: touched.map(quoted),
             limit,
-            has_triggers: row.get(5),
             missing: layout.missing_row(),
         })
     }

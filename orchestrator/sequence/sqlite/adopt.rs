@@ -29,7 +29,8 @@ const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// What is put at the end of a damaged file's name, before the time.
 const DAMAGED: &str = ".damaged-";
 
-/// What is put at the end of the name of a file that a rebuild makes.
+/// What is put at the end of the name of a file that is being made, before 32 digits.
+const NEW: &str = ".new-";
 const REBUILDING: &str = ".rebuilding-";
 
 /// Sequences and the numbers that they are raised to.
@@ -93,25 +94,37 @@ pub fn column(
 /// file is made where it is missing.
 ///
 /// # Errors
-/// Those of opening the file. What is wrong with a single sequence is in the answer.
+/// Those of opening the file; [`SequenceError::Busy`] where somebody else is making it.
+/// What is wrong with a single sequence is in the answer.
 pub fn make_and_raise(
     path: &Path,
     layout: &Layout,
     raises: &Raises,
+    holder: &Holder,
     busy_for: Duration,
 ) -> Result<Raised, SequenceError> {
     match Database::open(path, false, busy_for) {
         Ok(database) => raise_all(&database, layout, raises, false),
         Err(SequenceError::Missing { path }) => {
             let path = place(&path)?;
-            let (new, raised) = build_beside(&path, ".new-", layout, raises, &[], busy_for)?;
-            match put(&new, &path)? {
-                true => Ok(raised),
-                // Somebody made it just now.
-                false => raise_all(&Database::open(&path, false, busy_for)?, layout, raises, false),
-            }
+            locked(&path, holder, busy_for, || make_locked(&path, layout, raises, busy_for))
         }
         Err(error) => Err(error),
+    }
+}
+
+fn make_locked(
+    path: &Path,
+    layout: &Layout,
+    raises: &Raises,
+    busy_for: Duration,
+) -> Result<Raised, SequenceError> {
+    sweep(path)?;
+    let (new, raised) = build_beside(path, NEW, layout, raises, &[], busy_for)?;
+    match put(&new, path)? {
+        true => Ok(raised),
+        // Somebody made it just now.
+        false => raise_all(&Database::open(path, false, busy_for)?, layout, raises, false),
     }
 }
 
@@ -131,12 +144,22 @@ pub fn rebuild(
     busy_for: Duration,
 ) -> Result<Rebuilt, SequenceError> {
     let path = place(path)?;
-    let lock = FileLock::acquire(&with_end(&path, ".rebuild"), busy_for, holder);
+    locked(&path, holder, busy_for, || rebuild_locked(&path, layout, raises, now, busy_for))
+}
+
+/// Runs what makes a file with the lock that all who make it take.
+fn locked<T>(
+    path: &Path,
+    holder: &Holder,
+    busy_for: Duration,
+    make: impl FnOnce() -> Result<T, SequenceError>,
+) -> Result<T, SequenceError> {
+    let lock = FileLock::acquire(&with_end(path, ".rebuild"), busy_for, holder);
     let lock = lock.map_err(|error| match error {
         LockError::Busy { waited, .. } => SequenceError::Busy { waited },
         LockError::File(error) => failed("lock the rebuild")(error),
     })?;
-    let done = rebuild_locked(&path, layout, raises, now, busy_for);
+    let done = make();
     fs::remove_if_exists(lock.path()).map_err(failed("end the rebuild"))?;
     done
 }
@@ -211,12 +234,25 @@ fn rebuild_locked(
     Ok(Rebuilt { raises, raised, was_made: true, kept, others })
 }
 
-/// Removes what rebuilds that were killed had begun to make.
+/// Removes what others that were killed had begun to make. Those who live have the lock.
 fn sweep(path: &Path) -> Result<(), SequenceError> {
-    for file in beside(path, REBUILDING)? {
-        fs::remove_if_exists(&file).map_err(failed("remove"))?;
+    for more in [NEW, REBUILDING] {
+        let begin = with_end(path, more).as_os_str().len();
+        for file in beside(path, more)? {
+            if is_of_ours(&file.as_os_str().as_encoded_bytes()[begin..]) {
+                fs::remove_if_exists(&file).map_err(failed("remove"))?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Tells whether the end of a name is one that we gave: a person may keep a copy under
+/// a name that begins like ours.
+fn is_of_ours(end: &[u8]) -> bool {
+    let Some((id, companion)) = end.split_at_checked(32) else { return false };
+    let is_id = id.iter().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte));
+    is_id && (companion.is_empty() || COMPANIONS.iter().any(|end| end.as_bytes() == companion))
 }
 
 /// Takes the write lock of a damaged file, where it has one to take.
@@ -297,7 +333,7 @@ struct Damage(String);
 /// Returns what can still be read of the sequences in a damaged file.
 fn remains(path: &Path, layout: &Layout, busy_for: Duration) -> Vec<Counter> {
     let read = || {
-        let database = Database::open(path, false, busy_for)?;
+        let database = Database::open_damaged(path, busy_for)?;
         let statements = Statements::new(layout);
         database.retry("read the counters", || list(&database.conn, layout, &statements))
     };

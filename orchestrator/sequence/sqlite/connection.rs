@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use crate::fs;
 use crate::sequence::SequenceError;
@@ -88,6 +88,23 @@ impl Database {
         Ok(database)
     }
 
+    /// Opens what is left of a damaged file, only to read: what makes no sense in its
+    /// schema is passed over, and the other tables can still tell what they know.
+    pub(super) fn open_damaged(path: &Path, busy_for: Duration) -> Result<Self, SequenceError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(path, flags);
+        let conn = conn.map_err(|error| SequenceError::Database {
+            doing: "open the database",
+            source: Arc::new(error),
+        })?;
+        let database = Self { conn, path: path.to_owned(), file: identity(path)?, busy_for };
+        database.retry("open the database", || {
+            database.conn.busy_timeout(Duration::ZERO)?;
+            database.conn.pragma_update(None, "writable_schema", true)
+        })?;
+        Ok(database)
+    }
+
     /// Tells whether a log lies beside the file, which may know more than the file does.
     fn has_log(&self) -> Result<bool, SequenceError> {
         has_log(&self.path)
@@ -140,6 +157,14 @@ impl Database {
         }
     }
 
+    /// Checks that no other process can come by another name.
+    pub(super) fn check_names(&self) -> Result<(), SequenceError> {
+        match fs::names(&self.path).map_err(file_error)? {
+            names @ 2.. => Err(SequenceError::Linked { path: self.path.clone(), names }),
+            _ => Ok(()),
+        }
+    }
+
     /// Tells whether nothing was ever written to the file.
     pub(super) fn is_empty(&self) -> Result<bool, SequenceError> {
         let stamp = fs::stamp(&self.path).map_err(file_error)?;
@@ -184,6 +209,7 @@ impl Database {
     ) -> Result<T, SequenceError> {
         self.retry("lock the database", || self.conn.execute_batch("BEGIN IMMEDIATE"))?;
         let rollback = Rollback(&self.conn);
+        self.check_names()?;
         let made = f(&self.conn)?;
         if self.conn.is_autocommit() {
             // As by a trigger that says RAISE(ROLLBACK).
@@ -264,7 +290,37 @@ pub(super) fn fault(
             | ErrorCode::DatabaseLocked
             | ErrorCode::FileLockingProtocolFailed,
         ) => SequenceError::Busy { waited: Duration::ZERO },
-        _ => SequenceError::Database { doing, source: source(error) },
+        _ => match no_room(&error) {
+            Some(advice) => SequenceError::Database {
+                doing,
+                source: Arc::new(NoRoom { advice, source: error }),
+            },
+            None => SequenceError::Database { doing, source: source(error) },
+        },
+    }
+}
+
+/// What SQLite says only by a number.
+#[derive(Debug, thiserror::Error)]
+#[error("{advice}")]
+struct NoRoom {
+    advice: &'static str,
+    source: rusqlite::Error,
+}
+
+/// Says what to do about an error that a full disk may be the reason of: also to read,
+/// SQLite makes files beside the database.
+fn no_room(error: &rusqlite::Error) -> Option<&'static str> {
+    match error.sqlite_error()?.extended_code {
+        ffi::SQLITE_FULL => Some("the disk is full: free some space, then try again"),
+        ffi::SQLITE_IOERR_WRITE
+        | ffi::SQLITE_IOERR_FSYNC
+        | ffi::SQLITE_IOERR_DIR_FSYNC
+        | ffi::SQLITE_IOERR_TRUNCATE
+        | ffi::SQLITE_IOERR_SHMSIZE => Some(
+            "the disk may be full, or a quota reached, or it fails: look at its space, then try again",
+        ),
+        _ => None,
     }
 }
 
@@ -279,7 +335,7 @@ fn is_in_unwritable_folder(error: &SequenceError) -> bool {
     let SequenceError::Database { source, .. } = error else { return false };
     let error = source.downcast_ref::<rusqlite::Error>();
     let code = error.and_then(rusqlite::Error::sqlite_error).map(|error| error.extended_code);
-    code == Some(rusqlite::ffi::SQLITE_READONLY_DIRECTORY)
+    code == Some(ffi::SQLITE_READONLY_DIRECTORY)
 }
 
 /// Returns the URL by which SQLite reads a file as one that nobody changes.

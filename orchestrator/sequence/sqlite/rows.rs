@@ -29,11 +29,7 @@ pub(super) fn add(
     let after: Vec<i64> = query(conn, &statements.add, total, key, |value| value.as_i64())?;
     match after.as_slice() {
         [after] => {
-            // What the statement returns, a trigger may have changed since.
-            if !matches!(read(conn, layout, statements, key)?, Ok(Some(now)) if i64::from(now) == *after)
-            {
-                return Err(SequenceError::not_kept(key));
-            }
+            kept(conn, layout, statements, key, *after)?;
             return Ok(u32::try_from(after - total).map_err(|_| counter(key, &Value::from(*after))));
         }
         [] => {}
@@ -44,7 +40,9 @@ pub(super) fn add(
         Ok(Some(before)) => {
             let add = fitting(before);
             if add > 0 {
-                write(conn, &statements.set, i64::from(before) + i64::from(add), key)?;
+                let after = i64::from(before) + i64::from(add);
+                write(conn, &statements.set, after, key)?;
+                kept(conn, layout, statements, key, after)?;
             }
             Ok(Ok(before))
         }
@@ -52,7 +50,9 @@ pub(super) fn add(
             Ok(Err(SequenceError::NoSequence { key: key.clone() }))
         }
         Ok(None) => {
-            write(conn, &statements.insert, i64::from(fitting(0)), key)?;
+            let after = i64::from(fitting(0));
+            write(conn, &statements.insert, after, key)?;
+            kept(conn, layout, statements, key, after)?;
             Ok(Ok(0))
         }
     }
@@ -71,12 +71,29 @@ pub(super) fn raise(
         Ok(before) => before,
         Err(error) => return Ok(Err(error)),
     };
-    match before {
-        None => write(conn, &statements.insert, i64::from(to), key)?,
-        Some(before) if before < to => write(conn, &statements.set, i64::from(to), key)?,
-        Some(_) => {}
-    }
+    let sql = match before {
+        None => &statements.insert,
+        Some(before) if before < to => &statements.set,
+        Some(_) => return Ok(Ok(before)),
+    };
+    write(conn, sql, i64::from(to), key)?;
+    kept(conn, layout, statements, key, i64::from(to))?;
     Ok(Ok(before))
+}
+
+/// Checks that a counter is still what was written to it: a trigger may have changed it
+/// after the statement.
+fn kept(
+    conn: &Connection,
+    layout: &Layout,
+    statements: &Statements,
+    key: &Key,
+    written: i64,
+) -> Result<(), SequenceError> {
+    match read(conn, layout, statements, key)? {
+        Ok(Some(now)) if i64::from(now) == written => Ok(()),
+        _ => Err(SequenceError::not_kept(key)),
+    }
 }
 
 fn read(
@@ -122,6 +139,7 @@ fn query<T>(
     key: &Key,
     read: impl Fn(ValueRef<'_>) -> Result<T, FromSqlError>,
 ) -> Result<Vec<T>, SequenceError> {
+    let doing = if number == 0 { "read a counter" } else { "write a counter" };
     let run = || {
         let mut statement = conn.prepare_cached(sql)?;
         let mut rows = statement.query(params_from_iter(parameters(&number, key)))?;
@@ -131,7 +149,7 @@ fn query<T>(
         }
         Ok(found)
     };
-    run().map_err(|error| fault(conn, "read a counter", error))
+    run().map_err(|error| fault(conn, doing, error))
 }
 
 fn write(conn: &Connection, sql: &str, number: i64, key: &Key) -> Result<(), SequenceError> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::target::Target;
 use crate::cli::error::CliError;
 use crate::cli::session::Context;
+use crate::fs::Holder;
 use crate::sequence::adopt::Column;
 use crate::sequence::postgres::{PostgresBackend, PostgresOptions};
 use crate::sequence::sqlite::{Make, Raised, Raises, SqliteBackend, SqliteOptions};
@@ -169,11 +170,12 @@ pub(super) fn make_and_raise(
     target: &Target,
     raises: &Raises,
     revives: bool,
+    holder: &Holder,
     context: &Context<'_>,
 ) -> Result<Raised, CliError> {
     Ok(match target.url()? {
         DatabaseUrl::Sqlite(path) => {
-            sqlite::make_and_raise(path, &target.layout, raises, patience(context))?
+            sqlite::make_and_raise(path, &target.layout, raises, holder, patience(context))?
         }
         DatabaseUrl::Postgres(url) => {
             postgres::make_and_raise(url, &target.layout, raises, revives, patience(context))?

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::database::{Access, Database, detect_layouts, make_and_raise, one_of, patience};
 use super::sources;
 use super::target::Target;
@@ -15,7 +17,7 @@ use crate::sequence::adopt::{Findings, KeyFilter};
 use crate::sequence::sqlite::{self, Raised, Raises};
 use crate::sequence::{Counter, DatabaseUrl, SequenceError};
 use crate::store::Clock;
-use crate::wire::{SyncReport, SyncedSequence, key_parts};
+use crate::wire::{SyncReport, SyncedSequence, UnsyncedSequence, key_parts};
 
 /// What was done.
 struct Done {
@@ -52,8 +54,10 @@ pub(crate) fn sync(args: &IdSync, context: &Context<'_>) -> Result<Exit, CliErro
     };
     show(&target, args, &findings, &done, context)?;
     // What could be raised stays so; what could not is the command's failure.
-    match done.raised.into_iter().find_map(Result::err) {
-        Some(error) => Err(error.into()),
+    match done.raised.into_iter().find_map(Result::err).map(CliError::from) {
+        // The document has all of them.
+        Some(error) if context.output.is_json() => Ok(error.exit()),
+        Some(error) => Err(error),
         None => Ok(Exit::Done),
     }
 }
@@ -115,11 +119,17 @@ fn raise(
         return rebuild(path, target, &raises, context);
     }
     let raised = if args.rebuild || args.create {
-        make_and_raise(target, &raises, args.rebuild, context)?
+        let holder = holder("orchestrator id sync --create", Clock::system().now());
+        make_and_raise(target, &raises, args.rebuild, &holder, context)?
     } else {
         Database::open(target, Access::Write, context)?.raise(&raises)?
     };
     Ok(Done { raises, raised, was_made: false, kept: None })
+}
+
+/// This process, as those who wait for what it makes are told.
+fn holder(command: &str, now: Timestamp) -> Holder {
+    Holder::this_process(None, command, now.to_string())
 }
 
 fn rebuild(
@@ -129,7 +139,7 @@ fn rebuild(
     context: &Context<'_>,
 ) -> Result<Done, CliError> {
     let now = Clock::system().now();
-    let holder = Holder::this_process(None, "orchestrator id sync --rebuild", now.to_string());
+    let holder = holder("orchestrator id sync --rebuild", now);
     let patience = patience(context);
     let done = sqlite::rebuild(path, &target.layout, raises, now, &holder, patience)?;
     let output = context.output;
@@ -159,9 +169,17 @@ fn show(
 ) -> Result<(), CliError> {
     let mut table = Table::new(&["SEQUENCE", "BEFORE", "NOW", "DONE"]);
     let mut sequences = Vec::new();
+    let mut failed = Vec::new();
     let mut changed = Vec::new();
     for ((key, to), before) in done.raises.iter().zip(&done.raised) {
-        let Ok(before) = before else { continue };
+        let before = match before {
+            Ok(before) => before,
+            Err(error) => {
+                let error = CliError::from(error.clone()).report();
+                failed.push(UnsyncedSequence { key: key_parts(&target.layout, key), error });
+                continue;
+            }
+        };
         let now = before.unwrap_or(0).max(*to);
         let what = match before {
             None => "new",
@@ -181,17 +199,13 @@ fn show(
         });
     }
     let output = context.output;
-    let failed = done.raised.iter().any(Result::is_err);
     if output.is_json() {
-        if failed {
-            // An error is one document alone.
-            return Ok(());
-        }
         let report = SyncReport {
             dry_run: args.dry_run,
             rebuilt: done.was_made,
             kept: done.kept.clone(),
             sequences,
+            failed,
             files: findings.into(),
         };
         return output.document("id_sync", report);
@@ -199,7 +213,7 @@ fn show(
     if args.dry_run {
         output.note("a dry run: nothing was changed");
     }
-    if failed {
+    if !failed.is_empty() {
         // What follows is the error; what was done all the same is told before it.
         for (key, now) in changed {
             output.note(&format!("{key} was raised to {now}"));

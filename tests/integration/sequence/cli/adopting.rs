@@ -223,5 +223,19 @@ fn what_was_raised_is_told_where_another_sequence_could_not_be() {
     workshop.item(8);
     let failed = workshop.id(&format!("{SYNC} --from-files items")).fails(8);
     assert!(failed.contains("KABSD/TSK was raised to 8"), "{failed}");
-    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0009\n");
+    workshop.item(9);
+    for dry in ["--dry-run", ""] {
+        let answer = workshop.id(&format!("{SYNC} --from-files items --json {dry}"));
+        assert_eq!((answer.code, answer.stderr.as_str()), (8, ""));
+        let report = answer.data("id_sync");
+        let task = json!({"prefix": "KABSD", "type": "TSK"});
+        let raised = json!([{"key": task, "found": 9, "before": 8, "now": 9}]);
+        assert_eq!(report["sequences"], raised);
+        let failed = report["failed"].as_array().unwrap();
+        assert_eq!(failed.len(), 1, "{report}");
+        assert_eq!(failed[0]["key"], json!({"prefix": "KABSD", "type": "FTR"}));
+        assert_eq!(failed[0]["error"]["code"], "database");
+        assert!(failed[0]["error"]["message"].as_str().unwrap().contains("-1"), "{report}");
+    }
+    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0010\n");
 }

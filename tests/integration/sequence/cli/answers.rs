@@ -1,5 +1,7 @@
 //! How sequences are named, and how what is wrong is told.
 
+use std::process::Command;
+
 use serde_json::json;
 
 use super::workshop::{TASKS, Workshop};
@@ -152,4 +154,20 @@ fn a_table_of_another_shape_is_told() {
     let columns: String =
         workshop.ask("SELECT group_concat(name) FROM pragma_table_info('id_sequences')");
     assert_eq!(columns, "name,last_value");
+}
+
+#[test]
+fn a_file_that_may_not_grow_says_what_to_look_at() {
+    let workshop = Workshop::empty();
+    let db = "--db sqlite:ids.db";
+    workshop.id(&format!("next {db} --create --project p --type US")).ok();
+    for line in ["status", "next --project p --type US"] {
+        let program = env!("CARGO_BIN_EXE_orchestrator");
+        let limit = format!("trap '' XFSZ; ulimit -f 8; exec '{program}' id {line} {db}");
+        let mut command = Command::new("sh");
+        command.args(["-c", &limit]).current_dir(workshop.project.root());
+        let said = Answer::of(command, "").fails(8);
+        assert!(said.contains("the disk may be full"), "{said}");
+    }
+    workshop.id(&format!("status {db}")).ok();
 }

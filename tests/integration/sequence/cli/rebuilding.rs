@@ -3,12 +3,16 @@
 use std::fs;
 use std::thread;
 
+use orchestrator::fs::{FileLock, Holder};
 use serde_json::json;
 
 use super::workshop::{TASKS, Workshop};
 
 const REBUILD: &str =
     "sync --db sqlite:chunks.sqlite3 --layout prefix-type --rebuild --from-files items/**/*.md";
+
+/// What we put at the end of a name while a file is being made.
+const ID: &str = "0123456789abcdef0123456789abcdef";
 
 #[test]
 fn a_lost_database_is_made_with_the_ids_that_exist() {
@@ -26,6 +30,47 @@ fn a_lost_database_is_made_with_the_ids_that_exist() {
     assert!(
         !workshop.names().iter().any(|name| name.contains(".new-") || name.contains("rebuild"))
     );
+}
+
+#[test]
+fn what_one_that_was_killed_had_begun_is_removed_and_nothing_else() {
+    let create = format!("sync {TASKS} --create --from-files items/**/*.md");
+    for makes in [REBUILD, &create] {
+        let workshop = Workshop::empty();
+        workshop.item(5);
+        for more in ["new", "rebuilding"] {
+            for end in ["", "-wal", "-shm", "-journal"] {
+                workshop.file(&format!("chunks.sqlite3.{more}-{ID}{end}"), "half");
+            }
+        }
+        let theirs = [
+            format!("chunks.sqlite3.new-{ID}.bak"),
+            "chunks.sqlite3.new-and-old".to_owned(),
+            format!("other.sqlite3.new-{ID}"),
+        ];
+        theirs.iter().for_each(|name| workshop.file(name, "theirs"));
+        assert_eq!(workshop.id(makes).ok(), "KABSD/TSK\t-\t5\tnew\n");
+        let mut names = workshop.names();
+        names.retain(|name| name.contains("sqlite3."));
+        assert_eq!(names, theirs);
+    }
+}
+
+#[test]
+fn what_another_one_is_making_is_left_alone() {
+    let workshop = Workshop::empty();
+    workshop.item(5);
+    let new = format!("chunks.sqlite3.new-{ID}");
+    workshop.file(&new, "half");
+    let me = Holder::this_process(None, "a test", "now");
+    let lock = workshop.path("chunks.sqlite3.rebuild");
+    let lock = FileLock::try_acquire(&lock, &me).unwrap();
+    let create = format!("sync {TASKS} --create --from-files items --lock-timeout 100ms");
+    workshop.id(&create).fails(6);
+    assert!(workshop.path(&new).exists());
+    drop(lock);
+    workshop.id(&create).ok();
+    assert!(!workshop.path(&new).exists());
 }
 
 #[test]
@@ -53,6 +98,21 @@ fn what_a_damaged_database_still_says_counts() {
     let text = workshop.id(REBUILD).ok();
     assert_eq!(text, "KABSD/TSK\t-\t40\tnew\nOLD/X\t-\t3\tnew\n");
     assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0041\n");
+}
+
+#[test]
+fn a_damaged_schema_hides_no_number() {
+    let workshop = Workshop::with_chunks();
+    workshop.id(&format!("next {TASKS} --create --count 40")).ok();
+    workshop.item(5);
+    let path = workshop.path("chunks.sqlite3");
+    let mut bytes = fs::read(&path).unwrap();
+    let table = b"CREATE TABLE chunks";
+    let place = bytes.windows(table.len()).position(|found| found == table).unwrap();
+    bytes[place + 9] = b'X';
+    fs::write(&path, &bytes).unwrap();
+    workshop.id(&format!("next {TASKS}")).fails(8);
+    assert_eq!(workshop.id(REBUILD).ok(), "KABSD/TSK\t-\t40\tnew\n");
 }
 
 /// Overwrites a page that has nothing of the sequences: one of many rows of theirs, on
@@ -88,7 +148,7 @@ fn sequences_of_other_layouts_are_taken_over_too() {
     assert_eq!(dry.ok(), "KABSD/TSK\t-\t40\tnew\n");
     assert_eq!(workshop.names(), before);
     // As another one has left it that was killed.
-    workshop.file("chunks.sqlite3.rebuilding-1", "half");
+    workshop.file(&format!("chunks.sqlite3.rebuilding-{ID}"), "half");
     let answer = workshop.id(REBUILD);
     assert!(answer.stderr.contains("those of layout registry"), "{answer:?}");
     assert_eq!(answer.ok(), "KABSD/TSK\t-\t40\tnew\n");

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use orchestrator::sequence::postgres::{Isolation, PostgresBackend, PostgresOptions};
-use orchestrator::sequence::{Backend, Layout, SequenceError};
+use orchestrator::sequence::{Backend, Key, Layout, SequenceError};
 
 use super::super::conformance::{HOUR, ask, next, once, range, reserve, us};
 use crate::support::{Cluster, Proxy};
@@ -104,6 +104,72 @@ fn a_row_that_another_program_keeps_is_waited_for_and_then_busy() {
 }
 
 #[test]
+fn a_row_that_is_let_go_in_time_is_waited_for() {
+    let url = Cluster::shared().url(&Cluster::shared().database());
+    let busy_for = Duration::from_secs(3600);
+    let options = PostgresOptions { busy_for, make_tables: true, ..PostgresOptions::default() };
+    let mut backend = PostgresBackend::open(&url, Layout::registry(), options).unwrap();
+    ask(&mut backend, next(&us(), 1)).unwrap();
+    let waiting = "SELECT count(*)::text FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    super::block_on(async {
+        let (mut other, watcher) = (super::connect(&url).await, super::connect(&url).await);
+        let transaction = other.transaction().await.unwrap();
+        transaction.execute("SELECT FROM id_registry FOR UPDATE", &[]).await.unwrap();
+        let asked = std::thread::spawn(move || ask(&mut backend, next(&us(), 1)));
+        while super::text(&watcher, waiting).await == "0" {}
+        transaction.commit().await.unwrap();
+        assert_eq!(range(asked.join().unwrap()), (2, 2));
+    });
+}
+
+#[test]
+fn a_rule_that_refuses_at_the_commit_costs_only_who_breaks_it() {
+    for isolation in BOTH {
+        let database = Cluster::shared().database();
+        let url = Cluster::shared().url(&database);
+        let mut backend = open(&url, isolation);
+        Cluster::shared().execute(
+            &database,
+            "CREATE TABLE projects (id text PRIMARY KEY);
+             INSERT INTO projects VALUES ('alpha');
+             ALTER TABLE id_registry ADD FOREIGN KEY (project_id) REFERENCES projects
+                 DEFERRABLE INITIALLY DEFERRED",
+        );
+        let none = Key::new(["US", "none"]).unwrap();
+        let refuses = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 IF new.project_id = 'none' THEN
+                     RAISE 'refused' USING ERRCODE = 'check_violation';
+                 END IF;
+                 RETURN NULL; END $$;
+             ALTER TABLE id_registry DROP CONSTRAINT id_registry_project_id_fkey;
+             CREATE CONSTRAINT TRIGGER refuse AFTER INSERT OR UPDATE ON id_registry
+                 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()";
+        let mut last = 0;
+        for rule in ["SELECT", refuses] {
+            Cluster::shared().execute(&database, rule);
+            for batch in [
+                [next(&us(), 1), next(&none, 1), next(&us(), 2)],
+                [reserve(&us(), 1, HOUR), reserve(&none, 1, HOUR), next(&us(), 2)],
+            ] {
+                let outcomes = backend.commit(&batch).unwrap();
+                let [one, refused, other] = <[_; 3]>::try_from(outcomes).unwrap();
+                assert!(matches!(refused, Err(SequenceError::Database { .. })), "{refused:?}");
+                let (one, other) = (range(one), range(other));
+                assert!(one.0 > last && other.0 > one.1, "{one:?} {other:?}");
+                last = other.1;
+            }
+        }
+        // None of those that were refused has a row, and none of theirs was reserved.
+        let counters = backend.counters().unwrap();
+        assert!(matches!(counters.as_slice(), [(key, Ok(_))] if *key == us()), "{counters:?}");
+        let held = "SELECT string_agg(project_id, ' ') FROM id_reservations";
+        let held = super::block_on(async { super::text(&super::connect(&url).await, held).await });
+        assert_eq!(held, "alpha alpha");
+    }
+}
+
+#[test]
 fn a_request_that_two_servers_get_at_once_has_one_answer() {
     const ROUNDS: u32 = 20;
     for isolation in BOTH {
@@ -150,6 +216,7 @@ fn transactions_have_the_isolation_that_was_asked_for() {
             let client = super::connect(&url).await;
             super::text(&client, "SELECT string_agg(isolation, ', ') FROM seen").await
         });
-        assert_eq!(seen, [name; 3].join(", "));
+        // The first numbers are taken twice: they were, before the trigger was seen.
+        assert_eq!(seen, [name; 4].join(", "));
     }
 }

@@ -60,6 +60,32 @@ fn a_file_that_was_exchanged_stays_an_error_until_it_is_opened_anew() {
 }
 
 #[test]
+fn a_file_with_two_names_issues_nothing_until_it_has_one() {
+    let store = Ours::new(Layout::registry());
+    let mut backend = store.open();
+    assert_eq!(range(ask(&mut backend, next(&us(), 1))), (1, 1));
+    let other = store.path().with_extension("other");
+    std::fs::hard_link(store.path(), &other).unwrap();
+    // Each name has a log of its own: whoever comes by the other one knows nothing of it.
+    let refuses = |mut backend: SqliteBackend| {
+        let error = ask(&mut backend, next(&us(), 1)).unwrap_err();
+        assert!(matches!(error, SequenceError::Linked { names: 2, .. }), "{error}");
+        assert!(error.to_string().contains("remove the other names"));
+        assert_eq!(backend.counters().unwrap().len(), 1);
+    };
+    refuses(backend);
+    refuses(store.open());
+    refuses(open(&other, Make::Nothing).unwrap());
+    assert!(matches!(open(&other, Make::Tables), Err(SequenceError::Linked { .. })));
+    std::fs::remove_file(&other).unwrap();
+    // A link that only leads there is no other name.
+    std::os::unix::fs::symlink(store.path(), &other).unwrap();
+    let mut linked = open(&other, Make::Nothing).unwrap();
+    assert_eq!(range(ask(&mut linked, next(&us(), 1))), (2, 2));
+    assert_eq!(range(ask(&mut store.open(), next(&us(), 1))), (3, 3));
+}
+
+#[test]
 fn names_that_mean_memory_to_sqlite_are_files() {
     let dir = tempfile::tempdir().unwrap();
     for name in [":memory:", "file:ids.db?mode=memory", "a b'c\"d;.db"] {

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use orchestrator::sequence::sqlite::{Make, SqliteBackend, SqliteOptions};
-use orchestrator::sequence::{Backend, Key, Layout, SequenceError};
+use orchestrator::sequence::{Action, Backend, Key, Layout, SequenceError};
 use rusqlite::Connection;
 
 use super::Ours;
@@ -54,6 +54,31 @@ fn a_damaged_database_issues_nothing() {
     let error = error.unwrap_err();
     assert!(matches!(error, SequenceError::NotADatabase { .. }), "{error:?}");
     assert!(error.to_string().contains("id sync --rebuild"));
+}
+
+#[test]
+fn a_rule_that_refuses_at_the_commit_costs_only_who_breaks_it() {
+    let store = Ours::new(Layout::registry());
+    store.execute(
+        "CREATE TABLE projects (id TEXT PRIMARY KEY);
+         INSERT INTO projects VALUES ('alpha');
+         DROP TABLE id_registry;
+         CREATE TABLE id_registry (artifact_type TEXT, last_assigned_id INTEGER, updated_at TEXT,
+             project_id TEXT REFERENCES projects DEFERRABLE INITIALLY DEFERRED,
+             PRIMARY KEY (artifact_type, project_id))",
+    );
+    let mut backend = store.open();
+    let none = Key::new(["US", "none"]).unwrap();
+    let batch = [next(&us(), 1), reserve(&none, 1, HOUR), next(&us(), 2)];
+    let outcomes = backend.commit(&batch).unwrap();
+    let [one, refused, other] = <[_; 3]>::try_from(outcomes).unwrap();
+    assert!(matches!(refused, Err(SequenceError::Database { .. })), "{refused:?}");
+    assert_eq!((range(one), range(other)), ((1, 1), (2, 3)));
+    let counters = backend.counters().unwrap();
+    assert!(matches!(counters.as_slice(), [(key, Ok(3))] if *key == us()), "{counters:?}");
+    let held = "SELECT count(*) FROM id_reservations";
+    let held = Connection::open(store.path()).unwrap().query_row(held, [], |row| row.get(0));
+    assert_eq!(held, Ok(0));
 }
 
 #[test]
@@ -216,14 +241,20 @@ fn what_one_request_lacks_costs_the_others_of_its_batch_nothing() {
     store.execute(
         "CREATE TRIGGER refuse BEFORE INSERT ON id_registry WHEN new.artifact_type = 'BAD'
          BEGIN SELECT RAISE(ABORT, 'not today'); END;
+         CREATE TRIGGER holds AFTER INSERT ON id_registry WHEN new.artifact_type = 'HELD'
+         BEGIN DELETE FROM id_registry WHERE artifact_type = 'HELD'; END;
          DROP TABLE id_reservations;",
     );
     let mut backend = store.open();
     let bad = Key::new(["BAD", "alpha"]).unwrap();
-    let batch = [next(&us(), 1), next(&bad, 1), reserve(&us(), 5, HOUR), next(&us(), 2)];
+    let back = Key::new(["HELD", "alpha"]).unwrap();
+    let batch =
+        [next(&us(), 1), next(&bad, 1), next(&back, 1), reserve(&us(), 5, HOUR), next(&us(), 2)];
     let outcomes = backend.commit(&batch).unwrap();
-    let [first, refused, held, last] = <[_; 4]>::try_from(outcomes).unwrap();
-    assert!(matches!(refused, Err(SequenceError::Database { .. })), "{refused:?}");
+    let [first, refused, back, held, last] = <[_; 5]>::try_from(outcomes).unwrap();
+    for refused in [refused, back] {
+        assert!(matches!(refused, Err(SequenceError::Database { .. })), "{refused:?}");
+    }
     assert!(matches!(held, Err(SequenceError::NoTable { .. })), "{held:?}");
     assert_eq!((range(first), range(last)), ((1, 1), (2, 3)));
 }
@@ -235,15 +266,18 @@ fn a_counter_that_a_trigger_holds_issues_nothing() {
         "AFTER UPDATE ON id_registry WHEN new.last_assigned_id > 7 BEGIN
          UPDATE id_registry SET last_assigned_id = 7; END",
         "BEFORE INSERT ON id_registry BEGIN SELECT RAISE(IGNORE); END",
+        "AFTER INSERT ON id_registry BEGIN UPDATE id_registry SET last_assigned_id = 0; END",
+        "AFTER INSERT ON id_registry BEGIN DELETE FROM id_registry; END",
     ];
-    for (trigger, is_there) in triggers.into_iter().zip([true, true, false]) {
+    for (trigger, is_there) in triggers.into_iter().zip([true, true, false, false, false]) {
         let store = Ours::new(Layout::registry());
         if is_there {
             assert_eq!(range(ask(&mut store.open(), next(&us(), 7))), (1, 7));
         }
         let conn = Connection::open(store.path()).unwrap();
         conn.execute_batch(&format!("CREATE TRIGGER theirs {trigger}")).unwrap();
-        for request in [next(&us(), 1), reserve(&us(), 2, HOUR)] {
+        let raise = Action::Raise { key: us(), to: 9 }.into();
+        for request in [next(&us(), 1), reserve(&us(), 2, HOUR), raise] {
             let error = ask(&mut store.open(), request).unwrap_err();
             assert!(matches!(error, SequenceError::Database { .. }), "{trigger}: {error:?}");
         }

@@ -121,3 +121,36 @@ fn a_reservation_that_another_program_wrote_in_capitals_is_confirmed() {
     ));
     assert!(matches!(ask(&mut store.open(), Action::Confirm(id).into()), Ok(Reply::Confirmed(_))));
 }
+
+#[test]
+fn a_reservation_of_theirs_that_nobody_has_decided_on_is_not_confirmed() {
+    let store = Ours::new(Layout::registry());
+    store.execute(
+        "DROP TABLE id_reservations;
+         CREATE TABLE id_reservations (reservation_id TEXT PRIMARY KEY, artifact_type TEXT,
+             project_id TEXT, reserved_ids TEXT, expires_at TEXT, confirmed BOOLEAN)",
+    );
+    let mut rows = Vec::new();
+    for confirmed in ["NULL", "0", "0.0", "''", "'no'", "x'00'", "1"] {
+        for until in ["2020-01-01 00:00:00", "9999-01-01 00:00:00"] {
+            let id = uuid::Uuid::new_v4();
+            store.execute(&format!(
+                "INSERT INTO id_reservations VALUES
+                 ('{id}', 'US', 'alpha', '[]', '{until}', {confirmed})"
+            ));
+            rows.push((id, confirmed == "1" || until > "9"));
+        }
+    }
+    let mut backend = store.open();
+    for (id, _) in rows.iter().filter(|(_, is_kept)| !is_kept) {
+        let reply = ask(&mut backend, Action::Confirm(*id).into());
+        assert!(matches!(reply, Err(SequenceError::NoReservation)), "{reply:?}");
+    }
+    let expire = Action::Expire { grace: Duration::ZERO };
+    let reply = ask(&mut backend, expire.into()).unwrap();
+    assert_eq!(reply, Reply::Expired { deleted: 6, is_all: true });
+    for (id, _) in rows.iter().filter(|(_, is_kept)| *is_kept) {
+        let reply = ask(&mut backend, Action::Confirm(*id).into()).unwrap();
+        assert_eq!(reply, Reply::Confirmed(*id));
+    }
+}
