@@ -302,7 +302,7 @@ proptest! {
 /// for all, and nothing works alone.
 fn in_order(world: &World) -> Vec<Start> {
     let mut roomy = world.clone();
-    roomy.limits = Limits { max_wip: u32::MAX, max_concurrent: u32::MAX, ..world.limits.clone() };
+    roomy.limits = Limits { max_wip: u32::MAX, max_concurrent: u32::MAX, ..world.limits };
     let pipelines = roomy.rules.pipelines.values_mut();
     pipelines.flat_map(|pipeline| &mut pipeline.phases).for_each(|spec| spec.destructive = false);
     roomy.running.iter_mut().for_each(|running| running.destructive = false);
