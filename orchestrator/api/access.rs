@@ -16,6 +16,7 @@ use axum::http::request::Parts;
 use super::clock;
 use super::error::ApiError;
 use super::guard::Call;
+use super::same_machine;
 use super::service::Service;
 use super::tokens::{Grant, Scope};
 
@@ -77,6 +78,10 @@ impl<R: Right> FromRequestParts<Service> for Caller<R> {
         // The guard puts it there for every request.
         let call = call.ok_or(ApiError::NoRoute)?;
         let Some(tokens) = service.tokens() else {
+            same_machine::check_host(parts)?;
+            if R::SCOPE != Scope::Read {
+                same_machine::check_site(parts)?;
+            }
             return Ok(Self { call, grant: None, right: PhantomData });
         };
         let token = bearer(&parts.headers).ok_or(ApiError::Unauthenticated)?;

@@ -103,14 +103,15 @@ impl InProcess {
     }
 }
 
-const NEXT: &[u8] = b"GET /ids/next?type=US&project=p HTTP/1.1\r\nHost: x\r\n\r\n";
+const NEXT: &[u8] = b"GET /ids/next?type=US&project=p HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[test]
 fn a_body_that_is_too_slow_is_told_so() {
     let limits = Limits { body_time: Duration::from_millis(100), ..Limits::default() };
     let mut server = InProcess::with(limits, AuthorityOptions::default());
     let mut client = server.client();
-    let head = b"POST /ids/reserve HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+    let head =
+        b"POST /ids/reserve HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
         Content-Length: 50\r\n\r\n{\"type\":";
     client.send(head).unwrap();
     assert_eq!(client.read(false).unwrap().failed(408).0, "request_timeout");
@@ -121,7 +122,7 @@ fn a_body_that_is_too_slow_is_told_so() {
 fn a_head_that_is_too_slow_is_cut() {
     let limits = Limits { head_time: Duration::from_millis(100), ..Limits::default() };
     let mut server = InProcess::with(limits, AuthorityOptions::default());
-    for start in [&b"GET /ids/next?type=US"[..], b"GET / HTTP/1.1\r\nHost: x\r\nX: "] {
+    for start in [&b"GET /ids/next?type=US"[..], b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "] {
         let mut client = server.client();
         client.send(start).unwrap();
         assert_eq!(client.read(false).unwrap().failed(408).0, "request_timeout");
@@ -143,7 +144,7 @@ fn who_never_reads_its_answers_is_cut() {
     let limits = Limits { write_time: Duration::from_millis(100), ..Limits::default() };
     let mut server = InProcess::with(limits, AuthorityOptions::default());
     let mut client = server.client();
-    let asking = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    let asking = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
     let cut = loop {
         if let Err(error) = client.send(&asking) {
             break error.kind();
@@ -205,7 +206,7 @@ fn who_may_not_ask_holds_no_place_with_a_slow_body() {
         for path in ["/ids/next", "/ids/reserve", "/ids/confirm"] {
             let mut client = server.client();
             let head = format!(
-                "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                  {headers}Content-Length: 50\r\n\r\n{{"
             );
             client.send(head.as_bytes()).unwrap();
@@ -266,7 +267,7 @@ fn what_takes_too_long_at_the_end_is_cut() {
     let limits = Limits { drain: Duration::from_millis(100), ..Limits::default() };
     let mut server = InProcess::with(limits, AuthorityOptions::default());
     let mut stuck = server.client();
-    stuck.send(b"POST /ids/reserve HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n").unwrap();
+    stuck.send(b"POST /ids/reserve HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n").unwrap();
     let mut watching = server.client();
     watching.get("/healthz").is(200);
     let is_drained = server.end();

@@ -360,8 +360,8 @@ fn numbers_of_a_client_that_is_gone_are_logged_and_counted() {
     let theirs = server.sqlite();
     theirs.execute_batch("BEGIN IMMEDIATE").unwrap();
     let stream = std::net::TcpStream::connect(server.address).unwrap();
-    let ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n\
-        GET /ids/next?type=US&project=gone HTTP/1.1\r\nHost: x\r\n\r\n";
+    let ask = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n\
+        GET /ids/next?type=US&project=gone HTTP/1.1\r\nHost: localhost\r\n\r\n";
     std::io::Write::write_all(&mut &stream, ask).unwrap();
     let waits = |client: &mut Client| {
         client.get("/metrics").body.lines().any(|line| line == "orchestrator_queue_depth 1")
@@ -394,7 +394,9 @@ fn who_has_closed_its_side_is_answered_and_logged() {
     use std::io::{Read, Write};
     let server = Server::on(Store::Sqlite);
     let mut stream = std::net::TcpStream::connect(server.address).unwrap();
-    stream.write_all(b"GET /ids/next?type=US&project=half HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /ids/next?type=US&project=half HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
