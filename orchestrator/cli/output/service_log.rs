@@ -40,14 +40,23 @@ impl Drop for ServiceLog {
 /// Starts the log. What is lost of it, since nobody reads it or it cannot be written, is
 /// told to `lose` in numbers of lines.
 pub(crate) fn start_service_log(lose: impl Fn(u64) + Send + Sync + 'static) -> ServiceLog {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .from_env_lossy();
+    let default = || {
+        let default = tracing_subscriber::EnvFilter::builder();
+        default.with_default_directive(LevelFilter::INFO.into())
+    };
+    // Read as far as it can be, it would be printed what is wrong, and not logged.
+    let (filter, problem) = match default().from_env() {
+        Ok(filter) => (filter, None),
+        Err(error) => (default().parse_lossy(""), Some(error)),
+    };
     let writer = LogWriter::new(io::stderr(), lose);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Arc::clone(&writer));
     // A second start is possible only in tests, and changes nothing.
     if let Err(error) = log.event_format(Flat).try_init() {
         tracing::debug!(%error, "the log was started before");
+    }
+    if let Some(error) = problem {
+        tracing::warn!(%error, "RUST_LOG cannot be used");
     }
     ServiceLog(writer)
 }

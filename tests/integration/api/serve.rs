@@ -332,6 +332,20 @@ fn a_log_that_nobody_reads_costs_nobody_an_answer() {
 }
 
 #[test]
+fn directives_of_the_log_that_cannot_be_used_are_told_in_it() {
+    let folder = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "RUST_LOG='[[[=x' exec \"$0\" \"$@\""]);
+    command.arg(program(folder.path()).get_program()).current_dir(folder.path());
+    let server = Server::run(command, folder, Store::Sqlite, "127.0.0.1:0", &[]);
+    server.get("/ids/next?type=US&project=p").is(200);
+    let log = server.log();
+    let is_told = |line: &Value| line["message"] == "RUST_LOG cannot be used";
+    assert!(log.iter().any(is_told), "{log:?}");
+    assert!(log.iter().any(|line| line["message"] == "allocated"), "{log:?}");
+}
+
+#[test]
 fn the_end_waits_for_nobody_who_reads_no_log() {
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
     let (read, write) = std::io::pipe().unwrap();
