@@ -31,7 +31,7 @@ impl Load {
     ) -> Result<Told> {
         let project = &self.project;
         let request = format!(
-            "GET /ids/next?type=US&project={project} HTTP/1.1\r\nHost: bench\r\n\
+            "GET /ids/next?type=US&project={project} HTTP/1.1\r\nHost: localhost\r\n\
              Authorization: Bearer {token}\r\n\r\n"
         );
         let mut streams = Vec::new();

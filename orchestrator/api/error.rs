@@ -59,6 +59,13 @@ pub(super) enum ApiError {
     Unauthenticated,
     #[error("This token does not allow that")]
     Forbidden,
+    #[error("Pages of other sites may take no numbers, where no tokens are asked for")]
+    CrossSite,
+    #[error(
+        "This is not {:?}: without tokens, ask by localhost or by a loopback address",
+        echo(name)
+    )]
+    Host { name: String },
     #[error("There is no such path")]
     NoRoute,
     #[error("The method is not allowed here")]
@@ -159,6 +166,8 @@ impl ApiError {
             Self::IdempotencyKey => (StatusCode::BAD_REQUEST, "invalid_idempotency_key"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site"),
+            Self::Host { .. } => (StatusCode::FORBIDDEN, "foreign_host"),
             Self::NoRoute => (StatusCode::NOT_FOUND, "no_such_path"),
             Self::NoReservation => (StatusCode::NOT_FOUND, "no_such_reservation"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),

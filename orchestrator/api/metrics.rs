@@ -42,6 +42,7 @@ pub struct Metrics {
     deleted: Counter,
     open: Gauge,
     expired: Counter,
+    lost_log_lines: Counter,
     pub(super) pending: Pending,
 }
 
@@ -115,9 +116,15 @@ impl Metrics {
             deleted: counter("orchestrator_reservations_deleted_total"),
             open: gauge("orchestrator_reservations_open"),
             expired: counter("orchestrator_reservations_expired_total"),
+            lost_log_lines: counter("orchestrator_log_lines_lost_total"),
             pending: Pending::default(),
             recorder,
         }
+    }
+
+    /// Counts lines of the log that were lost.
+    pub fn lost_log_lines(&self, lines: u64) {
+        self.lost_log_lines.increment(lines);
     }
 
     /// Returns all measurements in the text format of Prometheus.
@@ -194,6 +201,10 @@ fn describe(recorder: &PrometheusRecorder) {
         (REPEATED, "IDs that were told again, to whoever repeated an Idempotency-Key"),
         ("orchestrator_commits_failed_total", "Transactions that failed as a whole"),
         ("orchestrator_http_requests_total", "Answers"),
+        (
+            "orchestrator_log_lines_lost_total",
+            "Lines of the log that nobody read, or that could not be written",
+        ),
         ("orchestrator_reservations_confirmed_total", "Confirmations that were answered with yes"),
         ("orchestrator_reservations_deleted_total", "Expired reservations that a call deleted"),
         (

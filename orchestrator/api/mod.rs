@@ -7,7 +7,8 @@
 //! Guarantees: nothing is told before it is durable; every answer is JSON, or the
 //! text of the metrics, with a request ID; what a client sends is a 4xx at worst,
 //! and a database that is away a 503 with `Retry-After`; without a token nothing is
-//! told where tokens are asked for. Which database, files and signals are the
+//! told where tokens are asked for, and where none are, no page of another site is
+//! answered. Which database, files and signals are the
 //! command line's.
 
 mod access;
@@ -21,6 +22,7 @@ mod pending;
 mod readiness;
 mod router;
 mod routes;
+mod same_machine;
 mod schemas;
 mod server;
 mod service;

@@ -127,7 +127,12 @@ impl FromRequestParts<Service> for Repeatable {
 
 impl Repeatable {
     /// Returns the request for an action that this key makes repeatable.
-    pub(super) fn request(self, action: Action, caller: &Caller, endpoint: Endpoint) -> Request {
+    pub(super) fn request<R>(
+        self,
+        action: Action,
+        caller: &Caller<R>,
+        endpoint: Endpoint,
+    ) -> Request {
         let scope = || format!("{}{}", caller.id(), endpoint.path());
         let idempotency = self.0.map(|key| Idempotency { scope: scope(), key, keep: KEPT });
         Request { action, idempotency }

@@ -11,6 +11,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Extension;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -20,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::router::router;
+use super::same_machine::OnLoopback;
 use super::service::Service;
 use super::unparsed::{Explained, Late};
 use super::write_time::WriteTime;
@@ -85,13 +87,16 @@ pub async fn serve(
     let slots = Arc::new(Semaphore::new(limits.connections));
     let metrics = Arc::clone(&service.inner.metrics);
     let permits = Arc::clone(&service.inner.permits);
-    let router = TowerToHyperService::new(router(service));
+    let mut router = router(service);
+    if listener.local_addr()?.ip().is_loopback() {
+        router = router.layer(Extension(OnLoopback));
+    }
+    let router = TowerToHyperService::new(router);
     let http = http(&limits);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut told = None;
     let mut upkeep = tokio::time::interval(UPKEEP);
-    listener.local_addr()?;
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,

@@ -10,7 +10,7 @@ use super::args::{Cli, ColorWhen, Command, Global};
 use super::command as run;
 use super::error::CliError;
 use super::exit::Exit;
-use super::output::{Output, start_log, start_service_log};
+use super::output::{Output, start_log};
 use super::session::Context;
 use crate::runner::supervise_main;
 
@@ -33,7 +33,8 @@ pub fn main() -> ExitCode {
         }
     };
     match &cli.command {
-        Command::Serve(serve) if serve.command.is_none() => start_service_log(),
+        // The service has a log of its own.
+        Command::Serve(serve) if serve.command.is_none() => {}
         _ => start_log(&cli.global),
     }
     let output = Output::of_process(&cli.global);

@@ -10,7 +10,11 @@ use utoipa::openapi::{
 
 const BAD_REQUEST: (&str, &str) = ("400", "What was sent is not understood, or out of range");
 const UNAUTHORIZED: (&str, &str) = ("401", "No token that is good");
-const FORBIDDEN: (&str, &str) = ("403", "The token is not for this");
+const FORBIDDEN: (&str, &str) = (
+    "403",
+    "The token is not for this; or, where no tokens are asked for, a page of another site asks, \
+     or the service is asked by a name that is not this machine's own",
+);
 const NOT_FOUND: (&str, &str) = ("404", "Reservation expired or not found");
 const METHOD: (&str, &str) = ("405", "The method is not allowed here");
 const TIMEOUT: (&str, &str) = ("408", "The body did not arrive in time");

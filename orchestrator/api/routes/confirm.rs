@@ -7,11 +7,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Changing;
-use crate::api::access::Caller;
+use crate::api::access::{Allocate, Caller};
 use crate::api::error::ApiError;
 use crate::api::payload::{Body, reservation_id};
 use crate::api::service::Service;
-use crate::api::tokens::Scope;
 use crate::sequence::{Action, Reply};
 
 /// Which reservation.
@@ -47,10 +46,9 @@ pub(in crate::api) struct Confirmed {
 )]
 pub(in crate::api) async fn confirm(
     State(service): State<Service>,
-    caller: Caller,
+    _: Caller<Allocate>,
     body: Body<ConfirmBody>,
 ) -> Result<Json<Confirmed>, ApiError> {
-    caller.needs(Scope::Allocate)?;
     let text = body.0.reservation_id.ok_or(ApiError::MissingField { name: "reservation_id" })?;
     let id = reservation_id(&text)?;
     match service.ask(Action::Confirm(id).into()).await? {

@@ -8,10 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Asked, Looking};
-use crate::api::access::Caller;
+use crate::api::access::{Administer, Caller};
 use crate::api::error::ApiError;
 use crate::api::service::Service;
-use crate::api::tokens::Scope;
 use crate::sequence::{Action, Reply};
 
 /// What was cleaned up.
@@ -35,9 +34,8 @@ pub(in crate::api) struct Deleted {
 )]
 pub(in crate::api) async fn delete_expired(
     State(service): State<Service>,
-    caller: Caller,
+    _: Caller<Administer>,
 ) -> Result<Json<Deleted>, ApiError> {
-    caller.needs(Scope::Admin)?;
     let mut deleted_count = 0;
     loop {
         // Each in its own place of the queue, so that others get their numbers between.

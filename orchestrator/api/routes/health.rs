@@ -8,10 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Asked, Looking, Open};
-use crate::api::access::Caller;
+use crate::api::access::{Caller, Read};
 use crate::api::error::ApiError;
 use crate::api::service::Service;
-use crate::api::tokens::Scope;
 
 /// All is well.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,9 +60,8 @@ pub(in crate::api) async fn readyz(
 )]
 pub(in crate::api) async fn metrics(
     State(service): State<Service>,
-    caller: Caller,
+    _: Caller<Read>,
 ) -> Result<impl IntoResponse, ApiError> {
-    caller.needs(Scope::Read)?;
     let headers = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((headers, service.inner.metrics.render()))
 }

@@ -8,14 +8,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Asking;
-use crate::api::access::Caller;
+use crate::api::access::{Allocate, Caller};
 use crate::api::error::ApiError;
 use crate::api::guard::About;
 use crate::api::metrics::Endpoint;
 use crate::api::payload::{Body, Params, Repeatable, key};
 use crate::api::schemas::{ArtifactType, IdempotencyKey, ProjectId};
 use crate::api::service::Service;
-use crate::api::tokens::Scope;
 use crate::sequence::{Action, Reply};
 
 /// What `/ids/next` allows: not HEAD, which must not take a number.
@@ -73,7 +72,7 @@ pub(in crate::api) struct Next {
 pub(in crate::api) async fn next_by_query(
     State(service): State<Service>,
     method: Method,
-    caller: Caller,
+    caller: Caller<Allocate>,
     idempotency: Repeatable,
     query: Params<NextQuery>,
 ) -> Result<Response, ApiError> {
@@ -82,7 +81,6 @@ pub(in crate::api) async fn next_by_query(
         return Err(ApiError::Method { allow: Some(NEXT_METHODS) });
     }
     let Params(NextQuery { r#type, project }) = query;
-    caller.needs(Scope::Allocate)?;
     let kind = r#type.ok_or(ApiError::MissingParameter { name: "type" })?;
     let project = project.ok_or(ApiError::MissingParameter { name: "project" })?;
     next(&service, &caller, idempotency, kind, project).await
@@ -102,12 +100,11 @@ pub(in crate::api) async fn next_by_query(
 )]
 pub(in crate::api) async fn next_by_body(
     State(service): State<Service>,
-    caller: Caller,
+    caller: Caller<Allocate>,
     idempotency: Repeatable,
     body: Body<NextBody>,
 ) -> Result<Response, ApiError> {
     let Body(NextBody { r#type, project_id }) = body;
-    caller.needs(Scope::Allocate)?;
     let kind = r#type.ok_or(ApiError::MissingField { name: "type" })?;
     let project = project_id.ok_or(ApiError::MissingField { name: "project_id" })?;
     next(&service, &caller, idempotency, kind, project).await
@@ -115,7 +112,7 @@ pub(in crate::api) async fn next_by_body(
 
 async fn next(
     service: &Service,
-    caller: &Caller,
+    caller: &Caller<Allocate>,
     idempotency: Repeatable,
     kind: String,
     project: String,

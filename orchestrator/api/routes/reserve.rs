@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Asking;
-use crate::api::access::Caller;
+use crate::api::access::{Allocate, Caller};
 use crate::api::clock;
 use crate::api::error::ApiError;
 use crate::api::guard::About;
@@ -17,7 +17,6 @@ use crate::api::metrics::Endpoint;
 use crate::api::payload::{Body, Repeatable, key};
 use crate::api::schemas::{ArtifactType, IdempotencyKey, ProjectId};
 use crate::api::service::Service;
-use crate::api::tokens::Scope;
 use crate::sequence::{Action, Reply};
 
 /// The most IDs of a reservation.
@@ -81,12 +80,11 @@ pub(in crate::api) struct Reserved {
 )]
 pub(in crate::api) async fn reserve(
     State(service): State<Service>,
-    caller: Caller,
+    caller: Caller<Allocate>,
     idempotency: Repeatable,
     body: Body<ReserveBody>,
 ) -> Result<Response, ApiError> {
     let Body(ReserveBody { r#type, count, project_id }) = body;
-    caller.needs(Scope::Allocate)?;
     let kind = r#type.ok_or(ApiError::MissingField { name: "type" })?;
     let count = count.ok_or(ApiError::MissingField { name: "count" })?;
     let project = project_id.ok_or(ApiError::MissingField { name: "project_id" })?;

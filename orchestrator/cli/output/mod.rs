@@ -8,6 +8,7 @@
 mod diff;
 mod live;
 mod log;
+mod log_writer;
 mod screen;
 mod service_log;
 mod snippet;

@@ -5,7 +5,9 @@
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
-use std::io;
+use std::io::{self, Stderr};
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,24 +18,56 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::log_writer::LogWriter;
 use crate::cli::error::chain;
 
 /// The field that holds IDs by comma, and is shown as a list.
 const LIST: &str = "reserved_ids";
 
-/// Starts the log.
-pub(crate) fn start_service_log() {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .from_env_lossy();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    // A disk that is full must not end the service: without this, the failure of the log
-    // is printed, and what cannot be printed panics.
-    let log = log.log_internal_errors(false);
+/// How long the end waits for somebody to read what was logged.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// The log, until it ends.
+#[derive(Debug)]
+pub(crate) struct ServiceLog(Arc<LogWriter<Stderr>>);
+
+impl Drop for ServiceLog {
+    fn drop(&mut self) {
+        self.0.finish(LAST_LINES);
+    }
+}
+
+/// Starts the log. What is lost of it, since nobody reads it or it cannot be written, is
+/// told to `lose` in numbers of lines.
+pub(crate) fn start_service_log(lose: impl Fn(u64) + Send + Sync + 'static) -> ServiceLog {
+    let default = || {
+        let default = tracing_subscriber::EnvFilter::builder();
+        default.with_default_directive(LevelFilter::INFO.into())
+    };
+    // Read as far as it can be, it would be printed what is wrong, and not logged.
+    let (filter, problem) = match default().from_env() {
+        Ok(filter) => (filter, None),
+        Err(error) => (default().parse_lossy(""), Some(error)),
+    };
+    let writer = LogWriter::new(io::stderr(), lose);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Arc::clone(&writer));
     // A second start is possible only in tests, and changes nothing.
     if let Err(error) = log.event_format(Flat).try_init() {
         tracing::debug!(%error, "the log was started before");
     }
+    if let Some(error) = problem {
+        tracing::warn!(%error, "RUST_LOG cannot be used");
+    }
+    ServiceLog(writer)
+}
+
+/// Returns the line that stands for so many others.
+#[expect(clippy::disallowed_methods, reason = "a line says when it was written")]
+pub(super) fn lost_lines(lost: u64) -> String {
+    format!(
+        r#"{{"timestamp":"{:.3}","level":"WARN","message":"lines of the log were lost, since nobody read them or they could not be written","lost":{lost}}}"#,
+        Timestamp::now(),
+    ) + "\n"
 }
 
 /// One object a line, without nesting.

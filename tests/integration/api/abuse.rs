@@ -19,7 +19,7 @@ fn raw(server: &Server, bytes: &[u8]) -> std::io::Result<super::client::Answer> 
 fn request(method: &str, target: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!(
-        "{method} {target} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {length}\r\n\r\n"
+        "{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\n\r\n"
     );
     [head.as_bytes(), body].concat()
 }
@@ -179,7 +179,7 @@ fn types_sizes_and_codings() {
     let large = [&good[..], &vec![b' '; 17 * 1024]].concat();
     raw(&server, &request("POST", "/ids/reserve", JSON, &large)).unwrap().failed(413);
     // It is not read to the end to be refused.
-    let head = format!("POST /ids/reserve HTTP/1.1\r\nHost: x\r\n{JSON}");
+    let head = format!("POST /ids/reserve HTTP/1.1\r\nHost: localhost\r\n{JSON}");
     let told = format!("{head}Content-Length: 9999999999\r\n\r\n");
     raw(&server, told.as_bytes()).unwrap().failed(413);
     let chunk = format!("4000\r\n{}\r\n", " ".repeat(0x4000));
@@ -217,8 +217,8 @@ fn what_is_not_http() {
         b"GET\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"GET /ids/next?type=US&project=p HTTP/1.1\r\nbad header\r\n\r\n",
-        b"POST /ids/next HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"POST /ids/next HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST /ids/next HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /ids/next HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ] {
         match raw(&server, bytes) {
@@ -251,7 +251,9 @@ fn a_client_that_goes_away_costs_nobody_anything() {
     let server = Server::on(Store::Sqlite);
     for _ in 0..50 {
         let mut client = server.client();
-        client.send(b"GET /ids/next?type=US&project=p HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        client
+            .send(b"GET /ids/next?type=US&project=p HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .unwrap();
     }
     let mut client = server.client();
     let mut told = std::collections::BTreeSet::new();

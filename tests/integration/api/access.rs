@@ -184,6 +184,81 @@ fn what_others_can_reach_needs_tokens() {
 }
 
 #[test]
+fn without_tokens_no_page_of_another_site_takes_numbers() {
+    let server = Server::on(Store::Sqlite);
+    let reserve = r#"{"type":"US","count":1,"project_id":"p"}"#;
+    let confirm = r#"{"reservation_id":"a1b2c3d4-e5f6-7890-abcd-ef1234567890"}"#;
+    let changes = [
+        ("GET", "/ids/next?type=US&project=p", ""),
+        ("POST", "/ids/next", r#"{"type":"US","project_id":"p"}"#),
+        ("POST", "/ids/reserve", reserve),
+        ("POST", "/ids/confirm", confirm),
+        ("DELETE", "/ids/reservations/expired", ""),
+    ];
+    for headers in [
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Sec-Fetch-Site: same-site\r\n",
+        "Sec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site\r\n",
+        "Origin: null\r\n",
+        "Origin: http://evil.example\r\n",
+        "Origin: http://localhost:1\r\n",
+        "Sec-Fetch-Site: same-origin\r\nOrigin: \u{fc}\r\n",
+    ] {
+        let mut client = server.client().with(headers);
+        for (method, target, body) in changes {
+            let answer = client.ask(method, target, body).unwrap();
+            assert_eq!(answer.failed(403).0, "cross_site", "{method} {target} {headers}");
+        }
+        // Nothing is taken by these, nor does another page see the answer.
+        for target in ["/metrics", "/healthz", "/readyz", "/openapi.json"] {
+            assert_eq!(client.get(target).status, 200);
+        }
+    }
+    assert_eq!(server.number("SELECT count(*) FROM id_registry"), 0);
+    let answers = &server.get("/openapi.json").is(200)["paths"]["/ids/next"]["get"]["responses"];
+    assert!(answers["403"]["description"].as_str().unwrap().contains("another site"));
+    // No page knows a token.
+    let tokens = Tokens::none();
+    let token = tokens.make(&["--project", "p", "--scope", "allocate"]);
+    let server = tokens.server();
+    let headers = format!("Authorization: Bearer {token}\r\nSec-Fetch-Site: cross-site\r\n");
+    let mut client = server.client().with(&headers);
+    client.get("http://ids.example/ids/next?type=US&project=p").is(200);
+}
+
+#[test]
+fn without_tokens_the_service_goes_by_the_machines_own_names() {
+    let server = Server::on(Store::Sqlite);
+    let port = server.address.port();
+    for host in ["evil.example", "evil.example:80", "localhost.evil.example", "10.0.0.1", "x y", ""]
+    {
+        let mut client = server.client();
+        let head = format!("GET /ids/next?type=US&project=p HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        client.send(head.as_bytes()).unwrap();
+        assert_eq!(client.read(false).unwrap().failed(403).0, "foreign_host", "{host}");
+    }
+    let absolute = "http://evil.example/ids/next?type=US&project=p";
+    assert_eq!(server.get(absolute).failed(403).0, "foreign_host");
+    assert_eq!(server.number("SELECT count(*) FROM id_registry"), 0);
+
+    // Programs, pages of the service itself, and what a person typed.
+    for head in [
+        "GET /ids/next?type=US&project=p HTTP/1.0\r\n".to_owned(),
+        format!("GET /ids/next?type=US&project=p HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"),
+        format!(
+            "GET /ids/next?type=US&project=p HTTP/1.1\r\nHost: LOCALHOST:{port}\r\n\
+             Origin: http://localhost:{port}\r\nSec-Fetch-Site: same-origin\r\n"
+        ),
+        "GET /ids/next?type=US&project=p HTTP/1.1\r\nHost: [::1]\r\nSec-Fetch-Site: none\r\n"
+            .to_owned(),
+    ] {
+        let mut client = server.client();
+        client.send(format!("{head}\r\n").as_bytes()).unwrap();
+        client.read(false).unwrap().is(200);
+    }
+}
+
+#[test]
 fn a_repetition_gets_the_same_answer() {
     for store in [Store::Sqlite, Store::postgres()] {
         let server = Server::on(store);

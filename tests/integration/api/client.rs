@@ -85,7 +85,8 @@ impl Client {
             _ => format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()),
         };
         let headers = &self.headers;
-        let head = format!("{method} {target} HTTP/1.1\r\nHost: x\r\n{headers}{content}\r\n");
+        let head =
+            format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}{content}\r\n");
         self.send(format!("{head}{body}").as_bytes())?;
         self.read(method == "HEAD")
     }

@@ -206,7 +206,7 @@ fn a_second_signal_ends_it_at_once() {
     Stopped::send(&pid.to_string(), "-STOP");
     let stopped = Stopped(pid.to_string());
     let mut waiting = server.client();
-    waiting.send(b"GET /ids/next?type=US&project=p HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    waiting.send(b"GET /ids/next?type=US&project=p HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     while !watching.get("/metrics").body.contains("orchestrator_queue_depth 1") {}
     server.signal("-TERM");
     wait_until(|| Client::connect(server.address).is_err());

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use orchestrator::api::{self, ArtifactTypes, Limits, Metrics, Service, ServiceOptions};
+use orchestrator::api::{
+    self, ArtifactTypes, Issue, Limits, Metrics, Scope, Service, ServiceOptions, Tokens,
+};
 use orchestrator::sequence::sqlite::{Make, SqliteBackend, SqliteOptions};
 use orchestrator::sequence::{
     self, AuthorityOptions, Backend, Counter, Layout, Reply, Request, SequenceError,
@@ -54,16 +56,19 @@ pub(super) struct InProcess {
 
 impl InProcess {
     pub(super) fn with(limits: Limits, authority: AuthorityOptions) -> Self {
+        Self::of(ServiceOptions { limits, ..ServiceOptions::default() }, authority)
+    }
+
+    fn of(options: ServiceOptions, authority: AuthorityOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = SqliteOptions { make: Make::File, ..SqliteOptions::default() };
+        let store = SqliteOptions { make: Make::File, ..SqliteOptions::default() };
         let path = folder.path().join("ids.db");
-        let backend = SqliteBackend::open(&path, Layout::registry(), options).unwrap();
+        let backend = SqliteBackend::open(&path, Layout::registry(), store).unwrap();
         let gate = Arc::new(std::sync::Mutex::new(()));
         let requests = Arc::default();
         let backend = Held { backend, gate: Arc::clone(&gate), requests: Arc::clone(&requests) };
         let (authority, running) = sequence::open(backend, authority).unwrap();
         let metrics = Arc::new(Metrics::new(&ArtifactTypes::default()));
-        let options = ServiceOptions { limits, ..ServiceOptions::default() };
         let service = Service::new(authority, options, metrics);
         let (stop, stopped) = oneshot::channel();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -98,14 +103,15 @@ impl InProcess {
     }
 }
 
-const NEXT: &[u8] = b"GET /ids/next?type=US&project=p HTTP/1.1\r\nHost: x\r\n\r\n";
+const NEXT: &[u8] = b"GET /ids/next?type=US&project=p HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[test]
 fn a_body_that_is_too_slow_is_told_so() {
     let limits = Limits { body_time: Duration::from_millis(100), ..Limits::default() };
     let mut server = InProcess::with(limits, AuthorityOptions::default());
     let mut client = server.client();
-    let head = b"POST /ids/reserve HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+    let head =
+        b"POST /ids/reserve HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
         Content-Length: 50\r\n\r\n{\"type\":";
     client.send(head).unwrap();
     assert_eq!(client.read(false).unwrap().failed(408).0, "request_timeout");
@@ -116,7 +122,7 @@ fn a_body_that_is_too_slow_is_told_so() {
 fn a_head_that_is_too_slow_is_cut() {
     let limits = Limits { head_time: Duration::from_millis(100), ..Limits::default() };
     let mut server = InProcess::with(limits, AuthorityOptions::default());
-    for start in [&b"GET /ids/next?type=US"[..], b"GET / HTTP/1.1\r\nHost: x\r\nX: "] {
+    for start in [&b"GET /ids/next?type=US"[..], b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "] {
         let mut client = server.client();
         client.send(start).unwrap();
         assert_eq!(client.read(false).unwrap().failed(408).0, "request_timeout");
@@ -138,7 +144,7 @@ fn who_never_reads_its_answers_is_cut() {
     let limits = Limits { write_time: Duration::from_millis(100), ..Limits::default() };
     let mut server = InProcess::with(limits, AuthorityOptions::default());
     let mut client = server.client();
-    let asking = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    let asking = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
     let cut = loop {
         if let Err(error) = client.send(&asking) {
             break error.kind();
@@ -179,6 +185,39 @@ fn too_many_requests_hear_that_it_is_busy() {
     }
     late.get("/ids/next?type=US&project=p").is(200);
     drop((waiting, late));
+    assert!(server.end());
+}
+
+#[test]
+fn who_may_not_ask_holds_no_place_with_a_slow_body() {
+    let mut tokens = Tokens::default();
+    let mut make = |scope| {
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        tokens.issue(Issue { project: "p".to_owned(), scope, now, expires: None }).unwrap()
+    };
+    let [read, allocate] = [make(Scope::Read), make(Scope::Allocate)];
+    let limits = Limits { requests: 2, body_time: Duration::from_secs(120), ..Limits::default() };
+    let options = ServiceOptions { limits, tokens: Some(tokens), ..ServiceOptions::default() };
+    let mut server = InProcess::of(options, AuthorityOptions::default());
+    let mut slow = Vec::new();
+    for (headers, status) in
+        [(String::new(), 401), (format!("Authorization: Bearer {read}\r\n"), 403)]
+    {
+        for path in ["/ids/next", "/ids/reserve", "/ids/confirm"] {
+            let mut client = server.client();
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                 {headers}Content-Length: 50\r\n\r\n{{"
+            );
+            client.send(head.as_bytes()).unwrap();
+            // It is told before its body is there.
+            client.read(false).unwrap().failed(status);
+            slow.push(client);
+        }
+    }
+    let mut client = server.client().with(&format!("Authorization: Bearer {allocate}\r\n"));
+    client.get("/ids/next?type=US&project=p").is(200);
+    drop((slow, client));
     assert!(server.end());
 }
 
@@ -228,7 +267,7 @@ fn what_takes_too_long_at_the_end_is_cut() {
     let limits = Limits { drain: Duration::from_millis(100), ..Limits::default() };
     let mut server = InProcess::with(limits, AuthorityOptions::default());
     let mut stuck = server.client();
-    stuck.send(b"POST /ids/reserve HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n").unwrap();
+    stuck.send(b"POST /ids/reserve HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n").unwrap();
     let mut watching = server.client();
     watching.get("/healthz").is(200);
     let is_drained = server.end();

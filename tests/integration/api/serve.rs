@@ -280,14 +280,102 @@ fn a_log_that_cannot_be_written_costs_nobody_an_answer() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_costs_nobody_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = program(folder.path());
+    command.env_remove("DATABASE_URL").args(["serve", "--listen", "127.0.0.1:0"]);
+    let (out, err) = (std::process::Stdio::piped(), std::process::Stdio::piped());
+    let mut child = command.stdout(out).stderr(err).spawn().unwrap();
+    let mut line = String::new();
+    let mut told = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut told, &mut line).unwrap();
+    let address = line.trim().strip_prefix("listening on http://").unwrap().parse().unwrap();
+    let mut client = Client::connect(address).unwrap();
+    let lost = |client: &mut Client| {
+        let metrics = client.get("/metrics").body;
+        let mut lines = metrics.lines();
+        let lost = lines.find_map(|line| line.strip_prefix("orchestrator_log_lines_lost_total "));
+        lost.unwrap().parse::<u64>().unwrap()
+    };
+    // More than a pipe takes, and than is kept.
+    let long = format!("/ids/next?type=NO&project={}", "x".repeat(300));
+    let mut refused = 0;
+    while lost(&mut client) == 0 {
+        for _ in 0..100 {
+            client.get(&long).failed(400);
+        }
+        refused += 100;
+    }
+    client.get("/ids/next?type=US&project=p").is(200);
+    let lost = lost(&mut client);
+    // Who reads again is told what is missing.
+    let mut log = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut read = || {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut log, &mut line).unwrap();
+        serde_json::from_str::<Value>(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+    };
+    let mut kept = 0;
+    let told = loop {
+        let line = read();
+        kept += u64::from(line["message"] == "refused");
+        if line["lost"].is_u64() {
+            break line["lost"].as_u64().unwrap();
+        }
+    };
+    assert_eq!(told, lost);
+    assert_eq!(kept + lost, refused + 1);
+    client.get("/ids/next?type=US&project=p").is(200);
+    assert_eq!(read()["reserved_ids"], json!(["US-002"]));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn directives_of_the_log_that_cannot_be_used_are_told_in_it() {
+    let folder = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "RUST_LOG='[[[=x' exec \"$0\" \"$@\""]);
+    command.arg(program(folder.path()).get_program()).current_dir(folder.path());
+    let server = Server::run(command, folder, Store::Sqlite, "127.0.0.1:0", &[]);
+    server.get("/ids/next?type=US&project=p").is(200);
+    let log = server.log();
+    let is_told = |line: &Value| line["message"] == "RUST_LOG cannot be used";
+    assert!(log.iter().any(is_told), "{log:?}");
+    assert!(log.iter().any(|line| line["message"] == "allocated"), "{log:?}");
+}
+
+#[test]
+fn the_end_waits_for_nobody_who_reads_no_log() {
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+    let (read, write) = std::io::pipe().unwrap();
+    // Full before it begins.
+    let flags = fcntl_getfl(&write).unwrap();
+    fcntl_setfl(&write, flags | OFlags::NONBLOCK).unwrap();
+    while std::io::Write::write(&mut &write, &[b'\n'; 4096]).is_ok() {}
+    fcntl_setfl(&write, flags).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = program(folder.path());
+    command.env_remove("DATABASE_URL").args(["serve", "--listen", "127.0.0.1:0"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(write).spawn().unwrap();
+    let mut line = String::new();
+    let mut told = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut told, &mut line).unwrap();
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").arg(pid).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
+    drop(read);
+}
+
+#[test]
 fn numbers_of_a_client_that_is_gone_are_logged_and_counted() {
     let server = Server::on(Store::Sqlite);
     let mut watching = server.client();
     let theirs = server.sqlite();
     theirs.execute_batch("BEGIN IMMEDIATE").unwrap();
     let stream = std::net::TcpStream::connect(server.address).unwrap();
-    let ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n\
-        GET /ids/next?type=US&project=gone HTTP/1.1\r\nHost: x\r\n\r\n";
+    let ask = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n\
+        GET /ids/next?type=US&project=gone HTTP/1.1\r\nHost: localhost\r\n\r\n";
     std::io::Write::write_all(&mut &stream, ask).unwrap();
     let waits = |client: &mut Client| {
         client.get("/metrics").body.lines().any(|line| line == "orchestrator_queue_depth 1")
@@ -320,7 +408,9 @@ fn who_has_closed_its_side_is_answered_and_logged() {
     use std::io::{Read, Write};
     let server = Server::on(Store::Sqlite);
     let mut stream = std::net::TcpStream::connect(server.address).unwrap();
-    stream.write_all(b"GET /ids/next?type=US&project=half HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /ids/next?type=US&project=half HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

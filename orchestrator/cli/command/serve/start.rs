@@ -12,6 +12,7 @@ use crate::cli::args::{IsolationLevel, Serve, ServeCommand, TokenCommand, reserv
 use crate::cli::command::sequence::url_of_environment;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::output::start_service_log;
 use crate::cli::session::Context;
 use crate::sequence::postgres::{Isolation, PostgresBackend, PostgresOptions};
 use crate::sequence::sqlite::{Make, SqliteBackend, SqliteOptions};
@@ -41,6 +42,9 @@ pub(crate) fn serve(args: Serve, context: &Context<'_>) -> Result<Exit, CliError
 }
 
 fn start(args: &Serve, context: &Context<'_>) -> Result<Exit, CliError> {
+    let metrics = Arc::new(Metrics::new(&args.types));
+    let counting = Arc::clone(&metrics);
+    let _log = start_service_log(move |lost| counting.lost_log_lines(lost));
     let defaults = ServiceOptions::default();
     let reservation = match args.reservation_minutes {
         Some(time) => time,
@@ -58,7 +62,6 @@ fn start(args: &Serve, context: &Context<'_>) -> Result<Exit, CliError> {
         Signals::new().map_err(failed)?
     };
 
-    let metrics = Arc::new(Metrics::new(&args.types));
     let (authority, running) = open(args, &metrics)?;
     let options = ServiceOptions { types: args.types.clone(), reservation, tokens, ..defaults };
     let service = Service::new(authority, options, metrics);
