@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
+use super::connection::Isolation;
 use super::table::{HAS_TRIGGERS, Table};
 use crate::sequence::{Counter, Key, MissingRow, SequenceError, Sum};
 
@@ -17,6 +18,8 @@ use crate::sequence::{Counter, Key, MissingRow, SequenceError, Sum};
 #[derive(Debug, Clone)]
 pub(super) struct Rows {
     add: Statement,
+    /// The same as a transaction of its own, where that can tell of triggers.
+    add_alone: Option<Statement>,
     set: Statement,
     look: Statement,
     all: Statement,
@@ -40,7 +43,21 @@ impl Rows {
             client.prepare(HAS_TRIGGERS)
         )?;
         let Table { name, limit, missing, .. } = table.clone();
-        Ok(Self { add, set, look, all, triggers, name, limit, missing })
+        Ok(Self { add, add_alone: None, set, look, all, triggers, name, limit, missing })
+    }
+
+    /// Lets [`Rows::add_alone`] do with one statement, where that can tell of triggers: of a
+    /// table whose rows are its own, with a snapshot that is no older than its lock.
+    pub(super) async fn prepare_alone(
+        &mut self,
+        client: &Client,
+        table: &Table,
+        isolation: Isolation,
+    ) -> Result<(), Error> {
+        if isolation == Isolation::ReadCommitted && !table.is_partitioned {
+            self.add_alone = Some(client.prepare(&table.add_alone()).await?);
+        }
+        Ok(())
     }
 
     /// Tells whether a trigger or a rule may change what is written. Of a transaction it
@@ -112,6 +129,25 @@ impl Rows {
         Ok(written.into_iter().find(is_lost).map(|(key, _)| key))
     }
 
+    /// [`Rows::add`] as a transaction of its own; nothing where the table has a trigger or
+    /// a rule by now, so that the numbers must not be told.
+    pub(super) async fn add_alone(
+        &self,
+        client: &Client,
+        sums: &[Sum],
+    ) -> Result<Option<Vec<Option<u32>>>, Error> {
+        if let Some(statement) = &self.add_alone {
+            let rows = self.query_sums(client, statement, sums).await?;
+            let is_kept_back = |row: &Row| split(row).1.is_none();
+            return Ok((!rows.iter().any(is_kept_back)).then(|| before(sums, &rows)));
+        }
+        // In this order, and the second does not wait for the first.
+        let (added, has_triggers) =
+            tokio::join!(biased; self.add(client, sums), self.has_triggers(client));
+        let added = added?;
+        Ok((!has_triggers?).then_some(added))
+    }
+
     /// Adds each sum in one statement; returns each counter before, `None` where
     /// the row could not take the sum and [`Rows::add_rest`] must look why.
     pub(super) async fn add(
@@ -119,16 +155,20 @@ impl Rows {
         client: &Client,
         sums: &[Sum],
     ) -> Result<Vec<Option<u32>>, Error> {
+        Ok(before(sums, &self.query_sums(client, &self.add, sums).await?))
+    }
+
+    async fn query_sums(
+        &self,
+        client: &Client,
+        statement: &Statement,
+        sums: &[Sum],
+    ) -> Result<Vec<Row>, Error> {
         let totals = sums.iter().map(total).collect();
         let columns = Columns::new(sums.iter().map(|sum| &sum.key), totals);
         let mut parameters = columns.parameters(true);
         parameters.push(&self.limit);
-        let after = by_key(&client.query(&self.add, &parameters).await?);
-        let before = |sum: &Sum| {
-            let after = after.get(sum.key.values())?;
-            u32::try_from(after - total(sum)).ok()
-        };
-        Ok(sums.iter().map(before).collect())
+        client.query(statement, &parameters).await
     }
 
     /// Looks at the rows that could not take a sum, and adds as much as fits;
@@ -304,6 +344,16 @@ fn split(row: &Row) -> (Vec<String>, Option<i64>) {
     let width = row.len() - 1;
     let text = |i| row.get::<_, Option<String>>(i).unwrap_or_default();
     ((0..width).map(text).collect(), row.get(width))
+}
+
+/// Returns where each counter stood before its sum was added, of the rows that took one.
+fn before(sums: &[Sum], rows: &[Row]) -> Vec<Option<u32>> {
+    let after = by_key(rows);
+    let before = |sum: &Sum| {
+        let after = after.get(sum.key.values())?;
+        u32::try_from(after - total(sum)).ok()
+    };
+    sums.iter().map(before).collect()
 }
 
 /// A row without a number counts as one with a number that none can be.

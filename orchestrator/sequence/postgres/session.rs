@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use tokio_postgres::{Client, Config, Statement};
 
 use super::backend::PostgresOptions;
-use super::connection::connect;
+use super::connection::{Isolation, connect};
 use super::failure::{Failure, before_commit, in_commit, refused};
 use super::migrate::migrate;
 use super::rows::Rows;
@@ -63,7 +63,7 @@ impl Session {
             migrate(&mut client, layout).await?;
         }
         let table = Table::describe(&client, layout).await?;
-        let prepared = Self::prepare(client, &table, layout).await;
+        let prepared = Self::prepare(client, &table, layout, options.isolation).await;
         prepared.map_err(|error| refused("prepare the statements", error))
     }
 
@@ -71,9 +71,11 @@ impl Session {
         client: Client,
         table: &Table,
         layout: &Layout,
+        isolation: Isolation,
     ) -> Result<Self, tokio_postgres::Error> {
         let clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
-        let rows = Rows::prepare(&client, table).await?;
+        let mut rows = Rows::prepare(&client, table).await?;
+        rows.prepare_alone(&client, table, isolation).await?;
         let clock = client.prepare(clock).await?;
         let exists = "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL, \
              EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass($1) \
@@ -165,18 +167,12 @@ impl Session {
         floors: &Floors,
     ) -> Result<Vec<Outcome>, Failure> {
         let plan = Plan::new(layout, requests, &Known::new());
-        // In this order, and the second does not wait for the first.
-        let (added, has_triggers) = tokio::join!(
-            biased;
-            self.rows.add(&self.client, plan.sums()),
-            self.rows.has_triggers(&self.client)
-        );
-        let added = added.map_err(|error| in_commit("take numbers", error))?;
-        self.has_triggers = has_triggers.map_err(|error| in_commit("take numbers", error))?;
-        let rest = rest(plan.sums(), &added);
-        if self.has_triggers {
+        let added = self.rows.add_alone(&self.client, plan.sums()).await;
+        let Some(added) = added.map_err(|error| in_commit("take numbers", error))? else {
+            self.has_triggers = true;
             return Ok(Vec::new());
-        }
+        };
+        let rest = rest(plan.sums(), &added);
         let looked = if rest.is_empty() { Ok(Vec::new()) } else { self.add_rest(&rest).await };
         // The others have theirs by now; only these hear of what went wrong here.
         let looked = looked.unwrap_or_else(|failure| {

@@ -34,7 +34,8 @@ SELECT c.relkind IN ('r', 'p'),
                             AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
                           ORDER BY 1)
                   = ARRAY(SELECT * FROM unnest($2::text[]) ORDER BY 1)),
-       c.relkind = 'r' AND EXISTS(SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
+       c.relkind = 'r' AND EXISTS(SELECT FROM pg_inherits i WHERE i.inhparent = c.oid),
+       c.relkind = 'p'
 FROM pg_class c WHERE c.oid = to_regclass($1)";
 
 /// Tells whether a trigger or a rule may change what is written to the table `$1`.
@@ -59,6 +60,8 @@ pub(super) struct Table {
     touched: Option<String>,
     /// The highest number that the column holds and that is an ID's.
     pub(super) limit: i64,
+    /// Whether its rows lie in partitions.
+    pub(super) is_partitioned: bool,
     pub(super) missing: MissingRow,
 }
 
@@ -120,6 +123,7 @@ impl Table {
             value: quoted(layout.value_column()),
             touched: touched.map(quoted),
             limit,
+            is_partitioned: row.get(6),
             missing: layout.missing_row(),
         })
     }
@@ -128,18 +132,39 @@ impl Table {
     /// limit; returns the values of the key and the number after it, for each row
     /// that could take it.
     pub(super) fn add(&self) -> String {
+        self.add_and_return(&self.number())
+    }
+
+    /// [`Table::add`] for a statement that is a transaction of its own: returns NULL in the
+    /// place of the number where the table has a trigger or a rule by then. Not for
+    /// partitions, whose triggers are those of others too.
+    pub(super) fn add_alone(&self) -> String {
+        self.add_and_return(&format!(
+            "CASE WHEN (SELECT c.relhasrules OR c.relhastriggers AND EXISTS(\
+             SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal) \
+             FROM pg_class c WHERE c.oid = t.tableoid) THEN NULL ELSE {} END",
+            self.number()
+        ))
+    }
+
+    fn add_and_return(&self, number: &str) -> String {
         match self.missing {
             MissingRow::Starts => self.upsert(
                 "= t.{v} + excluded.{v}",
                 "WHERE t.{v} >= 0 AND t.{v}::bigint <= {limit}::bigint - excluded.{v}",
+                number,
             ),
-            MissingRow::IsAnError => self.add_to_existing(),
+            MissingRow::IsAnError => self.add_to_existing(number),
         }
+    }
+
+    fn number(&self) -> String {
+        format!("t.{}::bigint", self.value)
     }
 
     /// The rows are locked first, in order: an update alone takes them as it finds
     /// them.
-    fn add_to_existing(&self) -> String {
+    fn add_to_existing(&self, number: &str) -> String {
         let Self { name, value, .. } = self;
         let (asked, limit) = (self.arrays(), self.keys.len() + 2);
         let (same, locked) = (self.same("t", "asked"), self.same("t", "locked"));
@@ -149,7 +174,7 @@ impl Table {
              UPDATE {name} t SET {value} = t.{value} + locked.{NUMBER}{touch} FROM locked \
              WHERE {locked} AND t.{value} >= 0 \
              AND t.{value}::bigint <= ${limit}::bigint - locked.{NUMBER} \
-             RETURNING {keys}, t.{value}::bigint",
+             RETURNING {keys}, {number}",
             keys = self.of("t"),
             order = self.order(),
             touch = self.touch(),
@@ -159,10 +184,10 @@ impl Table {
     /// Sets each row to a number, or inserts one with it, where it is lower; takes
     /// the same as [`Table::add`] without a limit.
     pub(super) fn set(&self) -> String {
-        self.upsert("= excluded.{v}", "WHERE t.{v} < excluded.{v}")
+        self.upsert("= excluded.{v}", "WHERE t.{v} < excluded.{v}", &self.number())
     }
 
-    fn upsert(&self, set: &str, only: &str) -> String {
+    fn upsert(&self, set: &str, only: &str, number: &str) -> String {
         let Self { name, value, .. } = self;
         let limit = format!("${}", self.keys.len() + 2);
         let fill = |text: &str| text.replace("{v}", value).replace("{limit}", &limit);
@@ -174,7 +199,7 @@ impl Table {
             "INSERT INTO {name} AS t ({keys}, {value}{touched}) \
              SELECT asked.*{now} FROM {asked} \
              ON CONFLICT ({keys}) DO UPDATE SET {value} {set}{touch} {only} \
-             RETURNING {returned}, t.{value}::bigint",
+             RETURNING {returned}, {number}",
             asked = self.arrays(),
             touch = self.touch(),
             returned = self.of("t"),

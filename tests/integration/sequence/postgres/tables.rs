@@ -1,7 +1,7 @@
 //! Tables that another program made: what fits is used as it is, and what could
 //! issue a number twice is refused.
 
-use orchestrator::sequence::postgres::{PostgresBackend, PostgresOptions};
+use orchestrator::sequence::postgres::{Isolation, PostgresBackend, PostgresOptions};
 use orchestrator::sequence::{Action, Backend, Key, Layout, MissingRow, Reply, SequenceError};
 
 use super::super::conformance::{HOUR, ask, next, once, range, reserve, us};
@@ -322,6 +322,12 @@ fn a_counter_that_a_trigger_holds_issues_nothing() {
 
 #[test]
 fn a_trigger_that_is_added_while_a_connection_is_open_is_seen() {
+    for isolation in [Isolation::ReadCommitted, Isolation::Serializable] {
+        a_trigger_that_is_added_is_seen_by(isolation);
+    }
+}
+
+fn a_trigger_that_is_added_is_seen_by(isolation: Isolation) {
     let back = "IF new.last_assigned_id <> 7 THEN
          UPDATE id_registry SET last_assigned_id = 7; END IF; RETURN NULL;";
     for (when, does) in [
@@ -337,7 +343,7 @@ fn a_trigger_that_is_added_while_a_connection_is_open_is_seen() {
         let url = Cluster::shared().url(&database);
         let mut teller = making(&url, Layout::registry()).unwrap();
         // Others that have told nothing, and know of no trigger.
-        let mut others = [(); 3].map(|()| open(&url, Layout::registry()).unwrap());
+        let mut others = [isolation; 3].map(|isolation| at(&url, isolation));
         assert_eq!(range(ask(&mut teller, next(&us(), 7))), (1, 7));
         Cluster::shared().execute(
             &database,
@@ -364,10 +370,21 @@ fn a_trigger_that_is_added_while_a_connection_is_open_is_seen() {
 
 #[test]
 fn a_trigger_that_comes_in_the_middle_of_a_batch_is_seen() {
+    for isolation in [Isolation::ReadCommitted, Isolation::Serializable] {
+        a_trigger_that_comes_in_the_middle_is_seen_by(isolation);
+    }
+}
+
+fn at(url: &str, isolation: Isolation) -> PostgresBackend {
+    let options = PostgresOptions { isolation, ..PostgresOptions::default() };
+    PostgresBackend::open(url, Layout::registry(), options).unwrap()
+}
+
+fn a_trigger_that_comes_in_the_middle_is_seen_by(isolation: Isolation) {
     let database = Cluster::shared().database();
     let url = Cluster::shared().url(&database);
     let mut teller = making(&url, Layout::registry()).unwrap();
-    let mut others = [(); 2].map(|()| open(&url, Layout::registry()).unwrap());
+    let mut others = [(); 2].map(|()| at(&url, isolation));
     assert_eq!(range(ask(&mut teller, next(&us(), 7))), (1, 7));
     let adds = format!("BEGIN; {}", trigger("BEFORE UPDATE", "RETURN old;"));
     let waiting = "SELECT count(*)::text FROM pg_locks WHERE NOT granted
@@ -387,7 +404,7 @@ fn a_trigger_that_comes_in_the_middle_of_a_batch_is_seen() {
         })
     });
     for reply in replies {
-        assert!(matches!(reply, Err(SequenceError::Database { .. })), "{reply:?}");
+        assert!(matches!(reply, Err(SequenceError::Database { .. })), "{isolation:?}: {reply:?}");
     }
 }
 
