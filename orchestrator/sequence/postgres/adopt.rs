@@ -89,8 +89,7 @@ async fn raise_all(
         raises => rows.raise(client, raises).await.map_err(doing)?,
     };
     rows.fire(client).await.map_err(doing)?;
-    let of_raises = raises.iter().zip(&raised).filter(|(_, raised)| raised.is_ok());
-    let of_raises = of_raises.map(|((key, to), _)| (key, *to));
+    let of_raises = raises.iter().zip(&raised);
     let lost = rows.lost(client, of_raises, &HashMap::new(), std::iter::empty()).await;
     if let Some(key) = lost.map_err(doing)? {
         return Err(SequenceError::not_kept(key));

@@ -76,7 +76,6 @@ pub async fn allocate(
         });
     }
     let sums = plan.sums().iter().zip(&added);
-    let sums = sums.filter_map(|(sum, added)| Some((sum, *added.as_ref().ok()?)));
     if has_triggers
         && let Some(key) =
             rows.lost(client, iter::empty(), &standing, sums).await.map_err(failed)?

@@ -111,15 +111,18 @@ impl Rows {
     pub(super) async fn lost<'a>(
         &self,
         client: &Client,
-        raises: impl Iterator<Item = (&'a Key, u32)>,
+        raises: impl Iterator<Item = (&'a (Key, u32), &'a Result<Option<u32>, SequenceError>)>,
         standing: &HashMap<Vec<String>, i64>,
-        added: impl Iterator<Item = (&'a Sum, u32)>,
+        added: impl Iterator<Item = (&'a Sum, &'a Result<u32, SequenceError>)>,
     ) -> Result<Option<&'a Key>, Error> {
         let after = |(sum, before): (&'a Sum, u32)| {
             let stood = standing.get(sum.key.values()).copied().unwrap_or(0);
             (&sum.key, stood.max(before.into()) + i64::from(sum.fitting(before)))
         };
-        let raised = raises.map(|(key, to)| (key, i64::from(to)));
+        // Those that were refused have written nothing.
+        let raised = raises.filter(|(_, raised)| raised.is_ok());
+        let raised = raised.map(|((key, to), _)| (key, i64::from(*to)));
+        let added = added.filter_map(|(sum, added)| Some((sum, *added.as_ref().ok()?)));
         let written: Vec<(&Key, i64)> = raised.chain(added.map(after)).collect();
         if written.is_empty() {
             return Ok(None);

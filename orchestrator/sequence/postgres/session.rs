@@ -1,7 +1,7 @@
 //! A connection that knows its tables, and one batch on it.
 //!
 //! ```text
-//! numbers alone        one statement, which is its own transaction; triggers
+//! numbers alone        one statement, which is its own transaction and tells of triggers
 //! anything else        BEGIN, triggers, clock, known answers
 //!                      raise, add
 //!                      reservations, answers, confirmations, COMMIT
@@ -11,7 +11,8 @@
 //!
 //! Another program may add a trigger at any time, and one that holds a counter would let
 //! numbers come twice. So each batch looks: in a transaction under a lock that keeps
-//! triggers out, for numbers alone behind their statement. Those that a trigger may have
+//! triggers out, for numbers alone in their statement, or behind it where its snapshot may
+//! be older than its lock, or its rows lie in partitions. Those that a trigger may have
 //! touched are not told, and others are taken in a transaction.
 
 use std::collections::HashMap;
@@ -220,16 +221,14 @@ impl Session {
     async fn look_again<'a>(
         &self,
         raises: &'a [(Key, u32)],
-        raised: &[Result<Option<u32>, SequenceError>],
+        raised: &'a [Result<Option<u32>, SequenceError>],
         added: impl Iterator<Item = (&'a Sum, &'a Result<u32, SequenceError>)>,
         standing: &HashMap<Vec<String>, i64>,
     ) -> Result<(), Failure> {
         let doing = |error| before_commit("take numbers", error);
         self.rows.fire(&self.client).await.map_err(doing)?;
-        let of_raises = raises.iter().zip(raised).filter(|(_, raised)| raised.is_ok());
-        let of_raises = of_raises.map(|((key, to), _)| (key, *to));
-        let of_sums = added.filter_map(|(sum, added)| Some((sum, *added.as_ref().ok()?)));
-        let lost = self.rows.lost(&self.client, of_raises, standing, of_sums).await;
+        let raises = raises.iter().zip(raised);
+        let lost = self.rows.lost(&self.client, raises, standing, added).await;
         match lost.map_err(doing)? {
             Some(key) => Err(Failure::BadData(SequenceError::not_kept(key))),
             None => Ok(()),
