@@ -189,7 +189,7 @@ impl<'a> LockedBacklog<'a> {
             }
             let touched = std::mem::take(&mut made.touched);
             self.before_save(requests, &made, &touched)?;
-            let Swapped { put, ours, copied, told, forgotten } = self.put(story, &phases)?;
+            let Swapped { put, ours, copied, told } = self.put(story, &phases)?;
             match put {
                 Put::Done { kept } => {
                     if let Some((path, before)) = kept
@@ -205,7 +205,7 @@ impl<'a> LockedBacklog<'a> {
                         Some(told) => made.outcome.not_told = told.err(),
                         None => {}
                     }
-                    self.after_save(&made, touched, ours, (copied, forgotten))?;
+                    self.after_save(&made, touched, ours, copied)?;
                     return Ok(made.outcome);
                 }
                 Put::SlippedIn { path, exchanged } => {
@@ -385,7 +385,7 @@ impl<'a> LockedBacklog<'a> {
     }
 
     /// Puts the text in its place and tells of it. On the way the items are copied for
-    /// the next snapshot, and old displaced texts go.
+    /// the next snapshot.
     fn put(&mut self, story: Vec<Event>, phases: &[&PhaseLog]) -> Result<Placed, StoreError> {
         let store = &mut *self.store;
         let Some(state) = &store.state else {
@@ -399,7 +399,6 @@ impl<'a> LockedBacklog<'a> {
         let meanwhile = Meanwhile {
             copy: || items.to_vec(),
             tell: || told::tell(&store.paths, &mut store.worklog, story, phases),
-            forget: || replace::forget_old(&self.kept, clock),
         };
         replace::put(&store.paths, text, swap, meanwhile)
     }
@@ -456,7 +455,7 @@ impl<'a> LockedBacklog<'a> {
         made: &Made,
         touched: Touched,
         ours: String,
-        (copied, forgotten): (Items, Result<(), StoreError>),
+        copied: Items,
     ) -> Result<(), StoreError> {
         let store = &mut *self.store;
         let stamp = fs::stamp(&store.paths.file)?;
@@ -481,6 +480,7 @@ impl<'a> LockedBacklog<'a> {
             named: touched.named,
             changed: touched.changed,
         };
+        let forgotten = replace::forget_old(&self.kept, &store.options.clock);
         if let Err(error) = journal::append(&store.paths, &save).and(forgotten) {
             self.warn_after_save(&error);
         }
@@ -545,7 +545,7 @@ fn to_millis(time: Timestamp) -> Timestamp {
 
 /// The items, for the next snapshot.
 type Items = Vec<Arc<BacklogItem>>;
-type Placed = Swapped<Items, Result<(), StoreError>, Result<(), StoreError>>;
+type Placed = Swapped<Items, Result<(), StoreError>>;
 
 /// Changes that were made in memory.
 struct Made {

@@ -98,25 +98,22 @@ pub(super) enum Put {
 }
 
 /// What is done on the way.
-pub(super) struct Meanwhile<C, T, F> {
+pub(super) struct Meanwhile<C, T> {
     /// While the text goes to the disk, on another thread.
     pub copy: C,
     /// Once the text stands in the file and nothing slipped in. The folder of a short
     /// text goes to the disk after it: what this makes durable takes the exchange along.
     pub tell: T,
-    /// At the end.
-    pub forget: F,
 }
 
 /// What came of putting a text in its place, and of what was done meanwhile.
-pub(super) struct Swapped<C, T, F> {
+pub(super) struct Swapped<C, T> {
     pub put: Put,
     /// The hash of the text.
     pub ours: String,
     pub copied: C,
     /// Nothing where something slipped in.
     pub told: Option<T>,
-    pub forgotten: F,
 }
 
 /// Puts `text` in the place of the file, where that still holds `base`. A swap that
@@ -128,20 +125,20 @@ pub(super) struct Swapped<C, T, F> {
 /// # Errors
 /// Where the disk refuses. Before the exchange the file is as it was; after it the
 /// new text stands, but may not survive a crash of the machine.
-pub(super) fn put<C: Send, T, F>(
+pub(super) fn put<C: Send, T>(
     paths: &Paths,
     text: &[u8],
     swap: Swap,
-    meanwhile: Meanwhile<impl FnOnce() -> C + Send, impl FnOnce() -> T, impl FnOnce() -> F>,
-) -> Result<Swapped<C, T, F>, StoreError> {
-    let Meanwhile { copy, tell, forget } = meanwhile;
+    meanwhile: Meanwhile<impl FnOnce() -> C + Send, impl FnOnce() -> T>,
+) -> Result<Swapped<C, T>, StoreError> {
+    let Meanwhile { copy, tell } = meanwhile;
     let dir = staging_folder(paths)?;
     let stage = |swap: &Swap| fs::stage(&dir, &swap.prefix(), text, Some(&paths.file));
     if swap.ours != NOBODYS || text.len() < LONG {
         let ours = if swap.ours == NOBODYS { fs::hash(text) } else { swap.ours };
         let swap = Swap { ours, ..swap };
         let (put, told) = put_staged(paths, stage(&swap)?, &swap.base, text.len(), tell)?;
-        return Ok(Swapped { put, ours: swap.ours, copied: copy(), told, forgotten: forget() });
+        return Ok(Swapped { put, ours: swap.ours, copied: copy(), told });
     }
     let (staged, (ours, copied)) = both(|| stage(&swap), || (fs::hash(text), copy()));
     let staged = staged?;
@@ -151,7 +148,7 @@ pub(super) fn put<C: Send, T, F>(
     let name = format!("{}{random}", swap.prefix());
     let staged = staged.renamed(&name)?;
     let (put, told) = put_staged(paths, staged, &swap.base, text.len(), tell)?;
-    Ok(Swapped { put, ours: swap.ours, copied, told, forgotten: forget() })
+    Ok(Swapped { put, ours: swap.ours, copied, told })
 }
 
 /// Puts a staged text, with its whole name, in the place of the file.
