@@ -11,9 +11,8 @@
 //!
 //! Another program may add a trigger at any time, and one that holds a counter would let
 //! numbers come twice. So each batch looks: in a transaction under a lock that keeps
-//! triggers out, for numbers alone in their statement, or behind it where its snapshot may
-//! be older than its lock, or its rows lie in partitions. Those that a trigger may have
-//! touched are not told, and others are taken in a transaction.
+//! triggers out, for numbers alone in their statement, or behind it where that may not
+//! see all. What a trigger may have touched is not told, and others are taken instead.
 
 use std::collections::HashMap;
 use std::time::Duration;
