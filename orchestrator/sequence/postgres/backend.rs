@@ -89,7 +89,7 @@ impl PostgresBackend {
             // A standby has no other; a single statement needs none.
             options.isolation = Isolation::ReadCommitted;
         }
-        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build();
         let runtime = Some(runtime.map_err(|_| SequenceError::Closed)?);
         let floors = Floors::default();
         let mut backend = Self { layout, config, options, runtime, session: None, floors };
@@ -155,6 +155,11 @@ impl PostgresBackend {
         let (mut conflicts, mut losses) = (0, 0);
         loop {
             let mut session = self.session().map_err(Failure::Refused)?;
+            // A new one may find other tables than the last.
+            if let Some(error) = requests.iter().find_map(|request| session.refusal(request)) {
+                self.session = Some(session);
+                return Err(Failure::BadData(error));
+            }
             let Some(done) = self.wait(session.commit(&self.layout, requests, &self.floors)) else {
                 let waited = begin.elapsed();
                 return Err(Failure::Unknown(SequenceError::TimedOut { waited }));
@@ -210,7 +215,10 @@ impl PostgresBackend {
 
     /// Carries out what needs no table that is not there.
     fn carry_out_possible(&mut self, requests: &[Request]) -> Result<Vec<Outcome>, SequenceError> {
-        let session = self.session()?;
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => self.connect()?,
+        };
         let refusals: Vec<Option<SequenceError>> =
             requests.iter().map(|request| session.refusal(request)).collect();
         self.session = Some(session);

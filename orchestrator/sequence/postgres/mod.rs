@@ -13,6 +13,7 @@
 
 mod adopt;
 mod allocate;
+mod alone;
 mod backend;
 mod connection;
 mod failure;

@@ -10,16 +10,13 @@ use std::sync::Arc;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
-use super::connection::Isolation;
-use super::table::{HAS_TRIGGERS, Table};
+use super::table::Table;
 use crate::sequence::{Counter, Key, MissingRow, SequenceError, Sum};
 
 /// The statements on a table of sequences, ready to run.
 #[derive(Debug, Clone)]
 pub(super) struct Rows {
     add: Statement,
-    /// The same as a transaction of its own, where that can tell of triggers.
-    add_alone: Option<Statement>,
     set: Statement,
     look: Statement,
     all: Statement,
@@ -34,30 +31,27 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) async fn prepare(client: &Client, table: &Table) -> Result<Self, Error> {
         let (add, set, look, all) = (table.add(), table.set(), table.look(), table.all());
+        let triggers = Table::has_triggers("NULL");
         // Sent together.
         let (add, set, look, all, triggers) = tokio::try_join!(
             client.prepare(&add),
             client.prepare(&set),
             client.prepare(&look),
             client.prepare(&all),
-            client.prepare(HAS_TRIGGERS)
+            client.prepare(&triggers)
         )?;
         let Table { name, limit, missing, .. } = table.clone();
-        Ok(Self { add, add_alone: None, set, look, all, triggers, name, limit, missing })
+        Ok(Self { add, set, look, all, triggers, name, limit, missing })
     }
 
-    /// Lets [`Rows::add_alone`] do with one statement, where that can tell of triggers: of a
-    /// table whose rows are its own, with a snapshot that is no older than its lock.
-    pub(super) async fn prepare_alone(
-        &mut self,
-        client: &Client,
-        table: &Table,
-        isolation: Isolation,
-    ) -> Result<(), Error> {
-        if isolation == Isolation::ReadCommitted && !table.is_partitioned {
-            self.add_alone = Some(client.prepare(&table.add_alone()).await?);
-        }
-        Ok(())
+    /// The table's name, quoted.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The highest number that a counter can hold.
+    pub(super) fn limit(&self) -> i64 {
+        self.limit
     }
 
     /// Tells whether a trigger or a rule may change what is written. Of a transaction it
@@ -132,25 +126,6 @@ impl Rows {
         Ok(written.into_iter().find(is_lost).map(|(key, _)| key))
     }
 
-    /// [`Rows::add`] as a transaction of its own; nothing where the table has a trigger or
-    /// a rule by now, so that the numbers must not be told.
-    pub(super) async fn add_alone(
-        &self,
-        client: &Client,
-        sums: &[Sum],
-    ) -> Result<Option<Vec<Option<u32>>>, Error> {
-        if let Some(statement) = &self.add_alone {
-            let rows = self.query_sums(client, statement, sums).await?;
-            let is_kept_back = |row: &Row| split(row).1.is_none();
-            return Ok((!rows.iter().any(is_kept_back)).then(|| before(sums, &rows)));
-        }
-        // In this order, and the second does not wait for the first.
-        let (added, has_triggers) =
-            tokio::join!(biased; self.add(client, sums), self.has_triggers(client));
-        let added = added?;
-        Ok((!has_triggers?).then_some(added))
-    }
-
     /// Adds each sum in one statement; returns each counter before, `None` where
     /// the row could not take the sum and [`Rows::add_rest`] must look why.
     pub(super) async fn add(
@@ -158,10 +133,11 @@ impl Rows {
         client: &Client,
         sums: &[Sum],
     ) -> Result<Vec<Option<u32>>, Error> {
-        Ok(before(sums, &self.query_sums(client, &self.add, sums).await?))
+        Ok(self.before(sums, &self.query_sums(client, &self.add, sums).await?))
     }
 
-    async fn query_sums(
+    /// Runs a statement that takes what [`Table::add`] takes.
+    pub(super) async fn query_sums(
         &self,
         client: &Client,
         statement: &Statement,
@@ -241,8 +217,7 @@ impl Rows {
     /// Runs the statement that writes counters on none of them: it fails where it would.
     pub(super) async fn probe(&self, client: &Client) -> Result<(), Error> {
         let (keys, numbers) = (Vec::<&str>::new(), Vec::<i64>::new());
-        let width = self.set.params().len() - 1;
-        let mut parameters = vec![&keys as &(dyn ToSql + Sync); width];
+        let mut parameters = vec![&keys as &(dyn ToSql + Sync); self.width()];
         parameters.push(&numbers);
         client.execute(&self.set, &parameters).await.map(drop)
     }
@@ -252,7 +227,7 @@ impl Rows {
         let rows = client.query(&self.all, &[]).await?;
         let mut counters = Vec::with_capacity(rows.len());
         for row in rows {
-            let (values, last) = split(&row);
+            let (values, last) = split(&row, self.width());
             match Key::new(values) {
                 Ok(key) => {
                     let last = match last {
@@ -273,7 +248,7 @@ impl Rows {
         keys: impl Iterator<Item = &Key>,
     ) -> Result<HashMap<Vec<String>, i64>, Error> {
         let columns = Columns::new(keys, Vec::new());
-        Ok(by_key(&client.query(&self.look, &columns.parameters(false)).await?))
+        Ok(self.by_key(&client.query(&self.look, &columns.parameters(false)).await?))
     }
 
     /// Sets counters, and returns those that stayed below.
@@ -287,9 +262,34 @@ impl Rows {
             return Ok(keys);
         }
         let columns = Columns::new(keys.iter().copied(), to.clone());
-        let now = by_key(&client.query(&self.set, &columns.parameters(true)).await?);
+        let now = self.by_key(&client.query(&self.set, &columns.parameters(true)).await?);
         let is_lost = |(key, to): &(&Key, i64)| now.get(key.values()).is_none_or(|now| now < to);
         Ok(keys.into_iter().zip(to).filter(is_lost).map(|(key, _)| key).collect())
+    }
+
+    /// How many columns a key has.
+    fn width(&self) -> usize {
+        self.set.params().len() - 1
+    }
+
+    /// Returns where each counter stood before its sum was added, of the rows that took
+    /// one.
+    pub(super) fn before(&self, sums: &[Sum], rows: &[Row]) -> Vec<Option<u32>> {
+        let after = self.by_key(rows);
+        let before = |sum: &Sum| {
+            let after = after.get(sum.key.values())?;
+            u32::try_from(after - total(sum)).ok()
+        };
+        sums.iter().map(before).collect()
+    }
+
+    /// A row without a number counts as one with a number that none can be.
+    fn by_key(&self, rows: &[Row]) -> HashMap<Vec<String>, i64> {
+        let numbered = |row| {
+            let (key, number) = split(row, self.width());
+            (key, number.unwrap_or(i64::MIN))
+        };
+        rows.iter().map(numbered).collect()
     }
 
     /// Checks that a column of a small type can hold a number.
@@ -338,31 +338,14 @@ impl<'a> Columns<'a> {
 }
 
 /// The sum of a batch is far below what overflows.
-fn total(sum: &Sum) -> i64 {
+pub(super) fn total(sum: &Sum) -> i64 {
     i64::try_from(sum.total()).unwrap_or(i64::MAX)
 }
 
-/// A row's key values, and its number.
-fn split(row: &Row) -> (Vec<String>, Option<i64>) {
-    let width = row.len() - 1;
+/// The values of a key of so many columns, and the number behind them.
+fn split(row: &Row, width: usize) -> (Vec<String>, Option<i64>) {
     let text = |i| row.get::<_, Option<String>>(i).unwrap_or_default();
     ((0..width).map(text).collect(), row.get(width))
-}
-
-/// Returns where each counter stood before its sum was added, of the rows that took one.
-fn before(sums: &[Sum], rows: &[Row]) -> Vec<Option<u32>> {
-    let after = by_key(rows);
-    let before = |sum: &Sum| {
-        let after = after.get(sum.key.values())?;
-        u32::try_from(after - total(sum)).ok()
-    };
-    sums.iter().map(before).collect()
-}
-
-/// A row without a number counts as one with a number that none can be.
-fn by_key(rows: &[Row]) -> HashMap<Vec<String>, i64> {
-    let number = |(key, number): (_, Option<i64>)| (key, number.unwrap_or(i64::MIN));
-    rows.iter().map(split).map(number).collect()
 }
 
 /// Returns a counter as a number that can have been issued.

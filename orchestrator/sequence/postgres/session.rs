@@ -1,7 +1,7 @@
 //! A connection that knows its tables, and one batch on it.
 //!
 //! ```text
-//! numbers alone        one statement, which is its own transaction and tells of triggers
+//! numbers alone        one statement, which is its own transaction
 //! anything else        BEGIN, triggers, clock, known answers
 //!                      raise, add
 //!                      reservations, answers, confirmations, COMMIT
@@ -11,8 +11,8 @@
 //!
 //! Another program may add a trigger at any time, and one that holds a counter would let
 //! numbers come twice. So each batch looks: in a transaction under a lock that keeps
-//! triggers out, for numbers alone in their statement, or behind it where that may not
-//! see all. What a trigger may have touched is not told, and others are taken instead.
+//! triggers out, for numbers alone behind their statement, unless nobody else has written.
+//! What a trigger may have touched is not told, and others are taken instead.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,8 +20,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_postgres::{Client, Config, Statement};
 
+use super::alone::Alone;
 use super::backend::PostgresOptions;
-use super::connection::{Isolation, connect};
+use super::connection::connect;
 use super::failure::{Failure, before_commit, in_commit, refused};
 use super::migrate::migrate;
 use super::rows::Rows;
@@ -40,6 +41,7 @@ type Outcome = Result<Reply, SequenceError>;
 pub(super) struct Session {
     client: Client,
     rows: Rows,
+    alone: Alone,
     /// Whether a trigger may have changed what was written last.
     has_triggers: bool,
     /// Whether they can be kept out; else each counter is looked at again.
@@ -63,7 +65,7 @@ impl Session {
             migrate(&mut client, layout).await?;
         }
         let table = Table::describe(&client, layout).await?;
-        let prepared = Self::prepare(client, &table, layout, options.isolation).await;
+        let prepared = Self::prepare(client, &table, layout).await;
         prepared.map_err(|error| refused("prepare the statements", error))
     }
 
@@ -71,11 +73,10 @@ impl Session {
         client: Client,
         table: &Table,
         layout: &Layout,
-        isolation: Isolation,
     ) -> Result<Self, tokio_postgres::Error> {
         let clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
-        let mut rows = Rows::prepare(&client, table).await?;
-        rows.prepare_alone(&client, table, isolation).await?;
+        let rows = Rows::prepare(&client, table).await?;
+        let alone = Alone::prepare(&client, table).await?;
         let clock = client.prepare(clock).await?;
         let exists = "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL, \
              EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass($1) \
@@ -95,7 +96,7 @@ impl Session {
         };
         let has_triggers = rows.has_triggers(&client).await?;
         let can_lock = rows.can_lock(&client).await?;
-        Ok(Self { client, rows, has_triggers, can_lock, clock, reservations, answers })
+        Ok(Self { client, rows, alone, has_triggers, can_lock, clock, reservations, answers })
     }
 
     /// Tells whether the connection is still there, as far as that can be seen.
@@ -167,7 +168,7 @@ impl Session {
         floors: &Floors,
     ) -> Result<Vec<Outcome>, Failure> {
         let plan = Plan::new(layout, requests, &Known::new());
-        let added = self.rows.add_alone(&self.client, plan.sums()).await;
+        let added = self.alone.add(&self.client, &self.rows, plan.sums()).await;
         let Some(added) = added.map_err(|error| in_commit("take numbers", error))? else {
             self.has_triggers = true;
             return Ok(Vec::new());
@@ -240,6 +241,7 @@ impl Session {
         requests: &[Request],
         floors: &Floors,
     ) -> Result<Vec<Outcome>, Failure> {
+        self.alone.forget();
         let (now, known) = self.begin(requests).await?;
         let plan = Plan::new(layout, requests, &known);
         let doing = |error| before_commit("take numbers", error);

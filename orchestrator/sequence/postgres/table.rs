@@ -34,14 +34,15 @@ SELECT c.relkind IN ('r', 'p'),
                             AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
                           ORDER BY 1)
                   = ARRAY(SELECT * FROM unnest($2::text[]) ORDER BY 1)),
-       c.relkind = 'r' AND EXISTS(SELECT FROM pg_inherits i WHERE i.inhparent = c.oid),
-       c.relkind = 'p'
+       c.relkind = 'r' AND EXISTS(SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
 FROM pg_class c WHERE c.oid = to_regclass($1)";
 
-/// Tells whether a trigger or a rule may change what is written to the table `$1`.
-pub(super) const HAS_TRIGGERS: &str = "
+/// Tells whether a trigger or a rule may change what is written to the table `$1`; `{}`
+/// is what else is asked.
+const HAS_TRIGGERS: &str = "
 SELECT c.relhasrules OR EXISTS(SELECT FROM pg_trigger g WHERE NOT g.tgisinternal
-         AND g.tgrelid = ANY (c.oid || ARRAY(SELECT p.relid::oid FROM pg_partition_tree(c.oid) p)))
+         AND g.tgrelid = ANY (c.oid || ARRAY(SELECT p.relid::oid FROM pg_partition_tree(c.oid) p))),
+       {}
 FROM pg_class c WHERE c.oid = to_regclass($1)";
 
 /// The column of what is asked for; no layout's column has a space in its name.
@@ -60,8 +61,6 @@ pub(super) struct Table {
     touched: Option<String>,
     /// The highest number that the column holds and that is an ID's.
     pub(super) limit: i64,
-    /// Whether its rows lie in partitions.
-    pub(super) is_partitioned: bool,
     pub(super) missing: MissingRow,
 }
 
@@ -123,38 +122,46 @@ impl Table {
             value: quoted(layout.value_column()),
             touched: touched.map(quoted),
             limit,
-            is_partitioned: row.get(6),
             missing: layout.missing_row(),
         })
+    }
+
+    /// Tells of the table `$1` whether a trigger or a rule may change what is written to
+    /// it, and one thing more.
+    pub(super) fn has_triggers(also: &str) -> String {
+        HAS_TRIGGERS.replace("{}", also)
     }
 
     /// Adds to each row, `$1…` the keys' values by column, then what to add and the
     /// limit; returns the values of the key and the number after it, for each row
     /// that could take it.
     pub(super) fn add(&self) -> String {
-        self.add_and_return(&self.number())
+        self.add_asked(&self.arrays(), "")
     }
 
-    /// [`Table::add`] for a statement that is a transaction of its own: returns NULL in the
-    /// place of the number where the table has a trigger or a rule by then. Not for
-    /// partitions, whose triggers are those of others too.
+    /// [`Table::add`], which returns the number of the transaction too.
     pub(super) fn add_alone(&self) -> String {
-        self.add_and_return(&format!(
-            "CASE WHEN (SELECT c.relhasrules OR c.relhastriggers AND EXISTS(\
-             SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal) \
-             FROM pg_class c WHERE c.oid = t.tableoid) THEN NULL ELSE {} END",
-            self.number()
-        ))
+        self.add_asked(&self.arrays(), ", txid_current()")
     }
 
-    fn add_and_return(&self, number: &str) -> String {
+    /// [`Table::add_alone`] to one row: takes no arrays, but values.
+    pub(super) fn add_one(&self) -> String {
+        let keys = (1..=self.keys.len()).map(|i| format!("${i}::text, "));
+        let values: String = keys.chain([format!("${}::bigint", self.keys.len() + 1)]).collect();
+        let asked = format!("(VALUES ({values})) AS asked({})", self.columns(true));
+        self.add_asked(&asked, ", txid_current()")
+    }
+
+    fn add_asked(&self, asked: &str, also: &str) -> String {
+        let number = format!("{}{also}", self.number());
         match self.missing {
             MissingRow::Starts => self.upsert(
+                asked,
                 "= t.{v} + excluded.{v}",
                 "WHERE t.{v} >= 0 AND t.{v}::bigint <= {limit}::bigint - excluded.{v}",
-                number,
+                &number,
             ),
-            MissingRow::IsAnError => self.add_to_existing(number),
+            MissingRow::IsAnError => self.add_to_existing(asked, &number),
         }
     }
 
@@ -164,9 +171,9 @@ impl Table {
 
     /// The rows are locked first, in order: an update alone takes them as it finds
     /// them.
-    fn add_to_existing(&self, number: &str) -> String {
+    fn add_to_existing(&self, asked: &str, number: &str) -> String {
         let Self { name, value, .. } = self;
-        let (asked, limit) = (self.arrays(), self.keys.len() + 2);
+        let limit = self.keys.len() + 2;
         let (same, locked) = (self.same("t", "asked"), self.same("t", "locked"));
         format!(
             "WITH locked AS MATERIALIZED (SELECT asked.* FROM {name} t JOIN {asked} ON {same} \
@@ -184,10 +191,11 @@ impl Table {
     /// Sets each row to a number, or inserts one with it, where it is lower; takes
     /// the same as [`Table::add`] without a limit.
     pub(super) fn set(&self) -> String {
-        self.upsert("= excluded.{v}", "WHERE t.{v} < excluded.{v}", &self.number())
+        let only = "WHERE t.{v} < excluded.{v}";
+        self.upsert(&self.arrays(), "= excluded.{v}", only, &self.number())
     }
 
-    fn upsert(&self, set: &str, only: &str, number: &str) -> String {
+    fn upsert(&self, asked: &str, set: &str, only: &str, number: &str) -> String {
         let Self { name, value, .. } = self;
         let limit = format!("${}", self.keys.len() + 2);
         let fill = |text: &str| text.replace("{v}", value).replace("{limit}", &limit);
@@ -200,7 +208,6 @@ impl Table {
              SELECT asked.*{now} FROM {asked} \
              ON CONFLICT ({keys}) DO UPDATE SET {value} {set}{touch} {only} \
              RETURNING {returned}, {number}",
-            asked = self.arrays(),
             touch = self.touch(),
             returned = self.of("t"),
         )
@@ -244,9 +251,14 @@ impl Table {
     fn unnest(&self, types: &[&str], has_numbers: bool) -> String {
         let arrays: Vec<String> =
             types.iter().enumerate().map(|(i, kind)| format!("${}::{kind}", i + 1)).collect();
+        format!("unnest({}) AS asked({})", arrays.join(", "), self.columns(has_numbers))
+    }
+
+    /// What the columns of what is asked for are called.
+    fn columns(&self, has_numbers: bool) -> String {
         let mut columns = self.keys.clone();
         columns.extend(has_numbers.then(|| NUMBER.to_owned()));
-        format!("unnest({}) AS asked({})", arrays.join(", "), columns.join(", "))
+        columns.join(", ")
     }
 
     fn of(&self, table: &str) -> String {

@@ -408,6 +408,45 @@ fn a_trigger_that_comes_in_the_middle_is_seen_by(isolation: Isolation) {
     }
 }
 
+/// On a server of its own, where no other test writes and the look for triggers is left out.
+#[test]
+fn a_trigger_is_seen_where_nobody_else_had_written() {
+    let cluster = Cluster::private();
+    for isolation in [Isolation::ReadCommitted, Isolation::Serializable] {
+        for is_open_before in [false, true] {
+            let database = cluster.database();
+            let url = cluster.url(&database);
+            let mut teller = making(&url, Layout::registry()).unwrap();
+            let mut other = at(&url, isolation);
+            assert_eq!(range(ask(&mut teller, next(&us(), 7))), (1, 7));
+            let five = |other: &mut PostgresBackend| {
+                let told: Vec<_> = (0..5).map(|_| range(ask(other, next(&us(), 1))).0).collect();
+                assert!(told.is_sorted_by(|one, two| one < two), "{told:?}");
+            };
+            let adds = trigger("BEFORE UPDATE", "RETURN old;");
+            block_on(async {
+                let client = connect(&url).await;
+                if is_open_before {
+                    // It has its number before those five have theirs.
+                    client.batch_execute("BEGIN; SELECT txid_current()").await.unwrap();
+                    five(&mut other);
+                    client.batch_execute(&format!("{adds}; COMMIT")).await.unwrap();
+                } else {
+                    five(&mut other);
+                    client.batch_execute(&adds).await.unwrap();
+                }
+            });
+            let reply = ask(&mut other, next(&us(), 1));
+            assert!(
+                matches!(reply, Err(SequenceError::Database { .. })),
+                "{isolation:?}, {is_open_before}: {reply:?}"
+            );
+            cluster.execute(&database, "DROP TRIGGER theirs ON id_registry");
+            five(&mut other);
+        }
+    }
+}
+
 #[test]
 fn a_trigger_that_does_no_harm_costs_nobody_a_number() {
     let url = database(&format!(
