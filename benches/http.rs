@@ -17,7 +17,7 @@
 //!   where it is installed, and not with `--quick`.
 //!
 //! PostgreSQL is a private server with fsync on. `--json` prints one object,
-//! `--quick` has shorter rounds, `--row NAME` prints only that.
+//! `--quick` has shorter rounds, `--row NAME` measures only that and its baselines.
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -231,7 +231,11 @@ fn rows(rounds: &[Round]) -> Vec<Row> {
         };
         rows.push(row(name, connections, "req/s", true, &of));
     }
+    let is_measured = |variant| rounds[0].contains_key(&(variant, 50, Clients::Ours));
     for variant in [Variant::Sqlite, Variant::Postgres] {
+        if !is_measured(variant) || !is_measured(Variant::Literal) {
+            continue;
+        }
         let at = |round: &Round, variant| round[&(variant, 50, Clients::Ours)];
         let pair = |round: &Round| (at(round, variant), at(round, Variant::Literal));
         let of = |round: &Round| {
@@ -246,6 +250,17 @@ fn rows(rounds: &[Round]) -> Vec<Row> {
         rows.push(row(format!("{}_50_p95", variant.name()), 50, "ms", false, &of));
     }
     rows
+}
+
+/// Tells whether a variant is what a row is about, or a baseline of it.
+fn is_needed(row: &str, variant: Variant) -> bool {
+    let has_literal = row.ends_with("_literal") || row.ends_with("_p95");
+    let is_baseline = match variant {
+        Variant::Nothing => true,
+        Variant::Literal => has_literal,
+        _ => false,
+    };
+    is_baseline || row.starts_with(variant.name())
 }
 
 struct Arguments {
@@ -288,7 +303,11 @@ fn main() -> Result<()> {
         let mut round = Round::new();
         let who = if has_wrk && !is_warm_up { &all[..] } else { &all[..1] };
         for (who, connections) in who.iter().flat_map(|who| CONNECTIONS.map(|n| (*who, n))) {
-            for &variant in services.addresses.keys() {
+            let needs = |variant| match &arguments.row {
+                None => true,
+                Some(row) => is_needed(row, variant),
+            };
+            for &variant in services.addresses.keys().filter(|variant| needs(**variant)) {
                 let time = Duration::from_millis(if is_warm_up { 100 } else { millis });
                 let load = Load { project: format!("p{number}-{connections}"), time };
                 let asked = (variant, connections, who);

@@ -5,7 +5,8 @@
 //! since are made to it again, from the journal. Where that cannot be done safely,
 //! it goes into the backup, with a warning that names it.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use super::backlog_store::{BacklogStore, RACY_NS};
 use super::journal::{self, Save};
@@ -24,7 +25,8 @@ pub(super) fn carry_forward(
     kept: &mut Vec<Swap>,
 ) -> Result<(), StoreError> {
     let mut late = Vec::new();
-    store.looked_at.retain(|path, _| kept.iter().any(|swap| swap.path == *path));
+    let is_kept: HashSet<&Path> = kept.iter().map(|swap| swap.path.as_path()).collect();
+    store.looked_at.retain(|path, _| is_kept.contains(path.as_path()));
     for swap in kept.iter() {
         if is_late(store, swap)? {
             late.push(swap.clone());

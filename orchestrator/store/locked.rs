@@ -480,7 +480,7 @@ impl<'a> LockedBacklog<'a> {
             named: touched.named,
             changed: touched.changed,
         };
-        let forgotten = replace::forget_old(&self.kept, &store.options.clock);
+        let forgotten = replace::forget_old(&self.kept, &store.looked_at, &store.options.clock);
         if let Err(error) = journal::append(&store.paths, &save).and(forgotten) {
             self.warn_after_save(&error);
         }

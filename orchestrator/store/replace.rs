@@ -8,6 +8,7 @@
 //! and hashes tell how far it got. What came out is kept for a while (`kept-…`),
 //! since a program that had the file open may still write into it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::threads::both;
@@ -302,10 +303,13 @@ pub(super) struct Leftovers {
 /// Finds the kept texts without changing anything: for readers, and to know what
 /// was written last.
 pub(super) fn kept(paths: &Paths) -> Result<Vec<Swap>, StoreError> {
-    let mut kept: Vec<Swap> =
-        entries(paths)?.iter().filter_map(|path| Swap::parse(path, KEPT)).collect();
+    Ok(kept_of(&entries(paths)?))
+}
+
+fn kept_of(entries: &[PathBuf]) -> Vec<Swap> {
+    let mut kept: Vec<Swap> = entries.iter().filter_map(|path| Swap::parse(path, KEPT)).collect();
     kept.sort_by_key(|swap| swap.millis);
-    Ok(kept)
+    kept
 }
 
 fn entries(paths: &Paths) -> Result<Vec<PathBuf>, StoreError> {
@@ -329,10 +333,13 @@ fn entries(paths: &Paths) -> Result<Vec<PathBuf>, StoreError> {
 /// Finishes or undoes what a killed process left, under the lock.
 pub(super) fn recover(paths: &Paths, clock: &Clock) -> Result<Leftovers, StoreError> {
     let mut leftovers = Leftovers::default();
-    for path in entries(paths)? {
+    let mut found = entries(paths)?;
+    let mut is_finished = true;
+    for path in &found {
         let name =
             path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if let Some(swap) = Swap::parse(&path, SWAP) {
+        if let Some(swap) = Swap::parse(path, SWAP) {
+            is_finished = false;
             for lost in finish(paths, &swap, clock)? {
                 leftovers.warnings.push(format!(
                     "a text that a save had displaced lies in {}; compare it with {}",
@@ -342,10 +349,13 @@ pub(super) fn recover(paths: &Paths, clock: &Clock) -> Result<Leftovers, StoreEr
             }
         } else if name.starts_with(fs::TEMP_PREFIX) && path.starts_with(paths.tmp()) {
             // Staged and never put in place: nobody was told of it.
-            fs::remove_if_exists(&path)?;
+            fs::remove_if_exists(path)?;
         }
     }
-    leftovers.kept = kept(paths)?;
+    if !is_finished {
+        found = entries(paths)?;
+    }
+    leftovers.kept = kept_of(&found);
     Ok(leftovers)
 }
 
@@ -399,12 +409,19 @@ fn finish(paths: &Paths, swap: &Swap, clock: &Clock) -> Result<Vec<PathBuf>, Sto
 }
 
 /// Removes what needs no longer be kept. The last one stays: its name tells what we
-/// wrote last.
-pub(super) fn forget_old(kept: &[Swap], clock: &Clock) -> Result<(), StoreError> {
+/// wrote last. `looked_at` are the stamps of those that were looked at.
+pub(super) fn forget_old(
+    kept: &[Swap],
+    looked_at: &HashMap<PathBuf, Stamp>,
+    clock: &Clock,
+) -> Result<(), StoreError> {
     let now = clock.now().as_millisecond();
     let mut bytes = 0;
     for (age, swap) in kept.iter().rev().enumerate() {
-        bytes += fs::stamp(&swap.path)?.map_or(0, |stamp| stamp.len);
+        bytes += match looked_at.get(&swap.path) {
+            Some(stamp) => stamp.len,
+            None => fs::stamp(&swap.path)?.map_or(0, |stamp| stamp.len),
+        };
         let is_old = now - swap.millis > KEEP_MILLIS || age >= KEEP_FILES || bytes > KEEP_BYTES;
         if age > 0 && is_old {
             fs::remove_if_exists(&swap.path)?;
