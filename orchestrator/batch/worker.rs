@@ -40,11 +40,10 @@ pub trait Commit: Send + 'static {
     fn idle(&mut self) {}
 }
 
-/// The part of a commit's time for which the next batch is left to gather after one
-/// that several callers shared. Those that come back at once are not waited for so long;
-/// the others would find the processors busy with commits of a few of them.
-const LINGER_PART: u32 = 2;
-/// How long that may be on a slow disk.
+/// The longest time for which the next batch is left to gather after one that several
+/// callers shared; no longer than their commit took, either. Those that come back at once
+/// are not waited for so long; the others would find the processors busy with commits of
+/// a few of them.
 const LINGER_MOST: Duration = Duration::from_millis(1);
 /// The part of those callers that is not waited for: the last of them come when the
 /// others could be on the disk, and go with the next batch.
@@ -153,7 +152,7 @@ fn run<C: Commit>(committer: &mut C, drain: &Drain<Request<C>>, options: Options
                 let callers = batch.len();
                 let begin = Instant::now();
                 commit(committer, batch);
-                let linger = LINGER_MOST.min(begin.elapsed() / LINGER_PART);
+                let linger = LINGER_MOST.min(begin.elapsed());
                 committer.after();
                 if callers > 1 {
                     // Those just answered are about to ask again: without a moment

@@ -18,7 +18,7 @@ use super::error::EngineError;
 use super::phase;
 use super::summary::ItemRef;
 use super::task::{GIT_FAILED, save};
-use crate::coordinator::{Command, Reply};
+use crate::coordinator::{Command, CoordinatorError, Reply, remove_place};
 use crate::model::change::PhaseCompletion;
 use crate::model::{ItemStatus, ResultCode};
 use crate::runner::{Attempt, Outcome, Stop, end_leftover};
@@ -46,6 +46,7 @@ pub(super) async fn take_up(
         if waits_for_git(environment, commits, &attempt).await? {
             continue;
         }
+        remove_place(&record_of(&attempt)).map_err(CoordinatorError::from)?;
         let own = attempt.clone();
         let ended = tokio::task::spawn_blocking(move || end_leftover(&own)).await;
         let outcome = ended.map_err(EngineError::Died)??;

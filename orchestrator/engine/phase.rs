@@ -10,8 +10,9 @@ use super::apply::Finished;
 use super::environment::Environment;
 use super::error::EngineError;
 use super::event::RunEvent;
+use super::leftovers::record_of;
 use super::summary::ItemRef;
-use crate::coordinator::{Command, PHASE_DONE};
+use crate::coordinator::{Command, PHASE_DONE, make_place};
 use crate::model::change::PhaseCompletion;
 use crate::model::{Assessments, BacklogItem, PhaseSpec, ResultCode};
 use crate::runner::{
@@ -129,14 +130,26 @@ async fn try_once(
     };
     let observer = &environment.observer;
     let named = || (ItemRef::from(item), spec.name.clone());
+    let mut place = None;
     let progress = |progress: Progress| {
         let (item, phase) = named();
         observer.tell(match progress {
-            Progress::Started { attempt, .. } => RunEvent::PhaseStarted { item, phase, attempt },
+            Progress::Started { attempt: number, .. } => {
+                let record = record_of(attempt);
+                place = Some(tokio::task::spawn_blocking(move || make_place(&record)));
+                RunEvent::PhaseStarted { item, phase, attempt: number }
+            }
             Progress::Output { line } => RunEvent::Output { item, phase, line },
         });
     };
-    let report = runner::run(job, stop.clone(), progress).await?;
+    let report = runner::run(job, stop.clone(), progress).await;
+    if let Some(place) = place
+        && let Err(error) = place.await.map_err(EngineError::Died)?
+    {
+        // Whoever writes the record tells of what is wrong with the disk.
+        tracing::debug!(%error, "no place was made for a plan");
+    }
+    let report = report?;
     for warning in &report.warnings {
         observer.warn(format!("{} {}: {warning}", attempt.item(), spec.name));
     }

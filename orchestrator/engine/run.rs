@@ -15,7 +15,7 @@ use super::event::{Outlook, RunEvent};
 use super::leftovers::take_up;
 use super::summary::{Halt, ItemRef, Summary};
 use super::task::{Ended, Job, work};
-use crate::coordinator::{Command, CoordinatorError, Reply, Request, StoreError};
+use crate::coordinator::{Command, CoordinatorError, Reply, Request, StoreError, has_inbox};
 use crate::model::{BacklogItem, BacklogSnapshot, Change, IdQuery, ItemId, ItemStatus};
 use crate::runner::Stop;
 use crate::scheduler::{Plan, Running, Start, View, Waiting, plan};
@@ -341,6 +341,12 @@ impl<'a> Run<'a> {
     async fn ingest(&mut self) -> Result<(), EngineError> {
         let observer = &self.environment.observer;
         let inbox = self.environment.inbox.clone();
+        // Each phase comes by here, and mostly there is none. What cannot be looked at is
+        // told by whoever takes it in.
+        if let Ok(false) = has_inbox(&self.environment.paths, &inbox) {
+            self.bad_inbox = None;
+            return Ok(());
+        }
         match self.environment.coordinator.ask(Command::Ingest(inbox)).await {
             Ok(Reply::Ingested(ingested)) => {
                 self.bad_inbox = None;

@@ -40,6 +40,19 @@ struct Claim {
     batches: Vec<Vec<String>>,
 }
 
+/// Tells whether there is an inbox to be taken in, or a copy that was claimed: to look
+/// needs no lock.
+///
+/// # Errors
+/// Where the folder of claimed copies cannot be listed.
+pub fn has_inbox(paths: &super::Paths, inbox: &Path) -> Result<bool, StoreError> {
+    let has_claims = match fs::list(&paths.inbox()) {
+        Err(error) if error.is_not_found() => false,
+        list => !list?.is_empty(),
+    };
+    Ok(has_claims || fs::stamp(inbox)?.is_some())
+}
+
 impl BacklogStore {
     /// Takes in an inbox, if there is one, and the copies that an earlier ingestion
     /// had claimed.
@@ -49,16 +62,11 @@ impl BacklogStore {
     /// where it is.
     pub fn ingest(&mut self, inbox: &Path) -> Result<Ingested, StoreError> {
         let mut ingested = Ingested::default();
-        let has_claims = match fs::list(&self.paths.inbox()) {
-            Err(error) if error.is_not_found() => false,
-            list => !list?.is_empty(),
-        };
-        let stamp = fs::stamp(inbox)?;
-        if !has_claims && stamp.is_none() {
+        if !has_inbox(&self.paths, inbox)? {
             return Ok(ingested);
         }
         // Some kinds of file would be waited for without end.
-        if stamp.is_some_and(|stamp| stamp.kind != Kind::File) {
+        if fs::stamp(inbox)?.is_some_and(|stamp| stamp.kind != Kind::File) {
             return Err(unusable(inbox, "the inbox is not a file".to_owned()));
         }
         self.paths.prepare()?;

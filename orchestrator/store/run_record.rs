@@ -98,13 +98,14 @@ impl RunRecord {
 
 /// Writes a record of ours, durably; its folder is made anew where it was deleted.
 ///
-/// One that was not there yet is written in its place: a part of it counts as none, and
-/// the disk is waited for once less than for a rename.
+/// One that was not there yet, or is empty, is written in its place: a part of it counts
+/// as none, and the disk is waited for once less than for a rename. With a place that
+/// [`make_place`] has made it is waited for once alone.
 pub(super) fn write_record(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
     let json = serde_json::to_vec(value)?;
     let write = || match fs::stamp(path)? {
-        None => fs::append(path, &json, Durability::Synced),
-        Some(_) => fs::replace(path, &json),
+        Some(stamp) if stamp.len > 0 => fs::replace(path, &json),
+        _ => fs::append(path, &json, Durability::Synced),
     };
     match (write(), path.parent()) {
         (Err(error), Some(folder)) if error.is_not_found() => {
@@ -112,5 +113,55 @@ pub(super) fn write_record(path: &Path, value: &impl Serialize) -> Result<(), St
             Ok(write()?)
         }
         (written, _) => Ok(written?),
+    }
+}
+
+/// Makes an empty record, of which the name is durable: done while there is time, so that
+/// there is less to wait for when it is written.
+///
+/// # Errors
+/// Where the disk refuses; then there is none.
+pub fn make_place(path: &Path) -> Result<(), StoreError> {
+    let made = fs::append(path, b"", Durability::Synced);
+    if made.is_err() {
+        // A name that is not durable must not be taken for one that is.
+        fs::remove_if_exists(path)?;
+    }
+    Ok(made?)
+}
+
+/// Removes a record that was not written: whether its name is durable is not known any
+/// more.
+///
+/// # Errors
+/// Where it cannot be removed.
+pub fn remove_place(path: &Path) -> Result<(), StoreError> {
+    if fs::stamp(path)?.is_some_and(|stamp| stamp.len == 0) {
+        fs::remove_if_exists(path)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_written_into_its_place_and_only_an_empty_one_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plan.json");
+        let text = || fs::read_if_exists(&path).unwrap();
+        make_place(&path).unwrap();
+        assert_eq!(text().as_deref(), Some(&b""[..]));
+        remove_place(&path).unwrap();
+        assert_eq!(text(), None);
+        make_place(&path).unwrap();
+        for value in [[1, 2], [3, 4]] {
+            write_record(&path, &value).unwrap();
+            // Nothing of a record is taken away.
+            remove_place(&path).unwrap();
+            assert_eq!(text(), Some(serde_json::to_vec(&value).unwrap()));
+        }
+        assert!(make_place(&dir.path().join("missing/plan.json")).is_err());
     }
 }

@@ -58,8 +58,9 @@ pub async fn allocate(
     let rows = Rows::prepare(client, &table).await.map_err(failed)?;
     let requests = [request];
     let plan = Plan::new(layout, &requests, &Known::new());
-    let has_triggers = rows.has_triggers(client).await.map_err(failed)?;
-    let standing = match has_triggers {
+    // To prepare has taken the lock that keeps triggers out until the transaction ends.
+    let looks_again = rows.must_look_again(client).await.map_err(failed)?;
+    let standing = match looks_again {
         true => rows.standing(client, plan.sums()).await.map_err(failed)?,
         false => HashMap::new(),
     };
@@ -76,7 +77,7 @@ pub async fn allocate(
         });
     }
     let sums = plan.sums().iter().zip(&added);
-    if has_triggers
+    if looks_again
         && let Some(key) =
             rows.lost(client, iter::empty(), &standing, sums).await.map_err(failed)?
     {

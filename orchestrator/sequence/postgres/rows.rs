@@ -13,6 +13,9 @@ use tokio_postgres::{Client, Error, Row, Statement};
 use super::table::Table;
 use crate::sequence::{Counter, Key, MissingRow, SequenceError, Sum};
 
+/// Says whether what is read may be older than the locks that are held.
+const HAS_OLD_SNAPSHOT: &str = "current_setting('transaction_isolation') <> 'read committed'";
+
 /// The statements on a table of sequences, ready to run.
 #[derive(Debug, Clone)]
 pub(super) struct Rows {
@@ -31,7 +34,7 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) async fn prepare(client: &Client, table: &Table) -> Result<Self, Error> {
         let (add, set, look, all) = (table.add(), table.set(), table.look(), table.all());
-        let triggers = Table::has_triggers("NULL");
+        let triggers = Table::has_triggers(HAS_OLD_SNAPSHOT);
         // Sent together.
         let (add, set, look, all, triggers) = tokio::try_join!(
             client.prepare(&add),
@@ -59,6 +62,13 @@ impl Rows {
     pub(super) async fn has_triggers(&self, client: &Client) -> Result<bool, Error> {
         let found = client.query_opt(&self.triggers, &[&self.name]).await?;
         Ok(found.is_some_and(|row| row.get(0)))
+    }
+
+    /// Tells whether a counter must be read again after it was written, of a transaction
+    /// that may have begun long ago: where there is a trigger, or one might not be seen.
+    pub(super) async fn must_look_again(&self, client: &Client) -> Result<bool, Error> {
+        let found = client.query_opt(&self.triggers, &[&self.name]).await?;
+        Ok(found.is_none_or(|row| row.get::<_, bool>(0) || row.get(1)))
     }
 
     /// The statement that keeps triggers from being added until the transaction ends,

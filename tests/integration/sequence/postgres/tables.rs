@@ -1,7 +1,7 @@
 //! Tables that another program made: what fits is used as it is, and what could
 //! issue a number twice is refused.
 
-use orchestrator::sequence::postgres::{Isolation, PostgresBackend, PostgresOptions};
+use orchestrator::sequence::postgres::{Isolation, PostgresBackend, PostgresOptions, allocate};
 use orchestrator::sequence::{Action, Backend, Key, Layout, MissingRow, Reply, SequenceError};
 
 use super::super::conformance::{HOUR, ask, next, once, range, reserve, us};
@@ -444,6 +444,29 @@ fn a_trigger_is_seen_where_nobody_else_had_written() {
             cluster.execute(&database, "DROP TRIGGER theirs ON id_registry");
             five(&mut other);
         }
+    }
+}
+
+#[test]
+fn a_trigger_that_is_younger_than_the_callers_snapshot_is_seen() {
+    use tokio_postgres::IsolationLevel::{ReadCommitted, RepeatableRead, Serializable};
+    for isolation in [ReadCommitted, RepeatableRead, Serializable] {
+        let database = Cluster::shared().database();
+        let url = Cluster::shared().url(&database);
+        let mut teller = making(&url, Layout::registry()).unwrap();
+        assert_eq!(range(ask(&mut teller, next(&us(), 7))), (1, 7));
+        block_on(async {
+            let (mut client, other) = (connect(&url).await, connect(&url).await);
+            let transaction = client.build_transaction().isolation_level(isolation);
+            let transaction = transaction.start().await.unwrap();
+            transaction.batch_execute("SELECT 1 FROM id_registry").await.unwrap();
+            other.batch_execute(&trigger("BEFORE UPDATE", "RETURN old;")).await.unwrap();
+            let issued = allocate(&transaction, &Layout::registry(), &us(), 1).await;
+            assert!(
+                matches!(issued, Err(SequenceError::Database { .. })),
+                "{isolation:?}: {issued:?}"
+            );
+        });
     }
 }
 
