@@ -154,16 +154,29 @@ impl PostgresBackend {
         let begin = Instant::now();
         let (mut conflicts, mut losses) = (0, 0);
         loop {
-            let mut session = self.session().map_err(Failure::Refused)?;
+            let kept = self.session.take();
+            let is_kept = kept.is_some();
+            let mut session = match kept {
+                Some(session) => session,
+                None => self.connect().map_err(Failure::Refused)?,
+            };
             // A new one may find other tables than the last.
             if let Some(error) = requests.iter().find_map(|request| session.refusal(request)) {
                 self.session = Some(session);
                 return Err(Failure::BadData(error));
             }
-            let Some(done) = self.wait(session.commit(&self.layout, requests, &self.floors)) else {
+            let commit = async {
+                match !is_kept || session.is_alive().await {
+                    true => Some(session.commit(&self.layout, requests, &self.floors).await),
+                    false => None,
+                }
+            };
+            let Some(done) = self.wait(commit) else {
                 let waited = begin.elapsed();
                 return Err(Failure::Unknown(SequenceError::TimedOut { waited }));
             };
+            // It was gone before anything was sent.
+            let Some(done) = done else { continue };
             match done {
                 Err(Failure::Lost(error)) => {
                     losses += 1;
