@@ -112,7 +112,7 @@ pub(super) fn log_of(
     attempt: &Attempt,
 ) -> PhaseLog {
     let Finished { item, completion, duration } = finished;
-    let now = environment.clock.now();
+    let now = environment.clock.now_in_millis();
     let entry = PhaseEntry {
         id: item.id.clone(),
         title: item.title.clone(),

@@ -28,6 +28,12 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         (self.0)()
     }
+
+    /// Returns the time, cut to milliseconds: as items and events have it.
+    pub fn now_in_millis(&self) -> Timestamp {
+        let now = self.now();
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+    }
 }
 
 impl fmt::Debug for Clock {

@@ -19,6 +19,9 @@ pub const PHASE_FAILED: &str = "phase_failed";
 /// The event of an ID that was issued without an item.
 pub const NUMBERED: &str = "numbered";
 
+/// How many items are looked for in each line.
+const FEW: usize = 8;
+
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -61,25 +64,37 @@ pub fn append(paths: &Paths, events: &[Event]) -> Result<(), StoreError> {
 /// # Errors
 /// Where the file cannot be read.
 pub fn read(paths: &Paths, item: Option<&str>) -> Result<Vec<Event>, StoreError> {
+    let mut events = select(paths, |line| item.is_none_or(|id| may_name(line, id)))?;
+    events.retain(|event| item.is_none_or(|id| event.item.as_deref() == Some(id)));
+    Ok(events)
+}
+
+/// Reads the events whose lines may be wanted: a long story is mostly of others, and to
+/// look is much cheaper than to read.
+fn select(paths: &Paths, may_be: impl Fn(&str) -> bool) -> Result<Vec<Event>, StoreError> {
     let bytes = fs::read_if_exists(&paths.events())?.unwrap_or_default();
-    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    // A long story is mostly of others, and to look is much cheaper than to read.
-    let lines = lines.filter(|line| item.is_none_or(|id| may_name(line, id)));
-    let events = lines.filter_map(|line| serde_json::from_slice::<Event>(line).ok());
-    Ok(events.filter(|event| item.is_none_or(|id| event.item.as_deref() == Some(id))).collect())
+    let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
+    let lines = lines.filter(|line| !line.is_empty() && may_be(line));
+    Ok(lines.filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
 /// Tells whether a line may be about an item: whether the ID is in it, where JSON
 /// writes the ID as it is.
-fn may_name(line: &[u8], id: &str) -> bool {
+fn may_name(line: &str, id: &str) -> bool {
     let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    !is_plain || str::from_utf8(line).is_ok_and(|line| line.contains(id))
+    !is_plain || line.contains(id)
 }
 
-/// Returns the phases that each item went through, in order, by its ID.
-pub(super) fn phases(paths: &Paths) -> Result<HashMap<String, Vec<String>>, StoreError> {
+/// Returns the phases that each of some items went through, in order, by its ID.
+pub(super) fn phases(
+    paths: &Paths,
+    ids: &[&str],
+) -> Result<HashMap<String, Vec<String>>, StoreError> {
+    // To look for many is dearer than to read.
+    let is_of_one = |line: &str| ids.len() > FEW || ids.iter().any(|id| may_name(line, id));
+    let done = select(paths, |line| line.contains(PHASE_DONE) && is_of_one(line))?;
     let mut phases: HashMap<String, Vec<String>> = HashMap::new();
-    for event in read(paths, None)?.into_iter().filter(|event| event.event == PHASE_DONE) {
+    for event in done.into_iter().filter(|event| event.event == PHASE_DONE) {
         if let (Some(item), Some(detail)) = (event.item, event.detail) {
             let phase = detail.split(": ").next().unwrap_or_default().to_owned();
             phases.entry(item).or_default().push(phase);

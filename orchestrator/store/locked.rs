@@ -162,7 +162,7 @@ impl<'a> LockedBacklog<'a> {
         requests: &[Request],
         show: impl FnOnce(&str, &BacklogFile, &Saved) -> R,
     ) -> Result<R, StoreError> {
-        let now = to_millis(self.store.options.clock.now());
+        let now = self.store.options.clock.now_in_millis();
         self.store.worklog.refresh()?;
         let copy = self.store.marks.read()?.unwrap_or(0).max(self.store.worklog.highest());
         let floor = floor_of(&self.store.state()?.loaded).max(copy);
@@ -174,7 +174,7 @@ impl<'a> LockedBacklog<'a> {
     }
 
     fn try_save(&mut self, requests: &[Request]) -> Result<Saved, StoreError> {
-        let now = to_millis(self.store.options.clock.now());
+        let now = self.store.options.clock.now_in_millis();
         let mut displaced: Vec<(PathBuf, String)> = Vec::new();
         let mut taken = None;
         for _ in 0..FORWARD {
@@ -361,7 +361,8 @@ impl<'a> LockedBacklog<'a> {
             }
         }
         if !touched.removed.is_empty() {
-            let mut phases = events::phases(&store.paths)?;
+            let removed = touched.removed.iter().map(|(removal, _)| removal.item.id_or_dash());
+            let mut phases = events::phases(&store.paths, &removed.collect::<Vec<_>>())?;
             let entry = |(removal, text): &(Removal, String)| ArchiveEntry {
                 id: removal.item.id_or_dash().to_owned(),
                 title: removal.item.title.clone(),
@@ -536,11 +537,6 @@ fn no_mark(paths: &Paths, loaded: &Loaded, refused: &Refused) -> StoreError {
         hint: Some("write `next_item_id: 0` on a line of its own above `items:`".into()),
     };
     StoreError::Invalid { diagnostics: vec![problem], text: loaded.doc.text().to_owned() }
-}
-
-/// Dates are written to the millisecond: more tells a person nothing.
-fn to_millis(time: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
 /// The items, for the next snapshot.

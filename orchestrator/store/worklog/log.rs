@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{ArchiveEntry, PhaseEntry};
 use super::month::{self, Block, Month};
-use crate::fs::{self, Durability};
+use crate::fs::{self, Durability, Stamp};
 use crate::model::{Ended, IdQuery, ItemId};
 use crate::store::{Paths, StoreError};
 
@@ -101,13 +101,15 @@ impl Worklog {
             || self.months.len() != before
             || (self.ended.is_empty() && !self.months.is_empty())
         {
-            self.ended = Arc::new(
-                self.blocks()
-                    .map(|(_, block)| (ItemId::key(&block.id), block.ended.into()))
-                    .collect(),
-            );
+            self.gather_ended();
         }
         Ok(())
+    }
+
+    fn gather_ended(&mut self) {
+        self.ended = Arc::new(
+            self.blocks().map(|(_, block)| (ItemId::key(&block.id), block.ended.into())).collect(),
+        );
     }
 
     fn blocks(&self) -> impl DoubleEndedIterator<Item = (&String, &Block)> {
@@ -254,12 +256,35 @@ impl Worklog {
         let name = format!("{}.md", at.strftime("%Y-%m"));
         let path = self.dir.join(&name);
         fs::create_dir_all(&self.dir)?;
-        let closing = self.months.get(&name).map_or("", |known| known.month.closing.as_str());
+        let known = self.months.get(&name);
+        let closing = known.map_or("", |known| known.month.closing.as_str());
+        let before = known.map_or(0, |known| known.len);
         let text = format!("{closing}{entry}");
+        let is_whole = closing.is_empty();
         fs::append(&path, text.as_bytes(), Durability::Synced).inspect_err(|_| {
             // A part may be there: look again before the next entry.
             self.months.remove(&name);
         })?;
-        self.refresh()
+        let stamp = fs::stamp(&path)?;
+        match stamp.filter(|stamp| is_whole && stamp.len == before + text.len() as u64) {
+            Some(stamp) => {
+                self.take_up(name, &text, stamp);
+                Ok(())
+            }
+            // Somebody else wrote too, or what stood before counts for less now.
+            None => self.refresh(),
+        }
+    }
+
+    /// Takes up what was appended, without a month of megabytes being read for each entry.
+    fn take_up(&mut self, name: String, appended: &str, stamp: Stamp) {
+        let new = || Known { len: 0, mtime_ns: 0, month: Month::default() };
+        let known = self.months.entry(name).or_insert_with(new);
+        let archived = known.month.blocks.len();
+        known.month.extend(appended, usize::try_from(known.len).unwrap_or(usize::MAX));
+        (known.len, known.mtime_ns) = (stamp.len, stamp.mtime_ns);
+        if known.month.blocks.len() > archived {
+            self.gather_ended();
+        }
     }
 }

@@ -48,6 +48,18 @@ pub(super) struct Month {
     pub closing: String,
 }
 
+impl Month {
+    /// Takes up what was appended to a month of so many bytes, whose last entry was whole:
+    /// the same as to read it all again.
+    pub(super) fn extend(&mut self, appended: &str, before: usize) {
+        let Self { blocks, highest, closing } = parse(appended);
+        let moved = |block: Block| Block { start: block.start + before, ..block };
+        self.blocks.extend(blocks.into_iter().map(moved));
+        self.highest = self.highest.max(highest);
+        self.closing = closing;
+    }
+}
+
 #[derive(Default)]
 struct Open {
     heading: Option<(String, Option<EndedWord>)>,
@@ -170,6 +182,22 @@ mod tests {
         };
         let month = parse(&(phase.to_markdown() + &entry("A-2", "- id: A-2\n").to_markdown()));
         assert_eq!((month.blocks.len(), month.highest), (1, 7));
+    }
+
+    #[test]
+    fn what_is_appended_is_read_as_if_with_all_that_was_there() {
+        let text = |n: usize| match n % 3 {
+            0 => entry(&format!("A-{n}"), "- id: A-1\n  description: |\n    ```\n").to_markdown(),
+            1 => entry(&format!("Ä-{n}"), "- title: ü\n").to_markdown(),
+            _ => format!("## A-{n} / build — failed\n\nx\n\n> no\n\n"),
+        };
+        let (mut whole, mut month) = (String::new(), Month::default());
+        for n in [2, 0, 5, 1, 3, 8, 4, 6, 7] {
+            assert_eq!(month.closing, "");
+            month.extend(&text(n), whole.len());
+            whole.push_str(&text(n));
+            assert_eq!(month, parse(&whole), "{n}");
+        }
     }
 
     #[test]
