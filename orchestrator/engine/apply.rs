@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
+use tokio::time::Instant;
 
 use super::environment::{Environment, LOOK_AGAIN, Observer};
 use super::error::EngineError;
@@ -79,7 +80,7 @@ pub(super) async fn finish(
         }
         Err(error) => return Err(error),
     };
-    let mut effects = Effects::default();
+    let mut effects = Effects { saved: Some(Instant::now()), ..Effects::default() };
     for outcome in changed.outcomes {
         match outcome {
             Ok(applied) => {
@@ -166,6 +167,8 @@ pub(super) struct Effects {
     pub moved_from: Option<String>,
     /// Whether nothing was saved, and the result is kept for a later run.
     pub is_kept: bool,
+    /// When it was saved; by that the backlog was read, too.
+    pub saved: Option<Instant>,
 }
 
 impl Effects {

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::apply::{Effects, archive, change, describe};
 use super::commits::Commits;
@@ -22,6 +23,10 @@ use crate::scheduler::{Plan, Running, Start, View, Waiting, plan};
 
 /// How many phases in a row may fail all their retries.
 const BREAKER: u32 = 2;
+
+/// How long after the save of a phase the backlog is not read once more: the save did, and
+/// an edit that is younger could as well have come behind the decision.
+const JUST_READ: Duration = Duration::from_millis(2);
 
 /// How many items that wait are told by name.
 const NAMED: usize = 3;
@@ -84,6 +89,8 @@ struct Run<'a> {
     set_aside: HashSet<String>,
     /// Whether the backlog could not be read when it was last looked at.
     is_waiting: bool,
+    /// When the phase that ended last was saved.
+    saved: Option<Instant>,
     /// What was wrong with the inbox, so that it is told once.
     bad_inbox: Option<String>,
     /// What was told last of how the run stands.
@@ -113,6 +120,7 @@ impl<'a> Run<'a> {
             displaced: HashSet::new(),
             set_aside: HashSet::new(),
             is_waiting: false,
+            saved: None,
             bad_inbox: None,
             outlook: Outlook::default(),
             fatal: None,
@@ -227,6 +235,10 @@ impl<'a> Run<'a> {
 
     /// Reads the backlog where it changed. While it cannot be read nothing is decided.
     async fn can_read(&mut self) -> Result<bool, EngineError> {
+        let saved = self.saved.take().filter(|_| !self.is_waiting);
+        if saved.is_some_and(|saved| saved.elapsed() < JUST_READ) {
+            return Ok(true);
+        }
         let answer = self.environment.coordinator.ask(Command::Refresh).await;
         let observer = &self.environment.observer;
         self.is_waiting = match answer {
@@ -489,6 +501,7 @@ impl<'a> Run<'a> {
 
     /// Takes what a save did into the summary.
     fn count(&mut self, id: &str, effects: Effects) {
+        self.saved = effects.saved;
         if effects.is_kept {
             self.set_aside.insert(ItemId::key(id));
         }

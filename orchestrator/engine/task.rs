@@ -60,7 +60,7 @@ pub(super) async fn work(
 ) -> Result<Ended, EngineError> {
     let Job { start, item, was_moved } = job;
     if let Begun::No(effects) = begin(&environment, &commits, &start, &item, &mut stop).await? {
-        return Ok(Ended::NotRun(effects));
+        return Ok(Ended::NotRun(*effects));
     }
     let held = commits.held(&environment, &start.id, &start.phase).await?;
     let held = held.map(|attempt| take(&item, attempt)).transpose()?.flatten();
@@ -102,7 +102,7 @@ async fn block_moved(
 /// Whether a phase may be begun.
 enum Begun {
     Yes,
-    No(Effects),
+    No(Box<Effects>),
 }
 
 /// Looks whether what a destructive phase builds on is still there, and notes what is
@@ -146,7 +146,7 @@ async fn refuse(
     stop: &mut Receiver<Stop>,
 ) -> Result<Begun, EngineError> {
     let effects = block(environment, &ItemRef::from(item), reason, stop).await?;
-    Ok(Begun::No(effects.unwrap_or_default()))
+    Ok(Begun::No(Box::new(effects.unwrap_or_default())))
 }
 
 /// Returns the commit of an item's last phase, where a destructive phase cares for it
