@@ -15,7 +15,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::backlog_store::BacklogStore;
 use super::locked::{Request, TakenIds};
-use super::run_record::write_record;
+use super::run_record::{remove_place, write_record};
 use super::{Clock, StoreError, journal};
 use crate::fs::{self, FsError, Kind};
 use crate::ingest;
@@ -44,7 +44,7 @@ struct Claim {
 /// needs no lock.
 ///
 /// # Errors
-/// Where the folder of claimed copies cannot be listed.
+/// Where the folder of claimed copies cannot be listed, or the inbox not be looked at.
 pub fn has_inbox(paths: &super::Paths, inbox: &Path) -> Result<bool, StoreError> {
     let has_claims = match fs::list(&paths.inbox()) {
         Err(error) if error.is_not_found() => false,
@@ -154,6 +154,7 @@ impl BacklogStore {
             }
             fs::remove_if_exists(&record)?;
         }
+        remove_place(&record)?;
         let seen: usize = claim.batches.iter().map(Vec::len).sum();
         if let Some(new) = entries.get(seen..).filter(|new| !new.is_empty()) {
             let items = new.iter().map(|entry| entry.item.clone()).collect();

@@ -12,7 +12,7 @@ use super::journal::{self, Save};
 use super::load::{Loaded, load};
 use super::mark::MarkLock;
 use super::replace::{self, Meanwhile, NOBODYS, Put, Swap, Swapped};
-use super::run_record::write_record;
+use super::run_record::write_into_place;
 use super::settle::read_displaced;
 use super::told::{self, PhaseLog};
 use super::touched::{self, Touched, Work};
@@ -357,7 +357,7 @@ impl<'a> LockedBacklog<'a> {
             if let (Some(path), Ok(applied)) = (&request.record, outcome) {
                 let ids = applied.added.iter().filter_map(|item| item.id.clone()).collect();
                 let record = TakenIds { ids, updated: now.to_string() };
-                write_record(path, &record)?;
+                write_into_place(path, &record)?;
             }
         }
         if !touched.removed.is_empty() {

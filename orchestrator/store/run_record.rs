@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Paths, StoreError};
-use crate::fs::{self, Durability, FileLock, Holder};
+use crate::fs::{self, Durability, FileLock, Holder, Kind, Stamp};
 
 /// One run at a time: a second one does not wait.
 #[derive(Debug)]
@@ -98,13 +98,30 @@ impl RunRecord {
 
 /// Writes a record of ours, durably; its folder is made anew where it was deleted.
 ///
-/// One that was not there yet, or is empty, is written in its place: a part of it counts
-/// as none, and the disk is waited for once less than for a rename. With a place that
-/// [`make_place`] has made it is waited for once alone.
+/// One that was not there yet is written in its place: a part of it counts as none, and
+/// the disk is waited for once less than for a rename.
 pub(super) fn write_record(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
+    write(path, value, |_| false)
+}
+
+/// [`write_record`] where the place may be one that [`make_place`] has made: then the disk
+/// is waited for once alone.
+pub(super) fn write_into_place(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
+    write(path, value, is_place)
+}
+
+fn is_place(stamp: &Stamp) -> bool {
+    stamp.len == 0 && stamp.kind == Kind::File
+}
+
+fn write(
+    path: &Path,
+    value: &impl Serialize,
+    is_free: impl Fn(&Stamp) -> bool,
+) -> Result<(), StoreError> {
     let json = serde_json::to_vec(value)?;
     let write = || match fs::stamp(path)? {
-        Some(stamp) if stamp.len > 0 => fs::replace(path, &json),
+        Some(stamp) if !is_free(&stamp) => fs::replace(path, &json),
         _ => fs::append(path, &json, Durability::Synced),
     };
     match (write(), path.parent()) {
@@ -116,18 +133,26 @@ pub(super) fn write_record(path: &Path, value: &impl Serialize) -> Result<(), St
     }
 }
 
-/// Makes an empty record, of which the name is durable: done while there is time, so that
-/// there is less to wait for when it is written.
+/// Makes an empty record, whose name [`sync_place`] makes durable: done while there is
+/// time, so that there is less to wait for when it is written.
+///
+/// # Errors
+/// Where the disk refuses.
+pub fn make_place(path: &Path) -> Result<(), StoreError> {
+    Ok(fs::append(path, b"", Durability::Buffered)?)
+}
+
+/// Makes the name of an empty record durable; one that was removed meanwhile stays away.
 ///
 /// # Errors
 /// Where the disk refuses; then there is none.
-pub fn make_place(path: &Path) -> Result<(), StoreError> {
-    let made = fs::append(path, b"", Durability::Synced);
-    if made.is_err() {
+pub fn sync_place(path: &Path) -> Result<(), StoreError> {
+    let synced = fs::sync_dir(path.parent().unwrap_or(path));
+    if synced.is_err() {
         // A name that is not durable must not be taken for one that is.
-        fs::remove_if_exists(path)?;
+        remove_place(path)?;
     }
-    Ok(made?)
+    Ok(synced?)
 }
 
 /// Removes a record that was not written: whether its name is durable is not known any
@@ -136,7 +161,7 @@ pub fn make_place(path: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// Where it cannot be removed.
 pub fn remove_place(path: &Path) -> Result<(), StoreError> {
-    if fs::stamp(path)?.is_some_and(|stamp| stamp.len == 0) {
+    if fs::stamp(path)?.as_ref().is_some_and(is_place) {
         fs::remove_if_exists(path)?;
     }
     Ok(())
@@ -156,12 +181,14 @@ mod tests {
         remove_place(&path).unwrap();
         assert_eq!(text(), None);
         make_place(&path).unwrap();
+        sync_place(&path).unwrap();
         for value in [[1, 2], [3, 4]] {
-            write_record(&path, &value).unwrap();
+            write_into_place(&path, &value).unwrap();
             // Nothing of a record is taken away.
             remove_place(&path).unwrap();
             assert_eq!(text(), Some(serde_json::to_vec(&value).unwrap()));
         }
-        assert!(make_place(&dir.path().join("missing/plan.json")).is_err());
+        let missing = dir.path().join("missing/plan.json");
+        assert!(make_place(&missing).is_err() && sync_place(&missing).is_err());
     }
 }

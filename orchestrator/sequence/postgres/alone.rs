@@ -4,10 +4,11 @@
 //! moment. To look for triggers costs about as much as to take the numbers, so that is
 //! left out where nobody can have added one since the last look. The server numbers the
 //! transactions that write, all databases together, and to add a trigger is one: where
-//! ours has the number that was to come next when no other was open, it is the only one.
+//! ours has the number that was to come next, with none older open, no other came between.
 
 use std::mem;
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
@@ -15,8 +16,9 @@ use super::rows::{Rows, total};
 use super::table::Table;
 use crate::sequence::Sum;
 
-/// Says which number the next transaction has, NULL while one that writes is open.
-const LOOK: &str = "CASE WHEN txid_snapshot_xmin(txid_current_snapshot()) \
+/// Says which number the next transaction has that writes, NULL where another is open that
+/// has an older one; and of partitions, which are locked only once ours has its number.
+const LOOK: &str = "CASE WHEN c.relkind = 'r' AND txid_snapshot_xmin(txid_current_snapshot()) \
      = txid_snapshot_xmax(txid_current_snapshot()) \
      THEN txid_snapshot_xmax(txid_current_snapshot()) END";
 
@@ -54,7 +56,7 @@ impl Alone {
             tokio::try_join!(client.prepare(&one), client.prepare(&many), client.prepare(&look));
         let statements = match prepared {
             Ok((one, many, look)) => Some(Statements { one, many, look }),
-            Err(error) if error.as_db_error().is_some() => None,
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_FUNCTION) => None,
             Err(error) => return Err(error),
         };
         Ok(Self { statements, next: None, is_quiet: false })

@@ -228,10 +228,15 @@ impl PostgresBackend {
 
     /// Carries out what needs no table that is not there.
     fn carry_out_possible(&mut self, requests: &[Request]) -> Result<Vec<Outcome>, SequenceError> {
-        let session = match self.session.take() {
+        let mut session = match self.session.take() {
             Some(session) => session,
             None => self.connect()?,
         };
+        if requests.iter().any(|request| session.refusal(request).is_some()) {
+            // It may be of a server that has gone, and come with other tables.
+            self.session = Some(session);
+            session = self.session()?;
+        }
         let refusals: Vec<Option<SequenceError>> =
             requests.iter().map(|request| session.refusal(request)).collect();
         self.session = Some(session);

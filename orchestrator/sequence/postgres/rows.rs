@@ -13,8 +13,10 @@ use tokio_postgres::{Client, Error, Row, Statement};
 use super::table::Table;
 use crate::sequence::{Counter, Key, MissingRow, SequenceError, Sum};
 
-/// Says whether what is read may be older than the locks that are held.
-const HAS_OLD_SNAPSHOT: &str = "current_setting('transaction_isolation') <> 'read committed'";
+/// Says whether what is read may be older than the locks that are held; those of partitions
+/// are not held yet.
+const HAS_OLD_SNAPSHOT: &str =
+    "c.relkind = 'p' OR current_setting('transaction_isolation') <> 'read committed'";
 
 /// The statements on a table of sequences, ready to run.
 #[derive(Debug, Clone)]

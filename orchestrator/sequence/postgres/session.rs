@@ -168,6 +168,9 @@ impl Session {
         floors: &Floors,
     ) -> Result<Vec<Outcome>, Failure> {
         let plan = Plan::new(layout, requests, &Known::new());
+        if plan.sums().is_empty() {
+            return Ok(plan.settle(Timestamp::UNIX_EPOCH, &[], &[]).outcomes(&[], &[]));
+        }
         let added = self.alone.add(&self.client, &self.rows, plan.sums()).await;
         let Some(added) = added.map_err(|error| in_commit("take numbers", error))? else {
             self.has_triggers = true;

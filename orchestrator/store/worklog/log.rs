@@ -260,7 +260,7 @@ impl Worklog {
         let closing = known.map_or("", |known| known.month.closing.as_str());
         let before = known.map_or(0, |known| known.len);
         let text = format!("{closing}{entry}");
-        let is_whole = closing.is_empty();
+        let is_whole = closing.is_empty() && known.is_none_or(|known| known.month.len == known.len);
         fs::append(&path, text.as_bytes(), Durability::Synced).inspect_err(|_| {
             // A part may be there: look again before the next entry.
             self.months.remove(&name);
@@ -271,7 +271,7 @@ impl Worklog {
                 self.take_up(name, &text, stamp);
                 Ok(())
             }
-            // Somebody else wrote too, or what stood before counts for less now.
+            // Somebody else wrote too, or what stood before is not as it is read.
             None => self.refresh(),
         }
     }
@@ -281,10 +281,45 @@ impl Worklog {
         let new = || Known { len: 0, mtime_ns: 0, month: Month::default() };
         let known = self.months.entry(name).or_insert_with(new);
         let archived = known.month.blocks.len();
-        known.month.extend(appended, usize::try_from(known.len).unwrap_or(usize::MAX));
+        known.month.extend(appended);
         (known.len, known.mtime_ns) = (stamp.len, stamp.mtime_ns);
         if known.month.blocks.len() > archived {
             self.gather_ended();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_of_another_encoding_moves_no_item() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut worklog = Worklog {
+            dir: dir.path().to_owned(),
+            index: dir.path().join("index.json"),
+            months: BTreeMap::new(),
+            ended: Arc::default(),
+            is_loaded: true,
+        };
+        fs::create_new(&dir.path().join("1970-01.md"), b"Caf\xe9\n\n").unwrap();
+        let text = |id: &str| format!("- id: {id}\n  title: x\n");
+        for id in ["A-1", "A-2"] {
+            let entry = ArchiveEntry {
+                id: id.into(),
+                title: "x".into(),
+                ended: Ended::Done,
+                reason: None,
+                phases: Vec::new(),
+                text: text(id),
+                at: Timestamp::UNIX_EPOCH,
+            };
+            worklog.append_archived(&[entry]).unwrap();
+        }
+        for id in ["A-1", "A-2"] {
+            let found = worklog.find(&IdQuery::new(id)).unwrap().unwrap();
+            assert_eq!(found.text, text(id));
         }
     }
 }

@@ -46,13 +46,18 @@ pub(super) struct Month {
     pub highest: u32,
     /// What must be written before the next entry: a crash cut the last one short.
     pub closing: String,
+    /// How long its text is, in bytes: other than the file where that is not UTF-8.
+    #[serde(default)]
+    pub len: u64,
 }
 
 impl Month {
-    /// Takes up what was appended to a month of so many bytes, whose last entry was whole:
+    /// Takes up what was appended to a month whose last entry was whole:
     /// the same as to read it all again.
-    pub(super) fn extend(&mut self, appended: &str, before: usize) {
-        let Self { blocks, highest, closing } = parse(appended);
+    pub(super) fn extend(&mut self, appended: &str) {
+        let before = usize::try_from(self.len).unwrap_or(usize::MAX);
+        let Self { blocks, highest, closing, len } = parse(appended);
+        self.len += len;
         let moved = |block: Block| Block { start: block.start + before, ..block };
         self.blocks.extend(blocks.into_iter().map(moved));
         self.highest = self.highest.max(highest);
@@ -69,7 +74,7 @@ struct Open {
 
 /// Reads a month's text.
 pub(super) fn parse(text: &str) -> Month {
-    let mut month = Month::default();
+    let mut month = Month { len: text.len() as u64, ..Month::default() };
     let mut open = Open::default();
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -194,7 +199,7 @@ mod tests {
         let (mut whole, mut month) = (String::new(), Month::default());
         for n in [2, 0, 5, 1, 3, 8, 4, 6, 7] {
             assert_eq!(month.closing, "");
-            month.extend(&text(n), whole.len());
+            month.extend(&text(n));
             whole.push_str(&text(n));
             assert_eq!(month, parse(&whole), "{n}");
         }
