@@ -133,6 +133,11 @@ impl PostgresBackend {
         self.connect()
     }
 
+    /// Returns the session, which may have gone meanwhile, or a new one where there is none.
+    fn kept_or_new(&mut self) -> Result<Session, SequenceError> {
+        self.session.take().map_or_else(|| self.connect(), Ok)
+    }
+
     /// Waits for a future on the runtime of this backend; `None` after too long.
     fn wait<F>(&self, future: F) -> Option<F::Output>
     where
@@ -154,12 +159,8 @@ impl PostgresBackend {
         let begin = Instant::now();
         let (mut conflicts, mut losses) = (0, 0);
         loop {
-            let kept = self.session.take();
-            let is_kept = kept.is_some();
-            let mut session = match kept {
-                Some(session) => session,
-                None => self.connect().map_err(Failure::Refused)?,
-            };
+            let is_kept = self.session.is_some();
+            let mut session = self.kept_or_new().map_err(Failure::Refused)?;
             // A new one may find other tables than the last.
             if let Some(error) = requests.iter().find_map(|request| session.refusal(request)) {
                 self.session = Some(session);
@@ -228,10 +229,7 @@ impl PostgresBackend {
 
     /// Carries out what needs no table that is not there.
     fn carry_out_possible(&mut self, requests: &[Request]) -> Result<Vec<Outcome>, SequenceError> {
-        let mut session = match self.session.take() {
-            Some(session) => session,
-            None => self.connect()?,
-        };
+        let mut session = self.kept_or_new()?;
         if requests.iter().any(|request| session.refusal(request).is_some()) {
             // It may be of a server that has gone, and come with other tables.
             self.session = Some(session);

@@ -62,15 +62,19 @@ impl Rows {
     /// Tells whether a trigger or a rule may change what is written. Of a transaction it
     /// says the truth to the end of it once [`Rows::lock`] has come first.
     pub(super) async fn has_triggers(&self, client: &Client) -> Result<bool, Error> {
-        let found = client.query_opt(&self.triggers, &[&self.name]).await?;
-        Ok(found.is_some_and(|row| row.get(0)))
+        Ok(self.look_for_triggers(client).await?.is_some_and(|(has_triggers, _)| has_triggers))
     }
 
     /// Tells whether a counter must be read again after it was written, of a transaction
     /// that may have begun long ago: where there is a trigger, or one might not be seen.
     pub(super) async fn must_look_again(&self, client: &Client) -> Result<bool, Error> {
+        let found = self.look_for_triggers(client).await?;
+        Ok(found.is_none_or(|(has_triggers, has_old_snapshot)| has_triggers || has_old_snapshot))
+    }
+
+    async fn look_for_triggers(&self, client: &Client) -> Result<Option<(bool, bool)>, Error> {
         let found = client.query_opt(&self.triggers, &[&self.name]).await?;
-        Ok(found.is_none_or(|row| row.get::<_, bool>(0) || row.get(1)))
+        Ok(found.map(|row| (row.get(0), row.get(1))))
     }
 
     /// The statement that keeps triggers from being added until the transaction ends,

@@ -1,7 +1,7 @@
 //! A table of sequences as PostgreSQL's catalog describes it, and the statements
 //! that work on it.
 //!
-//! Owns the SQL on that table: each statement takes a whole batch as arrays, an
+//! Owns the SQL on that table: each statement but one takes a whole batch as arrays, an
 //! element for each key, in the order of the keys, so that two programs lock rows
 //! in the same order and never wait for each other in a circle. Names are quoted,
 //! values are parameters. A row that cannot take what is asked for (no number, past
