@@ -132,9 +132,12 @@ impl<T> Drain<T> {
         self.queue.places.add_permits(count);
         Next::Batch(batch)
     }
-}
 
-impl<T> Drain<T> {
+    /// Returns how many entries wait.
+    pub(super) fn len(&self) -> usize {
+        self.queue.lock().entries.len()
+    }
+
     /// Blocks until `count` entries wait, at most for `timeout`.
     pub(super) fn gather(&self, count: usize, timeout: Duration) {
         let mut state = self.queue.lock();

@@ -41,13 +41,14 @@ pub trait Commit: Send + 'static {
 }
 
 /// The longest time for which the next batch is left to gather after one that several
-/// callers shared; no longer than their commit took, either. Those that come back at once
-/// are not waited for so long; the others would find the processors busy with commits of
-/// a few of them.
-const LINGER_MOST: Duration = Duration::from_millis(1);
-/// The part of those callers that is not waited for: the last of them come when the
-/// others could be on the disk, and go with the next batch.
-const STRAGGLERS_PART: usize = 4;
+/// callers shared, in all and in commits like theirs. Those that come back at once are
+/// not waited for so long; the others would find the processors busy with commits of a
+/// few of them.
+const LINGER_MOST: Duration = Duration::from_millis(4);
+const LINGER_COMMITS: u32 = 4;
+/// The part of the callers that is not waited for: the last of them come when the others
+/// could be on the disk, and go with the next batch.
+const STRAGGLERS_PART: usize = 8;
 
 /// How much may wait, and for how long. A size of 0 counts as 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,14 +150,15 @@ fn run<C: Commit>(committer: &mut C, drain: &Drain<Request<C>>, options: Options
     loop {
         match drain.next(max_batch, idle_every) {
             Next::Batch(batch) => {
-                let callers = batch.len();
+                let answered = batch.len();
                 let begin = Instant::now();
-                commit(committer, batch);
-                let linger = LINGER_MOST.min(begin.elapsed());
+                let waiting = commit(committer, batch, drain);
+                let linger = LINGER_MOST.min(begin.elapsed() * LINGER_COMMITS);
                 committer.after();
-                if callers > 1 {
+                if answered > 1 {
                     // Those just answered are about to ask again: without a moment
                     // for them, each half of the callers waits for the other's commit.
+                    let callers = (answered + waiting).min(max_batch);
                     drain.gather(callers - callers / STRAGGLERS_PART, linger);
                 }
             }
@@ -166,16 +168,24 @@ fn run<C: Commit>(committer: &mut C, drain: &Drain<Request<C>>, options: Options
     }
 }
 
-fn commit<C: Commit>(committer: &mut C, batch: Vec<Request<C>>) {
+/// Commits and answers a batch. Returns how many others wait for the next one: who came
+/// before there was an answer is none of those who get it.
+fn commit<C: Commit>(
+    committer: &mut C,
+    batch: Vec<Request<C>>,
+    drain: &Drain<Request<C>>,
+) -> usize {
     let (commands, callers): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|request| (request.command, request.reply_to)).unzip();
     let count = callers.len();
     let answers = answers::<C>(count, committer.commit(commands));
+    let waiting = drain.len();
     for (caller, answer) in callers.into_iter().zip(answers) {
         if caller.send(answer).is_err() {
             tracing::trace!("a caller did not wait for its answer");
         }
     }
+    waiting
 }
 
 /// Returns an answer for each of `commands` callers.
