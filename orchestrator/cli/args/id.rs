@@ -135,7 +135,7 @@ Examples:
   orchestrator id next --db sqlite:ids.db --create --project shop --type US
   orchestrator id next --db sqlite:chunks.sqlite3 --prefix KABSD --type TSK
   orchestrator id next --db sqlite:app.db --name credit_lines
-  orchestrator id next --db postgres://db/app --sequence invoices
+  orchestrator id next --db 'postgres://db/app?sslmode=verify-full' --sequence invoices
 
 A database that is not there is an error (exit 3): made in silence, it would issue old
 IDs again.";

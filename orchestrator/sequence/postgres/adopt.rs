@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio_postgres::Client;
 
-use super::connection::{Isolation, configuration, connect};
+use super::connection::{Isolation, Target, connect};
 use super::failure::{in_commit, refused};
 use super::migrate::{apply_within, revive};
 use super::rows::Rows;
@@ -34,9 +34,9 @@ pub fn column(
     column: &Column,
     busy_for: Duration,
 ) -> Result<Vec<String>, SequenceError> {
-    let config = configuration(url)?;
+    let target = Target::new(url)?;
     blocking(busy_for, async {
-        let client = connect(&config, Isolation::ReadCommitted, busy_for).await?;
+        let client = connect(&target, Isolation::ReadCommitted, busy_for).await?;
         let rows = client.query(&column.select(), &[]).await;
         let rows = rows.map_err(|error| refused("read the column", error))?;
         let value = |row: &tokio_postgres::Row| row.try_get(0);
@@ -59,10 +59,10 @@ pub fn make_and_raise(
     revives: bool,
     busy_for: Duration,
 ) -> Result<Vec<Result<Option<u32>, SequenceError>>, SequenceError> {
-    let config = configuration(url)?;
+    let target = Target::new(url)?;
     let raises: Vec<(Key, u32)> = raises.iter().map(|(key, to)| (key.clone(), *to)).collect();
     blocking(busy_for, async {
-        let client = connect(&config, Isolation::ReadCommitted, busy_for).await?;
+        let client = connect(&target, Isolation::ReadCommitted, busy_for).await?;
         let done = raise_all(&client, layout, &raises, revives).await;
         // A connection that ends takes what was not committed with it.
         drop(client);

@@ -10,10 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio_postgres::Config;
-use tokio_postgres::config::TargetSessionAttrs;
 
-use super::connection::{Isolation, configuration};
+use super::connection::{Isolation, Target};
 use super::failure::Failure;
 use super::session::Session;
 use crate::sequence::floors::Floors;
@@ -60,7 +58,7 @@ impl Default for PostgresOptions {
 #[derive(Debug)]
 pub struct PostgresBackend {
     layout: Layout,
-    config: Config,
+    target: Target,
     options: PostgresOptions,
     /// There until it is dropped.
     runtime: Option<Runtime>,
@@ -82,17 +80,17 @@ impl PostgresBackend {
         layout: Layout,
         options: PostgresOptions,
     ) -> Result<Self, SequenceError> {
-        let mut config = configuration(url)?;
+        let mut target = Target::new(url)?;
         let mut options = options;
         if options.reads_only {
-            config.target_session_attrs(TargetSessionAttrs::Any);
+            target = target.for_reading();
             // A standby has no other; a single statement needs none.
             options.isolation = Isolation::ReadCommitted;
         }
         let runtime = Builder::new_current_thread().enable_io().enable_time().build();
         let runtime = Some(runtime.map_err(|_| SequenceError::Closed)?);
         let floors = Floors::default();
-        let mut backend = Self { layout, config, options, runtime, session: None, floors };
+        let mut backend = Self { layout, target, options, runtime, session: None, floors };
         let session = backend.connect()?;
         backend.session = Some(session);
         // A table that goes later is not made anew: its numbers would come again.
@@ -108,7 +106,7 @@ impl PostgresBackend {
                 break;
             }
             thread::sleep(Duration::from_millis(pause));
-            match self.wait(Session::open(&self.config, self.options, &self.layout)) {
+            match self.wait(Session::open(&self.target, self.options, &self.layout)) {
                 Some(Ok(session)) => return Ok(session),
                 Some(Err(error @ SequenceError::Unreachable { .. })) => last = error,
                 Some(Err(error)) => return Err(error),

@@ -22,6 +22,7 @@ mod rows;
 mod session;
 mod side;
 mod table;
+mod tls;
 
 pub use adopt::{column, make_and_raise};
 pub use allocate::allocate;

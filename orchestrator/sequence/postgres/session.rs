@@ -18,11 +18,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio_postgres::{Client, Config, Statement};
+use tokio_postgres::{Client, Statement};
 
 use super::alone::Alone;
 use super::backend::PostgresOptions;
-use super::connection::connect;
+use super::connection::{Target, connect};
 use super::failure::{Failure, before_commit, in_commit, refused};
 use super::migrate::migrate;
 use super::rows::Rows;
@@ -56,11 +56,11 @@ pub(super) struct Session {
 impl Session {
     /// Connects, makes the tables where that is asked for, and looks at them.
     pub(super) async fn open(
-        config: &Config,
+        target: &Target,
         options: PostgresOptions,
         layout: &Layout,
     ) -> Result<Self, SequenceError> {
-        let mut client = connect(config, options.isolation, options.busy_for).await?;
+        let mut client = connect(target, options.isolation, options.busy_for).await?;
         if options.make_tables {
             migrate(&mut client, layout).await?;
         }

@@ -17,7 +17,7 @@ pub(crate) use editors::{Race, SaveAs, by_rename, in_place};
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use example::example;
 #[cfg(all(unix, feature = "postgres"))]
-pub(crate) use postgres::Cluster;
+pub(crate) use postgres::{Cluster, Private};
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use program::{Answer, program};
 pub(crate) use project::{Project, titles};

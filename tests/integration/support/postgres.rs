@@ -7,6 +7,7 @@
 //! for one fails and names `scripts/setup`; nothing is skipped.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -135,6 +136,22 @@ impl Private {
         let quit = Command::new("kill").args(["-QUIT", pid]).status();
         assert!(quit.is_ok_and(|status| status.success()), "the server cannot be stopped");
         wait_until("PostgreSQL does not end", || !server.exists());
+    }
+
+    /// Writes a file of the server's, for its eyes only.
+    pub(crate) fn write(&self, name: &str, content: &str) {
+        let path = self.folder.join("data").join(name);
+        fs::write(&path, content).expect("the server has a folder");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("the file is ours");
+        let owner = fs::metadata(self.folder.join("data")).expect("it is there").uid();
+        std::os::unix::fs::chown(&path, Some(owner), None).expect("the server is ours");
+    }
+
+    /// Adds to a file of the server's.
+    pub(crate) fn append(&self, name: &str, content: &str) {
+        let path = self.folder.join("data").join(name);
+        let before = fs::read_to_string(&path).expect("the server has it");
+        self.write(name, &(before + content));
     }
 
     /// Starts the server again after [`Private::stop_immediately`].

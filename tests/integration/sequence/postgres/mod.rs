@@ -7,6 +7,7 @@ mod load;
 mod rig;
 mod suite;
 mod tables;
+mod tls;
 
 use tokio_postgres::NoTls;
 
