@@ -45,7 +45,7 @@ pub trait Commit: Send + 'static {
 /// not waited for so long; the others would find the processors busy with commits of a
 /// few of them.
 const LINGER_MOST: Duration = Duration::from_millis(4);
-const LINGER_COMMITS: u32 = 4;
+const LINGER_COMMITS: u32 = 8;
 /// The part of the callers that is not waited for: the last of them come when the others
 /// could be on the disk, and go with the next batch.
 const STRAGGLERS_PART: usize = 8;
