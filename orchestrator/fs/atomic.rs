@@ -250,16 +250,41 @@ fn is_unsupported(error: &io::Error) -> bool {
 ///
 /// An error may leave a part of them at the end of the file, so may a crash.
 pub fn append(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), FsError> {
+    let appended = append_unsynced(path, bytes)?;
+    if durability == Durability::Synced { appended.sync() } else { Ok(()) }
+}
+
+/// [`append`], of which the caller waits for the disk later, or on another thread.
+pub fn append_unsynced(path: &Path, bytes: &[u8]) -> Result<Unsynced, FsError> {
     let (file, created) = open_to_append(path).map_err(FsError::one("open", path))?;
     fault::write(Op::Append, path, &file, bytes).map_err(FsError::one("append to", path))?;
-    if durability == Durability::Synced {
-        point(Op::SyncFile, path, || file.sync_data()).map_err(FsError::one("sync", path))?;
+    Ok(Unsynced { path: path.to_owned(), file, created })
+}
+
+/// What was appended to a file and may not survive a crash of the machine yet.
+#[must_use = "it is not durable before `sync`"]
+#[derive(Debug)]
+pub struct Unsynced {
+    path: PathBuf,
+    file: File,
+    created: bool,
+}
+
+impl Unsynced {
+    /// Waits until it is durable, with the name of a file that it created.
+    ///
+    /// # Errors
+    /// Where the disk refuses; then it may not be.
+    pub fn sync(self) -> Result<(), FsError> {
+        let Self { path, file, created } = self;
+        let synced = point(Op::SyncFile, &path, || file.sync_data());
+        synced.map_err(FsError::one("sync", &path))?;
         if created {
             // Behind a link, the new name is in another folder.
-            sync_dir(folder_of(&resolve(path)?))?;
+            sync_dir(folder_of(&resolve(&path)?))?;
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn open_to_append(path: &Path) -> io::Result<(File, bool)> {

@@ -115,6 +115,12 @@ pub fn is_crash(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<ProcessDied>())
 }
 
+/// Tells whether a plan is armed for this thread: what could go to another one would pass
+/// it by.
+pub(crate) fn is_armed() -> bool {
+    ARMED.get()
+}
+
 /// Passes a point: does `act`, unless the plan of this thread says otherwise.
 pub(super) fn point<T>(op: Op, path: &Path, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     if !ARMED.get() {

@@ -139,7 +139,7 @@ fn take_forward(store: &mut BacklogStore, swap: &Swap) -> Result<bool, StoreErro
     let line = Save { ours: fs::hash(text), ..saves[saves.len() - 1].clone() };
     journal::append(&store.paths, &line)?;
     let swap = Swap::new(&base, &line.ours, loaded.file.items.len(), &store.options.clock);
-    let meanwhile = Meanwhile { copy: || (), tell: || () };
+    let meanwhile = Meanwhile { records: Vec::new(), copy: || (), tell: || () };
     match replace::put(&store.paths, text, swap, meanwhile)?.put {
         Put::Done { .. } => {
             store.state = None;

@@ -18,7 +18,7 @@ use super::told::{self, PhaseLog};
 use super::touched::{self, Touched, Work};
 use super::worklog::ArchiveEntry;
 use super::{Paths, StoreError, edits, late, lost};
-use crate::fs::{self, FileLock};
+use crate::fs::{self, FileLock, Unsynced};
 use crate::model::change::Removal;
 use crate::model::{
     Applied, BacklogFile, BacklogItem, Change, Code, Context, Diagnostic, FieldProblem, revert,
@@ -188,8 +188,8 @@ impl<'a> LockedBacklog<'a> {
                 return Ok(made.outcome);
             }
             let touched = std::mem::take(&mut made.touched);
-            self.before_save(requests, &made, &touched)?;
-            let Swapped { put, ours, copied, told } = self.put(story, &phases)?;
+            let records = self.before_save(requests, &made, &touched)?;
+            let Swapped { put, ours, copied, told } = self.put(records, story, &phases)?;
             match put {
                 Put::Done { kept } => {
                     if let Some((path, before)) = kept
@@ -350,14 +350,15 @@ impl<'a> LockedBacklog<'a> {
         requests: &[Request],
         made: &Made,
         touched: &Touched,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Unsynced>, StoreError> {
         let now = made.now;
         let store = &mut *self.store;
+        let mut records = Vec::new();
         for (request, outcome) in requests.iter().zip(&made.outcome.outcomes) {
             if let (Some(path), Ok(applied)) = (&request.record, outcome) {
                 let ids = applied.added.iter().filter_map(|item| item.id.clone()).collect();
                 let record = TakenIds { ids, updated: now.to_string() };
-                write_into_place(path, &record)?;
+                records.extend(write_into_place(path, &record)?);
             }
         }
         if !touched.removed.is_empty() {
@@ -375,19 +376,23 @@ impl<'a> LockedBacklog<'a> {
             let entries: Vec<_> = touched.removed.iter().map(entry).collect();
             store.worklog.append_archived(&entries)?;
         }
-        let Some(state) = &store.state else {
-            return Ok(());
-        };
-        if let Some(original) = &state.loaded.original {
+        if let Some(original) =
+            store.state.as_ref().and_then(|state| state.loaded.original.as_ref())
+        {
             let backup = replace::backup_path(&store.paths, &store.options.clock)?;
             fs::create_new(&backup, original.as_bytes())?;
         }
-        Ok(())
+        Ok(records)
     }
 
     /// Puts the text in its place and tells of it. On the way the items are copied for
     /// the next snapshot.
-    fn put(&mut self, story: Vec<Event>, phases: &[&PhaseLog]) -> Result<Placed, StoreError> {
+    fn put(
+        &mut self,
+        records: Vec<Unsynced>,
+        story: Vec<Event>,
+        phases: &[&PhaseLog],
+    ) -> Result<Placed, StoreError> {
         let store = &mut *self.store;
         let Some(state) = &store.state else {
             return Err(StoreError::NotInitialised { path: store.options.path.clone() });
@@ -398,6 +403,7 @@ impl<'a> LockedBacklog<'a> {
         let items = &loaded.file.items;
         let swap = Swap::new(&state.hash, NOBODYS, items.len(), clock);
         let meanwhile = Meanwhile {
+            records,
             copy: || items.to_vec(),
             tell: || told::tell(&store.paths, &mut store.worklog, story, phases),
         };

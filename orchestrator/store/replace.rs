@@ -100,6 +100,9 @@ pub(super) enum Put {
 
 /// What is done on the way.
 pub(super) struct Meanwhile<C, T> {
+    /// What must be durable before the text stands in the file; the disk is waited for
+    /// while the text goes there too.
+    pub records: Vec<fs::Unsynced>,
     /// While the text goes to the disk, on another thread.
     pub copy: C,
     /// Once the text stands in the file and nothing slipped in. The folder of a short
@@ -132,16 +135,25 @@ pub(super) fn put<C: Send, T>(
     swap: Swap,
     meanwhile: Meanwhile<impl FnOnce() -> C + Send, impl FnOnce() -> T>,
 ) -> Result<Swapped<C, T>, StoreError> {
-    let Meanwhile { copy, tell } = meanwhile;
+    let Meanwhile { records, copy, tell } = meanwhile;
     let dir = staging_folder(paths)?;
     let stage = |swap: &Swap| fs::stage(&dir, &swap.prefix(), text, Some(&paths.file));
     if swap.ours != NOBODYS || text.len() < LONG {
         let ours = if swap.ours == NOBODYS { fs::hash(text) } else { swap.ours };
         let swap = Swap { ours, ..swap };
-        let (put, told) = put_staged(paths, stage(&swap)?, &swap.base, text.len(), tell)?;
+        let staged = if records.is_empty() {
+            stage(&swap)?
+        } else {
+            let (staged, synced) = both(|| stage(&swap), || sync_all(records));
+            synced?;
+            staged?
+        };
+        let (put, told) = put_staged(paths, staged, &swap.base, text.len(), tell)?;
         return Ok(Swapped { put, ours: swap.ours, copied: copy(), told });
     }
-    let (staged, (ours, copied)) = both(|| stage(&swap), || (fs::hash(text), copy()));
+    let beside = || (sync_all(records), fs::hash(text), copy());
+    let (staged, (synced, ours, copied)) = both(|| stage(&swap), beside);
+    synced?;
     let staged = staged?;
     let name = staged.path().file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let random = name.strip_prefix(&swap.prefix()).unwrap_or_default();
@@ -150,6 +162,10 @@ pub(super) fn put<C: Send, T>(
     let staged = staged.renamed(&name)?;
     let (put, told) = put_staged(paths, staged, &swap.base, text.len(), tell)?;
     Ok(Swapped { put, ours: swap.ours, copied, told })
+}
+
+fn sync_all(records: Vec<fs::Unsynced>) -> Result<(), FsError> {
+    records.into_iter().try_for_each(fs::Unsynced::sync)
 }
 
 /// Puts a staged text, with its whole name, in the place of the file.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Paths, StoreError};
-use crate::fs::{self, Durability, FileLock, Holder, Kind, Stamp};
+use crate::fs::{self, Durability, FileLock, Holder, Kind, Stamp, Unsynced};
 
 /// One run at a time: a second one does not wait.
 #[derive(Debug)]
@@ -101,12 +101,16 @@ impl RunRecord {
 /// One that was not there yet is written in its place: a part of it counts as none, and
 /// the disk is waited for once less than for a rename.
 pub(super) fn write_record(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
-    write(path, value, |_| false)
+    let written = write(path, value, |_| false)?;
+    Ok(written.map_or(Ok(()), Unsynced::sync)?)
 }
 
 /// [`write_record`] where the place may be one that [`make_place`] has made: then the disk
-/// is waited for once alone.
-pub(super) fn write_into_place(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
+/// is waited for once alone, by the caller, where something is returned.
+pub(super) fn write_into_place(
+    path: &Path,
+    value: &impl Serialize,
+) -> Result<Option<Unsynced>, StoreError> {
     write(path, value, is_place)
 }
 
@@ -118,11 +122,11 @@ fn write(
     path: &Path,
     value: &impl Serialize,
     is_free: impl Fn(&Stamp) -> bool,
-) -> Result<(), StoreError> {
+) -> Result<Option<Unsynced>, StoreError> {
     let json = serde_json::to_vec(value)?;
     let write = || match fs::stamp(path)? {
-        Some(stamp) if !is_free(&stamp) => fs::replace(path, &json),
-        _ => fs::append(path, &json, Durability::Synced),
+        Some(stamp) if !is_free(&stamp) => fs::replace(path, &json).map(|()| None),
+        _ => fs::append_unsynced(path, &json).map(Some),
     };
     match (write(), path.parent()) {
         (Err(error), Some(folder)) if error.is_not_found() => {

@@ -7,11 +7,18 @@
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use crate::fs::fault;
+
 /// Does two things at once, where there is a thread for the second.
 pub(super) fn both<A, B: Send>(
     first: impl FnOnce() -> A,
     second: impl FnOnce() -> B + Send,
 ) -> (A, B) {
+    // A fault that a test plans strikes on its own thread alone.
+    if fault::is_armed() {
+        let second = second();
+        return (first(), second);
+    }
     let second = Mutex::new(Some(second));
     let take = || second.lock().unwrap_or_else(PoisonError::into_inner).take();
     thread::scope(|scope| {

@@ -60,6 +60,11 @@ async fn serve() -> Result<u8, RunnerError> {
     // First of all, lest an early signal ends us, or an early end is missed.
     let mut signals = Signals::new()?;
     let mut inbox = inbox()?;
+    let ours = Record {
+        boot: boot(),
+        supervisor: Some(Process::of(rustix::process::getpid())),
+        ..Record::default()
+    };
     loop {
         let plan = tokio::select! {
             message = inbox.recv() => match message {
@@ -73,7 +78,7 @@ async fn serve() -> Result<u8, RunnerError> {
                 None => continue,
             },
         };
-        if !supervise(&plan, &mut signals, &mut inbox).await? {
+        if !supervise(&plan, ours.clone(), &mut signals, &mut inbox).await? {
             return Ok(0);
         }
         // Where nobody listens any more, there is nothing more to be read either.
@@ -101,15 +106,11 @@ fn start(plan: &Plan) -> Result<io::Result<Pid>, RunnerError> {
 /// Runs one agent. Returns whether another one may follow.
 async fn supervise(
     plan: &Plan,
+    mut record: Record,
     signals: &mut Signals,
     inbox: &mut mpsc::Receiver<Message>,
 ) -> Result<bool, RunnerError> {
     let record_file = pid_file(&plan.folder);
-    let mut record = Record {
-        boot: boot(),
-        supervisor: Some(Process::of(rustix::process::getpid())),
-        ..Record::default()
-    };
     record.write(&record_file)?;
     let agent = match start(plan)? {
         Ok(agent) => agent,
