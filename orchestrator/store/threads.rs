@@ -1,5 +1,5 @@
-//! Two things at once, for what takes long: a long text that is hashed while it goes
-//! to the disk, many items that are read on two threads.
+//! Two things at once, for what takes long: two waits for the disk, a long text that is
+//! hashed while it goes there, many items that are read on two threads.
 //!
 //! Where no thread is to be had, one is done after the other; nothing here decides
 //! whether a thread pays.

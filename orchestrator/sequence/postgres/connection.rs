@@ -120,14 +120,13 @@ pub(super) async fn connect(
 /// believe, will not the next time.
 fn not_connected(error: Error) -> SequenceError {
     const DOING: &str = "connect to the database";
+    if refuses_tls(&error) {
+        return SequenceError::Database { doing: DOING, source: Arc::new(NoTls { source: error }) };
+    }
     let class = error.code().and_then(|code| code.code().get(..2));
     let is_final = matches!(class, Some("28" | "3D" | "42"));
-    let refuses_tls = refuses_tls(&error);
     let source = Arc::new(error);
     match is_final {
-        _ if refuses_tls => {
-            SequenceError::Database { doing: DOING, source: Arc::new(NoTls { source }) }
-        }
         true => SequenceError::Database { doing: DOING, source },
         false => SequenceError::Unreachable { source },
     }
@@ -149,7 +148,7 @@ fn refuses_tls(error: &Error) -> bool {
      `sslrootcert=FILE` names whose signature under its certificate is believed"
 )]
 struct NoTls {
-    source: Arc<Error>,
+    source: Error,
 }
 
 #[cfg(test)]

@@ -7,15 +7,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{self, CryptoProvider};
+use rustls::client::{
+    VerifierBuilderError, verify_server_cert_signed_by_trust_anchor, verify_server_name,
+};
+use rustls::crypto::{self, WebPkiSupportedAlgorithms};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -130,8 +130,8 @@ impl Tls {
     pub(super) fn connector(&self) -> Result<MakeRustlsConnect, TlsError> {
         let provider = Arc::new(crypto::ring::default_provider());
         let verifier = Verifier {
-            provider: Arc::clone(&provider),
-            believed: self.believed(&provider)?,
+            known: provider.signature_verification_algorithms,
+            believed: self.believed()?,
             checks_name: self.mode == Mode::VerifyFull,
         };
         let config = ClientConfig::builder_with_provider(provider)
@@ -144,7 +144,7 @@ impl Tls {
     }
 
     /// Returns whom to believe, `None` where no certificate is looked at.
-    fn believed(&self, provider: &Arc<CryptoProvider>) -> Result<Option<Believed>, TlsError> {
+    fn believed(&self) -> Result<Option<Believed>, TlsError> {
         let named = match &self.roots {
             _ if self.mode == Mode::Disable => return Ok(None),
             Some(Roots::File(path)) => certificates(path)?,
@@ -158,10 +158,11 @@ impl Tls {
                 None | Some(Roots::System) => TlsError::NoSystem,
             });
         }
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(named.iter().cloned());
-        let signers = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone());
-        let signers = signers.build().map_err(unusable)?;
+        let mut signers = RootCertStore::empty();
+        signers.add_parsable_certificates(named.iter().cloned());
+        if signers.is_empty() {
+            return Err(unusable(VerifierBuilderError::NoRootAnchors));
+        }
         let itself = if matches!(self.roots, Some(Roots::File(_))) { named } else { Vec::new() };
         Ok(Some(Believed { signers, itself }))
     }
@@ -189,7 +190,7 @@ fn decoded(text: &str) -> PathBuf {
 /// Who may have signed a server's certificate.
 #[derive(Debug)]
 struct Believed {
-    signers: Arc<WebPkiServerVerifier>,
+    signers: RootCertStore,
     /// Certificates that need no signature: one that a server made for itself is often
     /// marked as an authority, as PostgreSQL's manual has it made, and an authority is
     /// not taken for a server otherwise. Their dates are not looked at.
@@ -199,7 +200,7 @@ struct Believed {
 /// Looks at a server's certificate as far as a [`Mode`] asks for it.
 #[derive(Debug)]
 struct Verifier {
-    provider: Arc<CryptoProvider>,
+    known: WebPkiSupportedAlgorithms,
     believed: Option<Believed>,
     checks_name: bool,
 }
@@ -210,31 +211,27 @@ impl ServerCertVerifier for Verifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        use CertificateError::{NotValidForName, NotValidForNameContext};
-
         let Some(Believed { signers, itself }) = &self.believed else {
             return Ok(ServerCertVerified::assertion());
         };
-        if itself.contains(end_entity) {
-            if self.checks_name {
-                let certificate = ParsedCertificate::try_from(end_entity)?;
-                rustls::client::verify_server_name(&certificate, server_name)?;
-            }
-            return Ok(ServerCertVerified::assertion());
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        if !itself.contains(end_entity) {
+            let known = self.known.all;
+            verify_server_cert_signed_by_trust_anchor(
+                &certificate,
+                signers,
+                intermediates,
+                now,
+                known,
+            )?;
         }
-        let name = server_name;
-        match signers.verify_server_cert(end_entity, intermediates, name, ocsp_response, now) {
-            // The name is looked at last: all else was in order.
-            Err(Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
-                if !self.checks_name =>
-            {
-                Ok(ServerCertVerified::assertion())
-            }
-            verified => verified,
+        if self.checks_name {
+            verify_server_name(&certificate, server_name)?;
         }
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -243,8 +240,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.provider.signature_verification_algorithms;
-        crypto::verify_tls12_signature(message, certificate, signature, known)
+        crypto::verify_tls12_signature(message, certificate, signature, &self.known)
     }
 
     fn verify_tls13_signature(
@@ -253,12 +249,11 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.provider.signature_verification_algorithms;
-        crypto::verify_tls13_signature(message, certificate, signature, known)
+        crypto::verify_tls13_signature(message, certificate, signature, &self.known)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.known.supported_schemes()
     }
 }
 
