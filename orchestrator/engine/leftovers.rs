@@ -35,6 +35,15 @@ pub(super) struct TakenUp {
     pub effects: Effects,
 }
 
+/// What came of a result that was left.
+enum Applied {
+    Saved(Box<Effects>),
+    /// This run is being ended, too.
+    NotYet,
+    /// It was saved before, or counts for nothing.
+    Nothing,
+}
+
 /// Ends what is left of earlier runs, and applies results that nobody took.
 pub(super) async fn take_up(
     environment: &Environment,
@@ -55,9 +64,13 @@ pub(super) async fn take_up(
         {
             let mut completion = PhaseCompletion::from_result(&result, None);
             completion.seen = attempt.item_seen()?.map(Arc::new);
-            if let Some(effects) = apply(environment, commits, &attempt, completion, stop).await? {
-                all.push(TakenUp { id: attempt.item().to_owned(), effects });
-                continue;
+            match apply(environment, commits, &attempt, completion, stop).await? {
+                Applied::Saved(effects) => {
+                    all.push(TakenUp { id: attempt.item().to_owned(), effects: *effects });
+                    continue;
+                }
+                Applied::NotYet => continue,
+                Applied::Nothing => {}
             }
         }
         attempt.discard_result()?;
@@ -89,7 +102,7 @@ async fn apply(
     attempt: &Attempt,
     completion: PhaseCompletion,
     stop: &mut Receiver<Stop>,
-) -> Result<Option<Effects>, EngineError> {
+) -> Result<Applied, EngineError> {
     let snapshot = environment.coordinator.snapshot();
     // One that is archived by now had its title when the phase began.
     let seen = snapshot.get(&completion.id).or(completion.seen.as_ref());
@@ -102,11 +115,11 @@ async fn apply(
         // Saved, and killed before the worklog, or just after it.
         let log = log_of(environment, &finished, attempt);
         environment.coordinator.ask(Command::LogAgain(Box::new(log))).await?;
-        return Ok(None);
+        return Ok(Applied::Nothing);
     }
     if finished.completion.result == ResultCode::Failed {
         // It counts for nothing: the phase is tried anew.
-        return Ok(None);
+        return Ok(Applied::Nothing);
     }
     let (id, phase) = (&finished.item.id, attempt.phase());
     let text = format!("{id} {phase}: using the result that an earlier run had left");
@@ -114,5 +127,6 @@ async fn apply(
     let item = snapshot.get(&finished.item.id);
     let spec = item.map(|item| phase::spec(environment, attempt.phase(), item));
     let destructive = spec.is_some_and(|spec| spec.destructive);
-    save(environment, commits, finished, attempt, destructive, stop).await.map(Some)
+    let saved = save(environment, commits, finished, attempt, destructive, stop).await?;
+    Ok(saved.map_or(Applied::NotYet, |effects| Applied::Saved(Box::new(effects))))
 }

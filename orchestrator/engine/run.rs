@@ -45,7 +45,7 @@ pub async fn run(
     stop: Receiver<Stop>,
 ) -> (Summary, Result<(), EngineError>) {
     let commits = match check_targets(&environment, options) {
-        Ok(()) => Commits::open(&environment).await,
+        Ok(()) => Commits::open(&environment, &stop).await,
         Err(error) => Err(error),
     };
     match commits {

@@ -73,8 +73,9 @@ pub(super) async fn work(
         commits.fails(&environment, &start.id).await?;
         return Ok(Ended::Interrupted);
     };
-    let mut effects =
+    let saved =
         save(&environment, &commits, *finished, &attempt, start.destructive, &mut stop).await?;
+    let Some(mut effects) = saved else { return Ok(Ended::Interrupted) };
     if effects.moved_from.is_some() && was_moved {
         let blocked = block_moved(&environment, &start, &item, &mut stop).await?;
         effects.blocked.extend(blocked.blocked);
@@ -175,7 +176,8 @@ fn take(item: &BacklogItem, attempt: Attempt) -> Result<Option<Ran>, EngineError
     Ok(Some(Ran::Finished { finished: Box::new(finished), attempt, has_failed: false }))
 }
 
-/// Commits what a phase changed, and saves what it brings.
+/// Commits what a phase changed, and saves what it brings; nothing where the run was
+/// ended before the commit was made, and the next one makes it.
 pub(super) async fn save(
     environment: &Environment,
     commits: &Commits,
@@ -183,7 +185,7 @@ pub(super) async fn save(
     attempt: &Attempt,
     destructive: bool,
     stop: &mut Receiver<Stop>,
-) -> Result<Effects, EngineError> {
+) -> Result<Option<Effects>, EngineError> {
     let id = finished.item.id.clone();
     if finished.completion.result == ResultCode::Failed {
         commits.fails(environment, &id).await?;
@@ -192,6 +194,12 @@ pub(super) async fn save(
         let done = Done { key: ItemId::key(&id), destructive, subject };
         match commits.ends(environment, done).await? {
             Ok(ended) => finished.completion.commit = ended.commit,
+            Err(error @ GitError::Interrupted { .. }) => {
+                let phase = attempt.phase();
+                let text = format!("{id} {phase}: {error}; the next run uses its result");
+                environment.observer.warn(text);
+                return Ok(None);
+            }
             Err(error) => {
                 let phase = attempt.phase();
                 let reason = format!(
@@ -204,7 +212,7 @@ pub(super) async fn save(
                 if let Some(effects) = block(environment, &finished.item, because, stop).await? {
                     let (item, phase) = (finished.item, phase.to_owned());
                     environment.observer.tell(RunEvent::PhaseKept { item, phase, reason });
-                    return Ok(effects);
+                    return Ok(Some(effects));
                 }
                 environment.observer.warn(format!("{id} {phase}: {}", describe(&error)));
                 commits.let_go(&id).await?;
@@ -215,7 +223,7 @@ pub(super) async fn save(
     if !effects.is_kept {
         attempt.discard_result()?;
     }
-    Ok(effects)
+    Ok(Some(effects))
 }
 
 fn subject(finished: &Finished, attempt: &Attempt) -> Subject {

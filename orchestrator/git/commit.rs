@@ -54,7 +54,8 @@ impl Repository {
     ///
     /// # Errors
     /// [`GitError::UnderWay`] and [`GitError::Unmerged`]; [`GitError::Locked`] where
-    /// another program holds a lock for longer than we wait; [`GitError::Failed`]
+    /// another program holds a lock for longer than we wait; [`GitError::Interrupted`]
+    /// where [`Repository::hurry`] has ended it; [`GitError::Failed`]
     /// with what git, or a hook, said.
     pub fn commit_paths(&self, commit: &Commit<'_>) -> Result<Option<String>, GitError> {
         patiently(self.lock_wait, || {
@@ -90,7 +91,7 @@ impl Repository {
             return Ok(None);
         }
         let args = ["--quiet", "--cleanup=whitespace", "--file=-"];
-        let call = Call::new("commit").args(&args).index(index);
+        let call = Call::new("commit").args(&args).index(index).hurry(&self.hurry);
         call.stdin(commit.message.as_bytes().to_owned()).run(self.top())?;
         let made = self.head()?.ok_or_else(|| unexpected("commit", b"no commit"))?;
         let parent = self.parent_of(&made)?;

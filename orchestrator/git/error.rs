@@ -63,6 +63,13 @@ pub enum GitError {
         /// How long it was given.
         limit: Duration,
     },
+    /// A commit, the repository's hooks included, had not ended when nobody wanted to
+    /// wait for it any more.
+    #[error("git {command} was ended before it was done")]
+    Interrupted {
+        /// Which one.
+        command: &'static str,
+    },
     /// Another program holds a lock of the repository, and did not let go of it.
     #[error("another program holds a lock of the repository: {message}")]
     Locked {

@@ -2,7 +2,7 @@
 //!
 //! Owns what every call has in common: arguments without a shell, an environment
 //! in which nothing points at another repository or can ask a question, a process
-//! group of its own (a Ctrl-C is meant for us, and a commit is seen through), a
+//! group of its own (a Ctrl-C is meant for us, who say when a commit is given up), a
 //! limit of time, and the wait for a lock that another program holds. Commands
 //! speak in the locale `C`; only a commit keeps the person's, since their hooks run
 //! in it. What the answers mean is known to those who ask.
@@ -17,6 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::error::GitError;
+use super::hurry::Hurry;
 use crate::fs;
 
 /// How long a command may take. Even a large work tree takes seconds.
@@ -24,6 +25,12 @@ const LIMIT: Duration = Duration::from_secs(5 * 60);
 
 /// How long a commit may take: hooks may build and test.
 const COMMIT_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// How often is looked whether a commit is to be given up.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a command that is given up has to remove its locks.
+const TIDY: Duration = Duration::from_secs(1);
 
 /// How long a process that a hook left behind may keep our end of its output open.
 const LINGER: Duration = Duration::from_secs(1);
@@ -67,6 +74,7 @@ pub(super) struct Call<'a> {
     index: Option<&'a Path>,
     stdin: Vec<u8>,
     is_commit: bool,
+    hurry: Option<&'a Hurry>,
 }
 
 /// What a command that ended said.
@@ -83,7 +91,7 @@ impl<'a> Call<'a> {
     pub(super) fn new(name: &'static str) -> Self {
         let is_commit = name == "commit";
         let command_line = vec![OsStr::new(name)];
-        Self { name, command_line, index: None, stdin: Vec::new(), is_commit }
+        Self { name, command_line, index: None, stdin: Vec::new(), is_commit, hurry: None }
     }
 
     /// Adds arguments.
@@ -107,6 +115,12 @@ impl<'a> Call<'a> {
     /// Gives this on standard input, which is else empty.
     pub(super) fn stdin(mut self, bytes: Vec<u8>) -> Self {
         self.stdin = bytes;
+        self
+    }
+
+    /// Is given up when that says so.
+    pub(super) fn hurry(mut self, hurry: &'a Hurry) -> Self {
+        self.hurry = Some(hurry);
         self
     }
 
@@ -142,7 +156,7 @@ impl<'a> Call<'a> {
     }
 
     fn ask_within(&self, folder: &Path, limit: Duration) -> Result<Answer, GitError> {
-        let deadline = Instant::now() + limit;
+        let begin = Instant::now();
         let mut child =
             self.command(folder).spawn().map_err(|error| self.not_started(folder, error))?;
         if let Some(pipe) = child.stdin.take() {
@@ -152,18 +166,41 @@ impl<'a> Call<'a> {
         let stderr = child.stderr.take().map(Output::collect);
         // It closes its standard output when it ends, and nothing that a hook
         // started has that one.
-        let ended = stdout.as_ref().is_none_or(|stdout| stdout.is_complete(limit));
-        let status = if ended { wait_until(&mut child, deadline) } else { Ok(None) };
+        let ended = stdout.as_ref().is_none_or(|stdout| self.is_complete(stdout, begin, limit));
+        let status =
+            if ended { wait_until(&mut child, self.end_of(begin, limit)) } else { Ok(None) };
         let not_started = |source| GitError::NotStarted { command: self.name, source };
         let Some(status) = status.map_err(not_started)? else {
-            kill(&mut child).map_err(not_started)?;
-            return Err(GitError::TimedOut { command: self.name, limit });
+            end(&mut child).map_err(not_started)?;
+            let command = self.name;
+            return Err(match begin.elapsed() < limit {
+                true => GitError::Interrupted { command },
+                false => GitError::TimedOut { command, limit },
+            });
         };
         if let Some(stderr) = &stderr {
             stderr.is_complete(LINGER);
         }
         let text = |output: Option<Output>| output.map(Output::take).unwrap_or_default();
         Ok(Answer { name: self.name, status, stdout: text(stdout), stderr: text(stderr) })
+    }
+
+    /// Returns when a call that began at `begin` is given up.
+    fn end_of(&self, begin: Instant, limit: Duration) -> Instant {
+        let hurried = self.hurry.and_then(|hurry| hurry.end_of(begin));
+        hurried.map_or(begin + limit, |end| end.min(begin + limit))
+    }
+
+    /// Waits for the end of the output, for as long as the call may take.
+    fn is_complete(&self, output: &Output, begin: Instant, limit: Duration) -> bool {
+        loop {
+            let left = self.end_of(begin, limit).saturating_duration_since(Instant::now());
+            let wait = if self.hurry.is_some() { left.min(LOOK) } else { left };
+            let is_complete = output.is_complete(wait);
+            if is_complete || left.is_zero() {
+                return is_complete;
+            }
+        }
     }
 
     /// Makes the call, and returns what it printed; a failure is an error.
@@ -309,15 +346,18 @@ fn wait_until(child: &mut Child, deadline: Instant) -> io::Result<Option<ExitSta
     }
 }
 
-/// Kills a command and what it has started.
-fn kill(child: &mut Child) -> io::Result<()> {
+/// Ends a command and what it has started.
+fn end(child: &mut Child) -> io::Result<()> {
     #[cfg(unix)]
     {
         use rustix::process::{Pid, Signal, kill_process_group};
         if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            match kill_process_group(group, Signal::KILL) {
-                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-                Err(error) => return Err(error.into()),
+            for signal in [Signal::TERM, Signal::KILL] {
+                match kill_process_group(group, signal) {
+                    Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                wait_until(child, Instant::now() + TIDY)?;
             }
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::common_dir::{Checkout, find};
 use super::error::GitError;
+use super::hurry::Hurry;
 use super::path::RepoPath;
 use super::process::{Call, first_line, unexpected};
 use super::snapshot::{self, Snapshot};
@@ -32,6 +33,7 @@ const UNDER_WAY: &[(&str, &str)] = &[
 pub struct Repository {
     checkout: Checkout,
     pub(super) lock_wait: Duration,
+    pub(super) hurry: Hurry,
 }
 
 impl Repository {
@@ -44,13 +46,18 @@ impl Repository {
     pub fn open(start: &Path) -> Result<Option<Self>, GitError> {
         let Some(checkout) = find(start)? else { return Ok(None) };
         Call::new("rev-parse").args(&["--git-dir"]).run(&checkout.work_tree)?;
-        Ok(Some(Self { checkout, lock_wait: LOCK_WAIT }))
+        Ok(Some(Self { checkout, lock_wait: LOCK_WAIT, hurry: Hurry::default() }))
     }
 
     /// Waits that long for a lock that another program holds, instead of 20 s.
     #[must_use]
     pub fn with_lock_wait(self, lock_wait: Duration) -> Self {
         Self { lock_wait, ..self }
+    }
+
+    /// Returns what brings the end of commits forward, also of those under way.
+    pub fn hurry(&self) -> Hurry {
+        self.hurry.clone()
     }
 
     /// Returns where it lies.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::ledger::{Batch, Entry, Held, Ledger, keep_unchanged, take_as_it_is};
 use super::message::{Subject, common, trailer};
 use crate::coordinator::{Paths, RunRecord, StoreError};
-use crate::git::{Commit, GitError, RepoPath, Repository, Snapshot};
+use crate::git::{Commit, GitError, Hurry, RepoPath, Repository, Snapshot};
 
 /// The subject of a commit that has nothing but the backlog and the worklog.
 const OWN: &str = "Update the backlog";
@@ -88,6 +88,11 @@ impl Committer {
         let mut committer = Self { repository, record, own, ledger };
         committer.begin()?;
         Ok(Some(committer))
+    }
+
+    /// Returns what brings the end of commits forward, also while one is made.
+    pub(super) fn hurry(&self) -> Hurry {
+        self.repository.hurry()
     }
 
     /// Begins a run, or goes on with one that was killed.
@@ -320,6 +325,10 @@ impl Committer {
             ended.uncommitted.extend(self.left_to_the_person()?);
             Ok(ended)
         });
+        if matches!(flushed, Err(CommitError::Git(GitError::Interrupted { .. }))) {
+            // The next run goes on with the books, as with those of one that was killed.
+            return flushed;
+        }
         if self.ledger.close() {
             self.note()?;
         } else {

@@ -2,15 +2,18 @@
 //! there is no repository.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::watch::Receiver;
 
 use super::committer::{CommitError, Committer, Done, Ended};
 use crate::config::GitMode;
 use crate::engine::environment::Environment;
 use crate::engine::error::EngineError;
 use crate::engine::event::RunEvent;
-use crate::git::GitError;
+use crate::git::{GitError, Hurry};
 use crate::model::ItemId;
-use crate::runner::Attempt;
+use crate::runner::{Attempt, Stop};
 
 /// What came of a call of git; nothing where nothing is to be committed.
 type Asked<T> = Result<Result<Option<T>, GitError>, EngineError>;
@@ -18,15 +21,51 @@ type Asked<T> = Result<Result<Option<T>, GitError>, EngineError>;
 /// Commits of a run.
 #[derive(Clone, Default)]
 pub(in crate::engine) struct Commits {
-    committer: Option<Arc<Mutex<Committer>>>,
+    shared: Option<Shared>,
     /// The paths that are not committed, as they were told of, each once.
     uncommitted: Arc<Mutex<Vec<String>>>,
+}
+
+/// What all clones use.
+#[derive(Clone)]
+struct Shared {
+    committer: Arc<Mutex<Committer>>,
+    hurry: Hurry,
+    stop: Receiver<Stop>,
+}
+
+impl Shared {
+    /// Carries out an act, and hurries it once the run is stopped: its hooks have as
+    /// long as an agent.
+    async fn ask<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Committer) -> Result<T, CommitError> + Send + 'static,
+    ) -> Result<Result<T, CommitError>, EngineError> {
+        let committer = Arc::clone(&self.committer);
+        let act = move || act(&mut committer.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut task = tokio::task::spawn_blocking(act);
+        let mut stop = self.stop.clone();
+        loop {
+            match *stop.borrow_and_update() {
+                Stop::Run => {}
+                Stop::After(time) => self.hurry.by(Instant::now() + time),
+                Stop::Now => self.hurry.by(Instant::now()),
+            }
+            tokio::select! {
+                done = &mut task => return done.map_err(EngineError::Died),
+                Ok(()) = stop.changed() => {}
+            }
+        }
+    }
 }
 
 impl Commits {
     /// Opens the repository, where there is one and commits are wanted. One that
     /// cannot be used is told, and the run goes on without commits.
-    pub(in crate::engine) async fn open(environment: &Environment) -> Result<Self, EngineError> {
+    pub(in crate::engine) async fn open(
+        environment: &Environment,
+        stop: &Receiver<Stop>,
+    ) -> Result<Self, EngineError> {
         if environment.config.git == GitMode::Off {
             return Ok(Self::default());
         }
@@ -34,8 +73,12 @@ impl Commits {
         let open = move || Committer::open(&paths, &inbox);
         match tokio::task::spawn_blocking(open).await.map_err(EngineError::Died)? {
             Ok(committer) => {
-                let committer = committer.map(|own| Arc::new(Mutex::new(own)));
-                Ok(Self { committer, ..Self::default() })
+                let shared = committer.map(|own| Shared {
+                    hurry: own.hurry(),
+                    committer: Arc::new(Mutex::new(own)),
+                    stop: stop.clone(),
+                });
+                Ok(Self { shared, ..Self::default() })
             }
             Err(CommitError::Store(error)) => Err(error.into()),
             Err(CommitError::Git(error)) => {
@@ -50,9 +93,8 @@ impl Commits {
         &self,
         act: impl FnOnce(&mut Committer) -> Result<T, CommitError> + Send + 'static,
     ) -> Asked<T> {
-        let Some(committer) = self.committer.clone() else { return Ok(Ok(None)) };
-        let act = move || act(&mut committer.lock().unwrap_or_else(PoisonError::into_inner));
-        match tokio::task::spawn_blocking(act).await.map_err(EngineError::Died)? {
+        let Some(shared) = &self.shared else { return Ok(Ok(None)) };
+        match shared.ask(act).await? {
             Ok(value) => Ok(Ok(Some(value))),
             Err(CommitError::Git(error)) => Ok(Err(error)),
             Err(CommitError::Store(error)) => Err(error.into()),

@@ -1,8 +1,9 @@
 //! Killed at any moment: one commit for each attempt, and nothing of anybody is lost.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use super::super::workshop::ids;
 use super::*;
@@ -51,6 +52,53 @@ fn between_the_commit_and_the_save() {
 fn while_the_commit_is_made() {
     killed_in("pre-commit");
     killed_in("commit-msg");
+}
+
+/// A hook that hears no SIGTERM, and does not end while nobody lets it.
+const HANG: &str = "test -e .git/free && exit 0\ntrap '' TERM\necho $$ >.git/hook\nsleep 600";
+
+#[test]
+fn a_second_signal_ends_a_hook_that_hangs() {
+    let shop = Shop::new(READY, SCRIPT);
+    shop.hook("pre-commit", HANG);
+    let mut run = shop.shop.start_told("run");
+    let hook = || fs::read_to_string(shop.top.join(".git/hook")).ok()?.trim().parse().ok();
+    shop.shop.until_that("the hook", || hook().is_some());
+    run.signal(Signal::INT);
+    shop.shop.until_that("the remark", || run.told().contains("letting 1 phase end"));
+    let begin = Instant::now();
+    run.signal(Signal::INT);
+    let told = run.wait();
+    assert_eq!(run.code(), Some(130), "{told}");
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert!(told.contains("WRK-001 build: git commit was ended before it was done"), "{told}");
+    let hook = Pid::from_raw(hook().unwrap()).unwrap();
+    shop.shop.until_that("the end of the hook", || test_kill_process(hook) == Err(Errno::SRCH));
+    let text = shop.shop.text();
+    assert!(text.contains("status: in_progress") && !text.contains("title: More"), "{text}");
+    shop.write(".git/free", "");
+    let report = shop.run();
+    assert_eq!(ids(&report["completed"]), ["WRK-001"]);
+    assert!(!shop.shop.exists(".orchestrator/runs/WRK-001/build/2"), "no agent ran again");
+    assert_eq!(shop.shop.text().matches("title: More").count(), 1);
+    let commit = shop.git("log --format=%H --grep=WRK-001/build/1");
+    assert_eq!(shop.changed(commit.trim()), ["src/WRK-001"]);
+    assert_eq!(shop.status(), "");
+}
+
+#[test]
+fn the_last_commit_of_a_run_is_not_waited_for_either() {
+    let shop = Shop::new(READY, "*/*/*: write notes x; result blocked Later\n");
+    shop.hook("pre-commit", HANG);
+    let mut run = shop.shop.start_told("run");
+    shop.shop.until_that("the hook", || shop.top.join(".git/hook").exists());
+    run.signal(Signal::INT);
+    run.signal(Signal::TERM);
+    let told = run.wait();
+    assert!(told.contains("git commit was ended before it was done"), "{told}");
+    shop.write(".git/free", "");
+    shop.run();
+    assert_eq!(shop.git("log --format=%s -- notes").lines().count(), 1);
 }
 
 #[test]
