@@ -15,11 +15,13 @@
     reason = "a bench makes its own files and prints its table"
 )]
 
+#[path = "shared/arguments.rs"]
+mod arguments;
 #[path = "backlog/model.rs"]
 mod model;
-#[path = "backlog/table.rs"]
+#[path = "shared/table.rs"]
 mod table;
-#[path = "backlog/text.rs"]
+#[path = "shared/text.rs"]
 mod text;
 
 use std::fs::{self, File};
@@ -36,6 +38,7 @@ use orchestrator::model::change::{ItemPatch, NewItem};
 use orchestrator::model::{BacklogSnapshot, Change, IdQuery};
 use orchestrator::store::{BacklogStore, ParsedBacklog, Request, StoreOptions};
 
+use arguments::Arguments;
 use table::{Row, median};
 use text::backlog;
 
@@ -389,32 +392,6 @@ fn be_baseline(path: &Path) -> Result<()> {
     durable_write(path, text.as_bytes())
 }
 
-struct Arguments {
-    json: bool,
-    quick: bool,
-    size: Option<usize>,
-    row: Option<String>,
-}
-
-fn arguments() -> Result<Arguments> {
-    let mut found = Arguments { json: false, quick: false, size: None, row: None };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--json" => found.json = true,
-            "--quick" => found.quick = true,
-            "--size" => {
-                found.size = Some(arguments.next().ok_or("--size needs a number")?.parse()?)
-            }
-            "--row" => found.row = arguments.next(),
-            // cargo's own.
-            "--bench" => {}
-            other => return Err(format!("unknown argument {other}").into()),
-        }
-    }
-    Ok(found)
-}
-
 fn main() -> Result<()> {
     let raw: Vec<_> = std::env::args_os().collect();
     if let [_, flag, path] = raw.as_slice()
@@ -422,24 +399,16 @@ fn main() -> Result<()> {
     {
         return be_baseline(Path::new(path));
     }
-    let arguments = arguments()?;
+    let arguments = Arguments::read(true)?;
     let sizes: Vec<usize> = match (arguments.size, arguments.quick) {
         (Some(size), _) => vec![size],
         (None, true) => vec![100, 1_000, 10_000],
         (None, false) => vec![100, 1_000, 10_000, 100_000],
     };
-    if !arguments.json {
-        println!(
-            "{:<32} {:>7} {:>9} {:>12} {:>12} {:>12} {:>12} {:>9}",
-            "row", "items", "unit", "median", "min", "max", "baseline", "ratio"
-        );
-    }
-    let wants = |name: &str| arguments.row.as_deref().is_none_or(|row| row == name);
+    arguments.begin("items");
     let mut rows: Vec<Row> = Vec::new();
     let keep = |rows: &mut Vec<Row>, row: Row| {
-        if !arguments.json {
-            row.print();
-        }
+        arguments.show(&row);
         rows.push(row);
     };
     for size in sizes {
@@ -452,22 +421,19 @@ fn main() -> Result<()> {
             ("hand_edit_reload", hand_edit_reload),
         ];
         for (name, run) in singles {
-            if wants(name) {
+            if arguments.wants(name) {
                 keep(&mut rows, run(size, rounds)?);
             }
         }
-        if wants("cold_add") {
+        if arguments.wants("cold_add") {
             for row in cold_add(size, rounds)? {
                 keep(&mut rows, row);
             }
         }
-        if wants("peak_memory") {
+        if arguments.wants("peak_memory") {
             keep(&mut rows, peak_memory(size, rounds)?);
         }
     }
-    if arguments.json {
-        let rows: Vec<_> = rows.iter().map(Row::json).collect();
-        println!("{}", serde_json::json!({ "bench": "backlog", "rows": rows }));
-    }
+    arguments.end("backlog", &rows);
     Ok(())
 }

@@ -24,6 +24,8 @@
     reason = "a bench starts a server of its own and prints its table"
 )]
 
+#[path = "shared/arguments.rs"]
+mod arguments;
 #[path = "http/client.rs"]
 mod client;
 #[path = "http/plain.rs"]
@@ -33,7 +35,7 @@ mod plain;
 mod postgres;
 #[path = "http/redis.rs"]
 mod redis;
-#[path = "backlog/table.rs"]
+#[path = "shared/table.rs"]
 mod table;
 #[path = "http/wrk.rs"]
 mod wrk;
@@ -52,6 +54,7 @@ use orchestrator::sequence::sqlite::{Make, SqliteBackend, SqliteOptions};
 use orchestrator::sequence::{self, AuthorityOptions, Backend, Layout, Running};
 use tokio::runtime::Runtime;
 
+use arguments::Arguments;
 use client::Load;
 use plain::{Literal, Nothing};
 use redis::{Redis, RedisServer, is_installed};
@@ -263,30 +266,8 @@ fn is_needed(row: &str, variant: Variant) -> bool {
     is_baseline || row.starts_with(variant.name())
 }
 
-struct Arguments {
-    json: bool,
-    quick: bool,
-    row: Option<String>,
-}
-
-fn arguments() -> Result<Arguments> {
-    let mut found = Arguments { json: false, quick: false, row: None };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--json" => found.json = true,
-            "--quick" => found.quick = true,
-            "--row" => found.row = Some(arguments.next().ok_or("--row needs a name")?),
-            // cargo's own.
-            "--bench" => {}
-            other => return Err(format!("unknown argument {other}").into()),
-        }
-    }
-    Ok(found)
-}
-
 fn main() -> Result<()> {
-    let arguments = arguments()?;
+    let arguments = Arguments::read(false)?;
     let dir = tempfile::Builder::new().prefix("http-bench-").tempdir()?;
     // Each line is made and written, and nobody reads it.
     let log = std::sync::Mutex::new(tempfile::tempfile_in(&dir)?);
@@ -318,17 +299,10 @@ fn main() -> Result<()> {
             rounds.push(round);
         }
     }
-    let wanted = |row: &Row| arguments.row.as_deref().is_none_or(|name| name == row.name);
+    let wanted = |row: &Row| arguments.wants(row.name);
     let rows: Vec<Row> = rows(&rounds).into_iter().filter(wanted).collect();
-    if arguments.json {
-        let rows: Vec<_> = rows.iter().map(Row::json).collect();
-        println!("{}", serde_json::json!({ "bench": "http", "rows": rows }));
-        return Ok(());
-    }
-    println!(
-        "{:<20} {:>7} {:>9} {:>12} {:>12} {:>12} {:>12} {:>9}",
-        "row", "clients", "unit", "median", "min", "max", "baseline", "ratio"
-    );
-    rows.iter().for_each(Row::print);
+    arguments.begin("clients");
+    rows.iter().for_each(|row| arguments.show(row));
+    arguments.end("http", &rows);
     Ok(())
 }

@@ -16,9 +16,11 @@
     reason = "a bench makes its own files and prints its table"
 )]
 
-#[path = "backlog/table.rs"]
+#[path = "shared/arguments.rs"]
+mod arguments;
+#[path = "shared/table.rs"]
 mod table;
-#[path = "backlog/text.rs"]
+#[path = "shared/text.rs"]
 mod text;
 
 use std::collections::HashSet;
@@ -42,6 +44,7 @@ use orchestrator::store::{BacklogStore, StoreOptions};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
+use arguments::Arguments;
 use table::{Row, median};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -260,44 +263,12 @@ fn plan_growth(size: usize, rounds: usize) -> Result<Row> {
     Ok(row)
 }
 
-struct Arguments {
-    json: bool,
-    quick: bool,
-    size: Option<usize>,
-    row: Option<String>,
-}
-
-fn arguments() -> Result<Arguments> {
-    let mut found = Arguments { json: false, quick: false, size: None, row: None };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--json" => found.json = true,
-            "--quick" => found.quick = true,
-            "--size" => {
-                let size = arguments.next().ok_or("--size needs a number")?.parse()?;
-                found.size = Some(std::cmp::max(size, SMALLEST));
-            }
-            "--row" => found.row = arguments.next(),
-            // cargo's own.
-            "--bench" => {}
-            other => return Err(format!("unknown argument {other}").into()),
-        }
-    }
-    Ok(found)
-}
-
 fn main() -> Result<()> {
     if std::env::args_os().nth(1).is_some_and(|flag| flag == AGENT) {
         return be_agent();
     }
-    let arguments = arguments()?;
-    if !arguments.json {
-        println!(
-            "{:<32} {:>7} {:>9} {:>12} {:>12} {:>12} {:>12} {:>9}",
-            "row", "items", "unit", "median", "min", "max", "baseline", "ratio"
-        );
-    }
+    let arguments = Arguments::read(true)?;
+    arguments.begin("items");
     // At the smallest size there must be an item for each round.
     let rounds = if arguments.quick { 5 } else { 8 };
     type One = (&'static str, &'static [usize], fn(usize, usize) -> Result<Row>);
@@ -307,21 +278,16 @@ fn main() -> Result<()> {
     ];
     let mut rows: Vec<Row> = Vec::new();
     for (name, sizes, run) in all {
-        if arguments.row.as_deref().is_some_and(|row| row != name) {
+        if !arguments.wants(name) {
             continue;
         }
-        let one = arguments.size.map(|size| vec![size]);
+        let one = arguments.size.map(|size| vec![size.max(SMALLEST)]);
         for size in one.unwrap_or_else(|| sizes.to_vec()) {
             let row = run(size, rounds)?;
-            if !arguments.json {
-                row.print();
-            }
+            arguments.show(&row);
             rows.push(row);
         }
     }
-    if arguments.json {
-        let rows: Vec<_> = rows.iter().map(Row::json).collect();
-        println!("{}", serde_json::json!({ "bench": "run", "rows": rows }));
-    }
+    arguments.end("run", &rows);
     Ok(())
 }

@@ -20,12 +20,14 @@
     reason = "a bench makes its own files and prints its table"
 )]
 
+#[path = "shared/arguments.rs"]
+mod arguments;
 #[path = "../tests/integration/support/postgres.rs"]
 #[expect(dead_code, reason = "tests need more of it")]
 mod postgres;
 #[path = "sequence/stores.rs"]
 mod stores;
-#[path = "backlog/table.rs"]
+#[path = "shared/table.rs"]
 mod table;
 
 use std::collections::BTreeMap;
@@ -41,6 +43,7 @@ use orchestrator::sequence::{
 };
 use tokio::runtime::Runtime;
 
+use arguments::Arguments;
 use stores::{Design, Postgres, Round, Sqlite, check};
 use table::Row;
 
@@ -281,30 +284,8 @@ fn needed(row: &str, plan: &[(Variant, usize)]) -> Vec<(Variant, usize)> {
     needed
 }
 
-struct Arguments {
-    json: bool,
-    quick: bool,
-    row: Option<String>,
-}
-
-fn arguments() -> Result<Arguments> {
-    let mut found = Arguments { json: false, quick: false, row: None };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--json" => found.json = true,
-            "--quick" => found.quick = true,
-            "--row" => found.row = Some(arguments.next().ok_or("--row needs a name")?),
-            // cargo's own.
-            "--bench" => {}
-            other => return Err(format!("unknown argument {other}").into()),
-        }
-    }
-    Ok(found)
-}
-
 fn main() -> Result<()> {
-    let arguments = arguments()?;
+    let arguments = Arguments::read(false)?;
     let dir = tempfile::Builder::new().prefix("sequence-bench-").tempdir()?;
     let server = postgres::Cluster::private();
     let mut stores = Stores::open(dir.path(), &server)?;
@@ -332,20 +313,13 @@ fn main() -> Result<()> {
             rounds.push(round);
         }
     }
-    let is_asked_for = |row: &Row| arguments.row.as_deref().is_none_or(|name| name == row.name);
+    let is_asked_for = |row: &Row| arguments.wants(row.name);
     let is_complete = |variant: Variant| plan.contains(&variant.single());
     let of = |&(variant, clients): &(Variant, usize)| rows(variant, clients, &rounds);
     let measured = plan.iter().filter(|(variant, _)| is_complete(*variant));
     let rows: Vec<Row> = measured.flat_map(of).filter(is_asked_for).collect();
-    if arguments.json {
-        let rows: Vec<_> = rows.iter().map(Row::json).collect();
-        println!("{}", serde_json::json!({ "bench": "sequence", "rows": rows }));
-        return Ok(());
-    }
-    println!(
-        "{:<32} {:>7} {:>9} {:>12} {:>12} {:>12} {:>12} {:>9}",
-        "row", "clients", "unit", "median", "min", "max", "baseline", "ratio"
-    );
-    rows.iter().for_each(Row::print);
+    arguments.begin("clients");
+    rows.iter().for_each(|row| arguments.show(row));
+    arguments.end("sequence", &rows);
     Ok(())
 }

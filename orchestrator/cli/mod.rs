@@ -13,6 +13,7 @@ mod error;
 mod exit;
 mod output;
 mod session;
+mod signals;
 
 pub(crate) use entry::SUPERVISE;
 pub use entry::main;

@@ -7,7 +7,7 @@ use std::thread;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use super::signals::Signals;
+use super::signals::tell;
 use super::{events, report};
 use crate::cli::SUPERVISE;
 use crate::cli::args::{Run, Triage};
@@ -16,6 +16,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Live, Output};
 use crate::cli::session::{Context, Session};
+use crate::cli::signals::Signals;
 use crate::coordinator;
 use crate::engine::{self, EngineError, Environment, Halt, Observer, RunOptions, Summary};
 use crate::runner::{Stop, Supervisor};
@@ -126,7 +127,7 @@ fn drive(
 ) -> (Summary, Result<(), EngineError>) {
     let (sender, stop) = watch::channel(Stop::Run);
     runtime.block_on(async {
-        let signals = tokio::spawn(signals.tell(sender));
+        let signals = tokio::spawn(tell(signals, sender));
         let result = engine::run(environment, options, stop).await;
         signals.abort();
         result

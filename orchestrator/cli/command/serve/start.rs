@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::signals::Signals;
+use super::signals::end;
 use super::token;
 use crate::api::{self, Measured, Metrics, Service, ServiceOptions};
 use crate::cli::args::{IsolationLevel, Serve, ServeCommand, TokenCommand, reservation_minutes};
@@ -14,6 +14,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::start_service_log;
 use crate::cli::session::Context;
+use crate::cli::signals::Signals;
 use crate::sequence::postgres::{Isolation, PostgresBackend, PostgresOptions};
 use crate::sequence::sqlite::{Make, SqliteBackend, SqliteOptions};
 use crate::sequence::{
@@ -70,7 +71,7 @@ fn start(args: &Serve, context: &Context<'_>) -> Result<Exit, CliError> {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
         let tokens = args.tokens.clone();
         let reloads = service.clone();
-        let (stop, now) = signals.end(move || reload(&reloads, tokens.as_deref()));
+        let (stop, now) = end(signals, move || reload(&reloads, tokens.as_deref()));
         tokio::select! {
             ended = until_the_end(listener, service, stop, running) => ended,
             () = now => {
