@@ -3,9 +3,11 @@
 //! the tree of its agent has ended and it can take another.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The answer of a supervisor that can take another agent.
 pub(super) const READY: u8 = b'r';
@@ -104,15 +106,12 @@ impl Plan {
 }
 
 /// Reads the next message; nothing at the end. What is no message is an error.
-pub(super) fn read(from: &mut impl Read) -> io::Result<Option<Message>> {
+///
+/// Dropped before it is done, it may have read a part.
+pub(super) async fn read(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Message>> {
     let mut tag = [0];
-    loop {
-        match from.read(&mut tag) {
-            Ok(0) => return Ok(None),
-            Ok(_) => break,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+    if from.read(&mut tag).await? == 0 {
+        return Ok(None);
     }
     let order = [Order::End, Order::Kill].into_iter().find(|order| order.byte() == tag[0]);
     if let Some(order) = order {
@@ -121,11 +120,9 @@ pub(super) fn read(from: &mut impl Read) -> io::Result<Option<Message>> {
     if tag[0] != PLAN {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    let mut len = [0; 8];
-    from.read_exact(&mut len)?;
+    let len = from.read_u64_le().await?;
     let mut payload = Vec::new();
-    let len = u64::from_le_bytes(len);
-    from.take(len).read_to_end(&mut payload)?;
+    from.take(len).read_to_end(&mut payload).await?;
     let plan = Plan::from_payload(&payload).filter(|_| payload.len() as u64 == len);
     plan.map(|plan| Some(Message::Start(plan))).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
@@ -144,28 +141,27 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_told_arrives() {
+    #[tokio::test]
+    async fn what_is_told_arrives() {
         let null = Plan { reads_prompt: false, env: Vec::new(), ..plan() };
         let mut bytes = plan().to_message();
         bytes.extend([Order::End.byte(), Order::Kill.byte()]);
         bytes.extend(null.to_message());
         let mut from = bytes.as_slice();
-        let mut next = || read(&mut from).unwrap();
-        assert_eq!(next(), Some(Message::Start(plan())));
-        assert_eq!(next(), Some(Message::Order(Order::End)));
-        assert_eq!(next(), Some(Message::Order(Order::Kill)));
-        assert_eq!(next(), Some(Message::Start(null)));
-        assert_eq!(next(), None);
+        let (start, order) = (Message::Start, Message::Order);
+        for told in [start(plan()), order(Order::End), order(Order::Kill), start(null)] {
+            assert_eq!(read(&mut from).await.unwrap(), Some(told));
+        }
+        assert_eq!(read(&mut from).await.unwrap(), None);
     }
 
-    #[test]
-    fn a_message_that_is_cut_short_is_none() {
+    #[tokio::test]
+    async fn a_message_that_is_cut_short_is_none() {
         let whole = plan().to_message();
         for len in 1..whole.len() {
-            assert!(read(&mut &whole[..len]).is_err(), "{len}");
+            assert!(read(&mut &whole[..len]).await.is_err(), "{len}");
         }
-        assert!(read(&mut b"x".as_slice()).is_err());
+        assert!(read(&mut b"x".as_slice()).await.is_err());
         let nul = Plan { argv: vec![OsString::from("a\0b")], ..plan() };
         assert!(plan().is_tellable() && !nul.is_tellable());
     }

@@ -10,12 +10,14 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::net::UnixStream as Socket;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use tokio::net::UnixStream;
 use tokio::signal::unix::{Signal as Listener, SignalKind, signal as listen};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -294,18 +296,23 @@ impl Signals {
     }
 }
 
-/// Listens to standard input, on a thread: it is read blocking.
+/// Listens to standard input, in a task of its own: a message that is read in part must
+/// not be dropped.
 fn inbox() -> Result<mpsc::Receiver<Message>, RunnerError> {
+    let line = || {
+        let line = Socket::from(rustix::stdio::stdin().try_clone_to_owned()?);
+        line.set_nonblocking(true)?;
+        UnixStream::from_std(line)
+    };
+    let mut line = line().map_err(RunnerError::system("listen to standard input"))?;
     let (sender, inbox) = mpsc::channel(4);
-    let listen = move || {
+    tokio::spawn(async move {
         // What is no message ends us like the end of them.
-        while let Ok(Some(message)) = message::read(&mut io::stdin().lock()) {
-            if sender.blocking_send(message).is_err() {
+        while let Ok(Some(message)) = message::read(&mut line).await {
+            if sender.send(message).await.is_err() {
                 return;
             }
         }
-    };
-    let thread = std::thread::Builder::new().name("inbox".to_owned());
-    thread.spawn(listen).map_err(RunnerError::system("start a thread"))?;
+    });
     Ok(inbox)
 }
