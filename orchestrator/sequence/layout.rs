@@ -206,6 +206,18 @@ impl Layout {
         self.table.split('.').map(quoted).collect::<Vec<_>>().join(".")
     }
 
+    /// Returns the statement that makes the table of a custom layout where it is missing;
+    /// `number` is the type of the numbers.
+    pub(super) fn to_create(&self, number: &str) -> String {
+        let keys: Vec<String> = self.keys.iter().map(|key| quoted(&key.column)).collect();
+        let columns: String = keys.iter().map(|key| format!("{key} TEXT NOT NULL, ")).collect();
+        let (table, value, keys) = (self.quoted_table(), quoted(&self.value), keys.join(", "));
+        format!(
+            "CREATE TABLE IF NOT EXISTS {table} \
+             ({columns}{value} {number} NOT NULL, PRIMARY KEY ({keys}))"
+        )
+    }
+
     /// Returns the key columns.
     pub fn key_columns(&self) -> &[KeyColumn] {
         &self.keys

@@ -8,7 +8,6 @@
 use tokio_postgres::{Client, Error, GenericClient};
 
 use super::failure::refused;
-use crate::sequence::layout::quoted;
 use crate::sequence::{Layout, SequenceError};
 
 /// The number of our advisory lock: "ORCHMIGR" in ASCII.
@@ -74,7 +73,7 @@ where
     if !is_there(client, "orchestrator_migrations").await? {
         client.batch_execute(RECORD).await?;
     }
-    let own = || (0, layout.table(), custom(layout), layout.quoted_table());
+    let own = || (0, layout.table(), layout.to_create("BIGINT"), layout.quoted_table());
     let own = (layout.layout_name() == "custom").then(own);
     let numbered = migrations(layout).iter();
     let numbered = numbered.map(|&(n, name, sql, table)| (n, name, sql.into(), table.into()));
@@ -111,7 +110,7 @@ where
     C: GenericClient + Sync,
 {
     if layout.layout_name() == "custom" {
-        client.batch_execute(&custom(layout)).await?;
+        client.batch_execute(&layout.to_create("BIGINT")).await?;
     }
     for (_, _, sql, table) in migrations(layout) {
         if !is_there(client, table).await? {
@@ -119,16 +118,4 @@ where
         }
     }
     Ok(())
-}
-
-fn custom(layout: &Layout) -> String {
-    let keys: Vec<String> = layout.key_columns().iter().map(|key| quoted(&key.column)).collect();
-    let columns: Vec<String> = keys.iter().map(|key| format!("{key} TEXT NOT NULL")).collect();
-    format!(
-        "CREATE TABLE IF NOT EXISTS {} ({}, {} BIGINT NOT NULL, PRIMARY KEY ({}))",
-        layout.quoted_table(),
-        columns.join(", "),
-        quoted(layout.value_column()),
-        keys.join(", ")
-    )
 }

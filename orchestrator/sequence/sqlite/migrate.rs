@@ -8,7 +8,6 @@ use rusqlite::{Connection, params};
 
 use super::connection::{APPLICATION_ID, Database, fault};
 use super::schema;
-use crate::sequence::layout::quoted;
 use crate::sequence::{Layout, SequenceError};
 
 /// Number, name and text of a migration.
@@ -72,7 +71,7 @@ pub(super) fn migrate_within(
 fn apply(conn: &Connection, layout: &Layout) -> rusqlite::Result<()> {
     conn.execute_batch(RECORD)?;
     if layout.layout_name() == "custom" {
-        conn.execute_batch(&custom(layout))?;
+        conn.execute_batch(&layout.to_create("INTEGER"))?;
     }
     for (number, name, sql) in migrations(layout) {
         let is_applied = "SELECT EXISTS (SELECT 1 FROM orchestrator_migrations AS m \
@@ -99,16 +98,4 @@ pub(super) fn revive(conn: &Connection, layout: &Layout) -> Result<(), SequenceE
         conn.execute_batch(sql).map_err(|error| fault(conn, "make the tables", error))?;
     }
     Ok(())
-}
-
-fn custom(layout: &Layout) -> String {
-    let keys: Vec<String> = layout.key_columns().iter().map(|key| quoted(&key.column)).collect();
-    let columns: Vec<String> = keys.iter().map(|key| format!("{key} TEXT NOT NULL")).collect();
-    format!(
-        "CREATE TABLE IF NOT EXISTS {} ({}, {} INTEGER NOT NULL, PRIMARY KEY ({}))",
-        layout.quoted_table(),
-        columns.join(", "),
-        quoted(layout.value_column()),
-        keys.join(", ")
-    )
 }
