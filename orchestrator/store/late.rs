@@ -18,21 +18,30 @@ use crate::fs::{self, Stamp};
 use crate::model::{BacklogItem, IdQuery};
 use crate::yaml::{Edit, parse_record};
 
-/// Looks at every displaced text that is kept, and carries forward what was written
-/// into one. Under the lock, with the file read.
+/// How many of the displaced texts are looked at with each save. In a storm of saves
+/// there are more, and to look at all would take longer than to write: each of the others
+/// was looked at before, and is once more before it goes.
+const YOUNG: usize = 16;
+
+/// Looks at displaced texts that are kept, and carries forward what was written into
+/// one. Under the lock, with the file read. Returns those that need no longer be kept
+/// after the next save.
 pub(super) fn carry_forward(
     store: &mut BacklogStore,
-    kept: &mut Vec<Swap>,
-) -> Result<(), StoreError> {
+    mut kept: Vec<Swap>,
+) -> Result<Vec<Swap>, StoreError> {
     let mut late = Vec::new();
-    let is_kept: HashSet<&Path> = kept.iter().map(|swap| swap.path.as_path()).collect();
-    store.looked_at.retain(|path, _| is_kept.contains(path.as_path()));
-    for swap in kept.iter() {
-        if is_late(store, swap)? {
+    let due = replace::are_due(&kept, &store.looked_at, &store.options.clock)?;
+    let between = due..kept.len().saturating_sub(YOUNG);
+    forget_others(store, &kept);
+    for (place, swap) in kept.iter().enumerate() {
+        let is_known = between.contains(&place) && store.looked_at.contains_key(&swap.path);
+        if !is_known && is_late(store, swap)? {
             late.push(swap.clone());
         }
     }
-    put_aside_slipped_in(store, kept, &late)?;
+    let mut due = kept[..due].to_vec();
+    put_aside_slipped_in(store, &mut kept, &late)?;
     // The last one is what the person means; earlier ones are theirs all the same.
     while let Some(swap) = late.pop() {
         kept.retain(|other| *other != swap);
@@ -50,6 +59,24 @@ pub(super) fn carry_forward(
             store.paths.shown.display(),
             backup.display()
         ));
+    }
+    due.retain(|swap| kept.contains(swap));
+    Ok(due)
+}
+
+/// Forgets the stamps of texts that other processes have removed.
+fn forget_others(store: &mut BacklogStore, kept: &[Swap]) {
+    if store.looked_at.len() > 2 * kept.len() {
+        let is_kept: HashSet<&Path> = kept.iter().map(|swap| swap.path.as_path()).collect();
+        store.looked_at.retain(|path, _| is_kept.contains(path.as_path()));
+    }
+}
+
+/// Removes texts that need no longer be kept.
+pub(super) fn forget(store: &mut BacklogStore, due: &[Swap]) -> Result<(), StoreError> {
+    for swap in due {
+        fs::remove_if_exists(&swap.path)?;
+        store.looked_at.remove(&swap.path);
     }
     Ok(())
 }

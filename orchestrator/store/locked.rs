@@ -72,7 +72,7 @@ pub struct Saved {
 pub struct LockedBacklog<'a> {
     store: &'a mut BacklogStore,
     _lock: FileLock,
-    kept: Vec<Swap>,
+    due: Vec<Swap>,
 }
 
 /// Numbers that are ours already, though nobody was told: from above the first, to
@@ -100,8 +100,8 @@ impl<'a> LockedBacklog<'a> {
         if !store.is_unchanged()? {
             store.read_again()?;
         }
-        let mut locked = Self { store, _lock: lock, kept: leftovers.kept };
-        late::carry_forward(locked.store, &mut locked.kept)?;
+        let due = late::carry_forward(store, leftovers.kept)?;
+        let mut locked = Self { store, _lock: lock, due };
         locked.check_writable()?;
         locked.note_lost()?;
         Ok(locked)
@@ -487,7 +487,7 @@ impl<'a> LockedBacklog<'a> {
             named: touched.named,
             changed: touched.changed,
         };
-        let forgotten = replace::forget_old(&self.kept, &store.looked_at, &store.options.clock);
+        let forgotten = late::forget(store, &self.due);
         if let Err(error) = journal::append(&store.paths, &save).and(forgotten) {
             self.warn_after_save(&error);
         }

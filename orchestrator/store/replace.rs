@@ -424,13 +424,13 @@ fn finish(paths: &Paths, swap: &Swap, clock: &Clock) -> Result<Vec<PathBuf>, Sto
     Ok(Vec::new())
 }
 
-/// Removes what needs no longer be kept. The last one stays: its name tells what we
-/// wrote last. `looked_at` are the stamps of those that were looked at.
-pub(super) fn forget_old(
+/// Returns how many of the oldest need no longer be kept. The last one stays: its name
+/// tells what we wrote last. `looked_at` are the stamps of those that were looked at.
+pub(super) fn are_due(
     kept: &[Swap],
     looked_at: &HashMap<PathBuf, Stamp>,
     clock: &Clock,
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
     let now = clock.now().as_millisecond();
     let mut bytes = 0;
     for (age, swap) in kept.iter().rev().enumerate() {
@@ -440,8 +440,8 @@ pub(super) fn forget_old(
         };
         let is_old = now - swap.millis > KEEP_MILLIS || age >= KEEP_FILES || bytes > KEEP_BYTES;
         if age > 0 && is_old {
-            fs::remove_if_exists(&swap.path)?;
+            return Ok(kept.len() - age);
         }
     }
-    Ok(())
+    Ok(0)
 }

@@ -128,6 +128,37 @@ fn a_late_write_into_the_displaced_file_is_carried_forward() {
     assert!(text.contains("id: WRK-002\n    title: ours") && text.contains("WRK-003"), "{text}");
 }
 
+/// In a storm not every text is looked at with every save; each is before it goes.
+#[test]
+fn a_late_write_that_comes_many_saves_later_is_carried_forward() {
+    let project = Project::with(
+        "schema_version: 2\nnext_item_id: 1\nitems:\n  - id: WRK-001\n    title: One\n",
+    );
+    let mut open = fs::OpenOptions::new().write(true).open(project.file()).unwrap();
+    let mut store = project.store();
+    let mut add = |title: &str| {
+        let add = Change::Add(vec![NewItem::titled(title)]);
+        store.lock().unwrap().save(&[add.into()]).unwrap();
+    };
+    for _ in 0..30 {
+        add("ours");
+    }
+    open.set_len(0).unwrap();
+    open.write_all(
+        b"# hello\nschema_version: 2\nnext_item_id: 1\nitems:\n  - id: WRK-001\n    title: Uno\n",
+    )
+    .unwrap();
+    drop(open);
+    // As many as are kept.
+    for _ in 0..70 {
+        add("ours");
+    }
+    let text = project.text();
+    assert!(text.starts_with("# hello\n") && text.contains("title: Uno"), "{text}");
+    assert_eq!(text.matches("title: ours").count(), 100, "{text}");
+    assert_eq!(project.add("next"), "WRK-102");
+}
+
 #[test]
 fn an_item_that_a_stale_save_dropped_is_told_and_brought_back() {
     let project = Project::with("schema_version: 2\nnext_item_id: 0\nitems: []\n");
