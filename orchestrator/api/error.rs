@@ -66,6 +66,8 @@ pub(super) enum ApiError {
         echo(name)
     )]
     Host { name: String },
+    #[error("The request is not well-formed HTTP/1.1: {problem}")]
+    Malformed { problem: &'static str },
     #[error("There is no such path")]
     NoRoute,
     #[error("The method is not allowed here")]
@@ -159,6 +161,7 @@ impl ApiError {
             Self::MissingField { .. } | Self::Body { .. } => {
                 (StatusCode::BAD_REQUEST, "invalid_body")
             }
+            Self::Malformed { .. } => (StatusCode::BAD_REQUEST, "malformed_request"),
             Self::Type { .. } => (StatusCode::BAD_REQUEST, "invalid_type"),
             Self::Project { .. } => (StatusCode::BAD_REQUEST, "invalid_project"),
             Self::Count { .. } => (StatusCode::BAD_REQUEST, "invalid_count"),

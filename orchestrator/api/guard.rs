@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
@@ -149,7 +149,29 @@ fn admit(request: &Request) -> Result<(), ApiError> {
     if headers.len() > MAX_HEADERS || bytes.sum::<usize>() > MAX_HEADER_BYTES {
         return Err(ApiError::Headers);
     }
-    Ok(())
+    match malformed(request) {
+        Some(problem) => Err(ApiError::Malformed { problem }),
+        None => Ok(()),
+    }
+}
+
+/// Returns what is wrong with a head that hyper lets in and that a proxy before us may
+/// take for another one.
+fn malformed(request: &Request) -> Option<&'static str> {
+    let (uri, headers) = (request.uri(), request.headers());
+    let hosts = headers.get_all(HOST).iter().count();
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if hosts > 1 || hosts == 0 && request.version() == Version::HTTP_11 {
+        Some("one Host is expected")
+    } else if !headers.get_all(TRANSFER_ENCODING).iter().all(is_chunked) {
+        Some("the one Transfer-Encoding is chunked")
+    } else if uri.scheme_str().is_some_and(|scheme| !["http", "https"].contains(&scheme)) {
+        Some("the scheme of the target is not HTTP's")
+    } else if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        Some("the target names a user")
+    } else {
+        None
+    }
 }
 
 fn finish(mut response: Response, call: &Call) -> Response {

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use super::router::router;
 use super::same_machine::OnLoopback;
 use super::service::Service;
-use super::unparsed::{Explained, Late};
+use super::unparsed::{Explained, Silence};
 use super::write_time::WriteTime;
 
 /// The pause after an accept that failed, such as for want of file descriptors.
@@ -108,9 +108,9 @@ pub async fn serve(
         };
         while connections.try_join_next().is_some() {}
         let (stream, slot) = accepted;
-        let late = Late::default();
+        let silence = Silence::default();
         let stream = WriteTime::new(stream, limits.write_time);
-        let stream = Explained::new(stream, late.clone(), Arc::clone(&metrics));
+        let stream = Explained::new(stream, silence.clone(), Arc::clone(&metrics));
         let connection = http.serve_connection(TokioIo::new(stream), router.clone());
         let connection = graceful.watch(connection);
         connections.spawn(async move {
@@ -119,7 +119,7 @@ pub async fn serve(
             // A client that goes away is no news.
             if let Err(error) = connection.as_mut().await {
                 tracing::debug!(%error, "a connection ended");
-                late.set(error.is_timeout());
+                silence.is_of(&error);
             }
         });
     }

@@ -3,12 +3,12 @@
 //!
 //! Every answer of a route has a request ID in its head, so a 4xx without one is
 //! hyper's own. It is written in one piece, and the connection is closed after it. Of a
-//! head that took too long hyper says nothing: that is told as the stream is closed.
+//! head that took too long, and of HTTP/2, hyper says nothing: that is told as the stream
+//! is closed.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -19,20 +19,28 @@ use super::error::Failure;
 use super::metrics::Metrics;
 use super::write_time::WriteTime;
 
-const CLIENT_ERROR: &[u8] = b"HTTP/1.1 4";
+/// An error is answered in the version of the request before it.
+const CLIENT_ERRORS: [&str; 2] = ["HTTP/1.1 4", "HTTP/1.0 4"];
 const REQUEST_ID: &[u8] = b"x-request-id";
 const NO_BODY: &str = "content-length: 0\r\n";
-/// What hyper would say of a head that took too long.
+/// What hyper would say of a head that took too long, and of one of another protocol.
 const TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+const MALFORMED: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// Whether the stream is closed because a head took too long.
+/// Why a stream is closed without a word.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Late(Arc<AtomicBool>);
+pub(super) struct Silence(Arc<OnceLock<&'static [u8]>>);
 
-impl Late {
-    pub(super) fn set(&self, is_late: bool) {
-        self.0.store(is_late, Ordering::Relaxed);
+impl Silence {
+    /// Notes by which error a connection ended.
+    pub(super) fn is_of(&self, error: &hyper::Error) {
+        if error.is_timeout() {
+            self.0.get_or_init(|| TIMEOUT);
+        } else if error.is_parse() {
+            self.0.get_or_init(|| MALFORMED);
+        }
     }
 }
 
@@ -40,7 +48,7 @@ impl Late {
 #[derive(Debug)]
 pub(super) struct Explained {
     stream: WriteTime,
-    late: Late,
+    silence: Silence,
     metrics: Arc<Metrics>,
     /// When the first byte came that is not answered yet.
     begin: Option<Instant>,
@@ -50,8 +58,8 @@ pub(super) struct Explained {
 }
 
 impl Explained {
-    pub(super) fn new(stream: WriteTime, late: Late, metrics: Arc<Metrics>) -> Self {
-        Self { stream, late, metrics, begin: None, instead: None }
+    pub(super) fn new(stream: WriteTime, silence: Silence, metrics: Arc<Metrics>) -> Self {
+        Self { stream, silence, metrics, begin: None, instead: None }
     }
 
     /// Returns what to write instead of a head that is hyper's own error, and logs and
@@ -75,22 +83,26 @@ struct Explanation {
     request_id: String,
 }
 
+fn is_client_error(head: &[u8]) -> bool {
+    CLIENT_ERRORS.iter().any(|begin| head.starts_with(begin.as_bytes()))
+}
+
 fn explanation(head: &[u8]) -> Option<Explanation> {
-    if !head.starts_with(CLIENT_ERROR) || head.windows(REQUEST_ID.len()).any(|w| w == REQUEST_ID) {
+    if !is_client_error(head) || head.windows(REQUEST_ID.len()).any(|w| w == REQUEST_ID) {
         return None;
     }
     let head = std::str::from_utf8(head).ok()?;
-    let (status, _) = head.strip_prefix("HTTP/1.1 ")?.split_once("\r\n")?;
+    let (line, _) = head.split_once("\r\n")?;
     if !head.ends_with("\r\n\r\n") || !head.contains(NO_BODY) {
         return None;
     }
     let request_id = Uuid::new_v4().to_string();
-    let status = status.split(' ').next()?.parse().ok()?;
+    let status = line.split(' ').nth(1)?.parse().ok()?;
     let (code, error) = match status {
         414 => ("uri_too_long", "The URI is too long"),
         431 => ("header_fields_too_large", "The headers are too many or too large"),
         408 => ("request_timeout", "The request did not arrive in time"),
-        _ => ("malformed_request", "This is not HTTP/1.1"),
+        _ => ("malformed_request", "The request is not well-formed HTTP/1.1"),
     };
     let failure = Failure { success: false, error, code, request_id: &request_id };
     let body = serde_json::to_string(&failure).ok()?;
@@ -118,16 +130,16 @@ impl AsyncRead for Explained {
     }
 }
 
-/// Whoever has begun a head hears that it took too long; a connection that only rested is
+/// Whoever has begun a head hears what became of it; a connection that only rested is
 /// closed without a word, which could be taken for the answer to what comes just now.
 impl Drop for Explained {
     fn drop(&mut self) {
         if self.begin.is_some()
-            && self.late.0.load(Ordering::Relaxed)
-            && let Some(bytes) = self.explain(TIMEOUT)
+            && let Some(head) = self.silence.0.get()
+            && let Some(bytes) = self.explain(head)
             && let Err(error) = self.stream.try_write(&bytes)
         {
-            tracing::debug!(%error, "nobody hears that a head took too long");
+            tracing::debug!(%error, "nobody hears what became of a head");
         }
     }
 }
@@ -145,6 +157,7 @@ impl AsyncWrite for Explained {
                 return Pin::new(&mut this.stream).poll_write(cx, buf);
             };
             this.instead = Some((bytes, buf.len()));
+            this.begin = None;
         }
         while let Some((bytes, told)) = &mut this.instead {
             let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
@@ -176,7 +189,7 @@ impl AsyncWrite for Explained {
     ) -> Poll<io::Result<usize>> {
         let first = bufs.iter().find(|buf| !buf.is_empty());
         match first {
-            Some(first) if self.instead.is_some() || first.starts_with(CLIENT_ERROR) => {
+            Some(first) if self.instead.is_some() || is_client_error(first) => {
                 self.poll_write(cx, first)
             }
             _ => {
@@ -213,5 +226,7 @@ mod tests {
         ] {
             assert_eq!(explanation(other), None);
         }
+        let old = b"HTTP/1.0 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(explanation(old).unwrap().code, "malformed_request");
     }
 }

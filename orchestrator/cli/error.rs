@@ -205,7 +205,11 @@ impl CliError {
                 "after a loss `orchestrator id sync --rebuild --db sqlite:{0} …` makes it from the IDs that exist, and `orchestrator id next --create --db sqlite:{0} …` a new one",
                 path.display()
             )),
-            Self::NoTokens { .. } | Self::OpenToAll { .. } => Some(
+            Self::NoTokens { path } => Some(format!(
+                "`orchestrator serve token new --tokens {} --project P --scope allocate` makes it",
+                path.display()
+            )),
+            Self::OpenToAll { .. } => Some(
                 "`orchestrator serve token new --project P --scope allocate` makes one".to_owned(),
             ),
             _ => None,

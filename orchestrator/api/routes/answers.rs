@@ -17,7 +17,7 @@ const FORBIDDEN: (&str, &str) = (
 );
 const NOT_FOUND: (&str, &str) = ("404", "Reservation expired or not found");
 const METHOD: (&str, &str) = ("405", "The method is not allowed here");
-const TIMEOUT: (&str, &str) = ("408", "The body did not arrive in time");
+const TIMEOUT: (&str, &str) = ("408", "The request did not arrive in time");
 const CONFLICT: (&str, &str) = (
     "409",
     "The Idempotency-Key was used for another request, the numbers are used up, or the counter \
@@ -45,6 +45,10 @@ fn failure(status: &str, text: &str) -> Response {
     match status {
         "401" => response.header("WWW-Authenticate", header(Type::String, "Always `Bearer`")),
         "405" => response.header("Allow", header(Type::String, "The methods that are allowed")),
+        "415" => {
+            let codings = "`identity`, where the body is compressed";
+            response.header("Accept-Encoding", header(Type::String, codings))
+        }
         "503" => {
             let seconds = "After how many seconds to try again";
             response.header("Retry-After", header(Type::Integer, seconds))
@@ -71,6 +75,9 @@ pub(in crate::api) fn complete(document: &mut OpenApi) {
             if let RefOr::T(response) = response {
                 let about = "Under which the service's log has it";
                 response.headers.insert("X-Request-Id".into(), header(Type::String, about).into());
+                let always = "Always `no-store`";
+                let header = header(Type::String, always).into();
+                response.headers.insert("Cache-Control".into(), header);
             }
         }
     }
@@ -105,7 +112,7 @@ pub(in crate::api) struct Open;
 
 impl IntoResponses for Open {
     fn responses() -> Responses {
-        failures(&[URI, HEADERS])
+        failures(&[BAD_REQUEST, TIMEOUT, URI, HEADERS])
     }
 }
 
@@ -114,7 +121,7 @@ pub(in crate::api) struct Looking;
 
 impl IntoResponses for Looking {
     fn responses() -> Responses {
-        failures(&[UNAUTHORIZED, FORBIDDEN, URI, HEADERS])
+        failures(&[BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, TIMEOUT, URI, HEADERS])
     }
 }
 

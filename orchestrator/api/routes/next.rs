@@ -22,6 +22,7 @@ pub(in crate::api) const NEXT_METHODS: &str = "GET,POST";
 
 /// Of what the next ID is asked for.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct NextQuery {
     /// The type of artifact.

@@ -1,5 +1,6 @@
 //! From the command line to a service, and from a signal to its end.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -130,7 +131,13 @@ fn tell(address: SocketAddr, context: &Context<'_>) -> Result<(), CliError> {
 
 /// Binds an address; one that others can reach only where tokens are asked for.
 fn bind(address: &str, has_tokens: bool) -> Result<TcpListener, CliError> {
-    let failed = |source| CliError::Io { action: format!("listen on {address}"), source };
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::InvalidInput => CliError::Options {
+            message: format!("--listen {address:?}: {source}"),
+            hint: Some("a host and a port, such as 127.0.0.1:8080".to_owned()),
+        },
+        _ => CliError::Io { action: format!("listen on {address}"), source },
+    };
     let resolved: Vec<SocketAddr> = address.to_socket_addrs().map_err(failed)?.collect();
     if !has_tokens && !resolved.iter().all(|address| address.ip().is_loopback()) {
         return Err(CliError::OpenToAll { address: address.to_owned() });
