@@ -12,7 +12,7 @@ use super::error::EngineError;
 use super::event::RunEvent;
 use super::leftovers::record_of;
 use super::summary::ItemRef;
-use crate::coordinator::{Command, PHASE_DONE, StoreError, make_place, remove_place, sync_place};
+use crate::coordinator::{Command, PHASE_DONE, StoreError, make_place};
 use crate::model::change::PhaseCompletion;
 use crate::model::{Assessments, BacklogItem, PhaseSpec, ResultCode};
 use crate::runner::{
@@ -133,23 +133,21 @@ async fn try_once(
     let record = record_of(attempt);
     // Whoever writes the record tells of what is wrong with the disk.
     let untold = |error: StoreError| tracing::debug!(%error, "no place was made for a plan");
-    make_place(&record).unwrap_or_else(untold);
     let mut place = None;
     let progress = |progress: Progress| {
         let (item, phase) = named();
         observer.tell(match progress {
             Progress::Started { attempt: number, .. } => {
                 let record = record.clone();
-                place = Some(tokio::task::spawn_blocking(move || sync_place(&record)));
+                place = Some(tokio::task::spawn_blocking(move || make_place(&record)));
                 RunEvent::PhaseStarted { item, phase, attempt: number }
             }
             Progress::Output { line } => RunEvent::Output { item, phase, line },
         });
     };
     let report = runner::run(job, stop.clone(), progress).await;
-    match place {
-        Some(place) => place.await.map_err(EngineError::Died)?.unwrap_or_else(untold),
-        None => remove_place(&record).unwrap_or_else(untold),
+    if let Some(place) = place {
+        place.await.map_err(EngineError::Died)?.unwrap_or_else(untold);
     }
     let report = report?;
     for warning in &report.warnings {

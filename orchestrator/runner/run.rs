@@ -46,7 +46,6 @@ pub async fn run(
     let mut warnings = prompt::missing_workflows(&job, &root)?;
     let text = prompt::text(&job, &root);
     fs::append(&attempt.prompt_file(), text.as_bytes(), Durability::Buffered)?;
-    attempt.note_item(job.item)?;
     let mut log = OutputLog::create(&attempt.output_file(), &attempt.error_file())?;
     let plan = agent::plan(&job, &root, &text);
     if !plan.is_tellable() {
@@ -61,6 +60,8 @@ pub async fn run(
         .await
         .map_err(|source| RunnerError::Supervisor { exe: exe.clone(), source })?;
     progress(Progress::Started { attempt: attempt.number(), folder: attempt.folder().to_owned() });
+    // Only whoever takes up a killed run asks for it, so the agent need not wait for it.
+    attempt.note_item(job.item)?;
     let patience = Patience { total: job.timeout, idle: job.agent.idle_timeout };
     let mut on_line = |line: &str| {
         let line = line.to_owned();

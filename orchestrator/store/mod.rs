@@ -51,5 +51,5 @@ pub use locked::{LockedBacklog, Request, Saved, TakenIds};
 pub use options::{LOCK_TIMEOUT, StoreOptions};
 pub use parsed::ParsedBacklog;
 pub use paths::{Paths, STATE_DIR};
-pub use run_record::{RunLock, RunRecord, make_place, remove_place, sync_place};
+pub use run_record::{RunLock, RunRecord, make_place, remove_place};
 pub use told::PhaseLog;
