@@ -313,14 +313,17 @@ impl<'a> Problems<'a> {
 /// Returns an error with all its causes in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
+    let mut last = text.clone();
     let mut cause = error.source();
     while let Some(error) = cause {
         let next = error.to_string();
-        // What says the same as its source, or repeats it, is said once.
-        if !text.ends_with(&next) {
+        // What says the same as its source, or repeats it, is said once; so is what its
+        // source says with a number before it.
+        if !text.ends_with(&next) && (last.is_empty() || !next.ends_with(&last)) {
             text.push_str(": ");
             text.push_str(&next);
         }
+        last = next;
         cause = error.source();
     }
     text
@@ -605,5 +608,12 @@ mod tests {
         let fs = FsError::One { action: "read", path: "a".into(), source };
         let error = CliError::from(StoreError::from(fs));
         assert_eq!(chain(&error), "cannot read a: disk on fire");
+        #[derive(Debug, thiserror::Error)]
+        #[error("code 5: disk on fire")]
+        struct Code;
+        #[derive(Debug, thiserror::Error)]
+        #[error("disk on fire")]
+        struct Fire(#[source] Code);
+        assert_eq!(chain(&Fire(Code)), "disk on fire");
     }
 }
