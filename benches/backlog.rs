@@ -19,6 +19,8 @@
 mod arguments;
 #[path = "backlog/model.rs"]
 mod model;
+#[path = "shared/scratch.rs"]
+mod scratch;
 #[path = "shared/table.rs"]
 mod table;
 #[path = "shared/text.rs"]
@@ -61,7 +63,7 @@ struct Project {
 
 impl Project {
     fn new(text: &str) -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("backlog-bench-").tempdir()?;
+        let dir = scratch::folder("backlog")?;
         let project = Self { dir };
         fs::write(project.file(), text)?;
         // Old enough to be believed at once.

@@ -35,6 +35,8 @@ mod plain;
 mod postgres;
 #[path = "http/redis.rs"]
 mod redis;
+#[path = "shared/scratch.rs"]
+mod scratch;
 #[path = "shared/table.rs"]
 mod table;
 #[path = "http/wrk.rs"]
@@ -268,7 +270,7 @@ fn is_needed(row: &str, variant: Variant) -> bool {
 
 fn main() -> Result<()> {
     let arguments = Arguments::read(false)?;
-    let dir = tempfile::Builder::new().prefix("http-bench-").tempdir()?;
+    let dir = scratch::folder("http")?;
     // Each line is made and written, and nobody reads it.
     let log = std::sync::Mutex::new(tempfile::tempfile_in(&dir)?);
     tracing_subscriber::fmt().json().flatten_event(true).with_writer(log).init();

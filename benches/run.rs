@@ -18,6 +18,8 @@
 
 #[path = "shared/arguments.rs"]
 mod arguments;
+#[path = "shared/scratch.rs"]
+mod scratch;
 #[path = "shared/table.rs"]
 mod table;
 #[path = "shared/text.rs"]
@@ -84,7 +86,7 @@ struct Project {
 
 impl Project {
     fn new(size: usize) -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("run-bench-").tempdir()?;
+        let dir = scratch::folder("run")?;
         let file = fs::canonicalize(dir.path())?.join("BACKLOG.yaml");
         // Done items would be archived first.
         let text = text::backlog(size)

@@ -25,6 +25,8 @@ mod arguments;
 #[path = "../tests/integration/support/postgres.rs"]
 #[expect(dead_code, reason = "tests need more of it")]
 mod postgres;
+#[path = "shared/scratch.rs"]
+mod scratch;
 #[path = "sequence/stores.rs"]
 mod stores;
 #[path = "shared/table.rs"]
@@ -286,7 +288,7 @@ fn needed(row: &str, plan: &[(Variant, usize)]) -> Vec<(Variant, usize)> {
 
 fn main() -> Result<()> {
     let arguments = Arguments::read(false)?;
-    let dir = tempfile::Builder::new().prefix("sequence-bench-").tempdir()?;
+    let dir = scratch::folder("sequence")?;
     let server = postgres::Cluster::private();
     let mut stores = Stores::open(dir.path(), &server)?;
     let (count, millis) = if arguments.quick { (5, 150) } else { (9, 1_000) };
