@@ -18,9 +18,9 @@ use crate::fs::{self, Stamp};
 use crate::model::{BacklogItem, IdQuery};
 use crate::yaml::{Edit, parse_record};
 
-/// How many of the displaced texts are looked at with each save. In a storm of saves
-/// there are more, and to look at all would take longer than to write: each of the others
-/// was looked at before, and is once more before it goes.
+/// How many of the displaced texts are looked at with each save. In a storm of saves there
+/// are more, and to look at all would be a good part of each: the others were looked at
+/// before, and are once more before they go.
 const YOUNG: usize = 16;
 
 /// Looks at displaced texts that are kept, and carries forward what was written into
