@@ -135,6 +135,9 @@ impl<'a> Run<'a> {
         // What was saved stands, and so it is committed, whatever ended the run.
         let committed = self.commits.end(&self.environment).await;
         self.summary.uncommitted = self.commits.uncommitted();
+        // Somebody may have wanted an end while that was committed.
+        let is_stopped = *self.stop.borrow() != Stop::Run;
+        let halted = halted.map(|halt| if is_stopped { Halt::Interrupted } else { halt });
         match halted.and_then(|halt| committed.map(|()| halt)) {
             Ok(halt) => (Summary { halt, ..self.summary }, Ok(())),
             Err(error) => (Summary { halt: Halt::Failed, ..self.summary }, Err(error)),

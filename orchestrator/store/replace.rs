@@ -404,7 +404,13 @@ fn finish(paths: &Paths, swap: &Swap, clock: &Clock) -> Result<Vec<PathBuf>, Sto
         Err(error) if error.is_not_found() => String::new(),
         other => other?,
     };
-    let staged = fs::hash_file(&swap.path)?;
+    let staged = match fs::hash_file(&swap.path) {
+        // Somebody had put a link there, which leads nowhere from here.
+        Err(error) if error.is_not_found() => {
+            return Ok(vec![back_up(paths, &swap.path, clock)?]);
+        }
+        other => other?,
+    };
     if staged == swap.base && file != swap.base {
         // All done but the answer; perhaps somebody has saved over it since.
         keep(&swap.path)?;

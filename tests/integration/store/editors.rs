@@ -128,6 +128,20 @@ fn a_late_write_into_the_displaced_file_is_carried_forward() {
     assert!(text.contains("id: WRK-002\n    title: ours") && text.contains("WRK-003"), "{text}");
 }
 
+/// A link that somebody put in the place of the file while it was saved.
+#[test]
+fn a_displaced_link_that_leads_nowhere_goes_into_the_backup() {
+    let project = Project::with("schema_version: 2\nnext_item_id: 0\nitems: []\n");
+    assert_eq!(project.add("one"), "WRK-001");
+    let staged = project.root().join(".orchestrator/tmp/swap-aa-bb-1-1-x");
+    std::os::unix::fs::symlink("nowhere", &staged).unwrap();
+    assert_eq!(project.add("two"), "WRK-002");
+    assert!(fs::symlink_metadata(&staged).is_err());
+    let backup = fs::read_dir(project.root().join(".orchestrator/backup")).unwrap();
+    let links = backup.filter(|entry| entry.as_ref().unwrap().file_type().unwrap().is_symlink());
+    assert_eq!(links.count(), 1);
+}
+
 /// In a storm not every text is looked at with every save; each is before it goes.
 #[test]
 fn a_late_write_that_comes_many_saves_later_is_carried_forward() {

@@ -95,6 +95,7 @@ fn the_last_commit_of_a_run_is_not_waited_for_either() {
     run.signal(Signal::INT);
     run.signal(Signal::TERM);
     let told = run.wait();
+    assert_eq!(run.code(), Some(130), "{told}");
     assert!(told.contains("git commit was ended before it was done"), "{told}");
     shop.write(".git/free", "");
     shop.run();
