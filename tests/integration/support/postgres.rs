@@ -79,7 +79,9 @@ impl Cluster {
     pub(crate) fn database(&self) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("test_{}_{count}", std::process::id());
+        // The number of a process comes again within a run, where many are started.
+        let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_nanos());
+        let name = format!("test_{}_{now}_{count}", std::process::id());
         self.execute("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0"));
         name
     }
