@@ -152,12 +152,12 @@ impl AsyncWrite for Explained {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         if this.instead.is_none() {
-            let Some(bytes) = this.explain(buf) else {
-                this.begin = None;
+            let explained = this.explain(buf);
+            this.begin = None;
+            let Some(bytes) = explained else {
                 return Pin::new(&mut this.stream).poll_write(cx, buf);
             };
             this.instead = Some((bytes, buf.len()));
-            this.begin = None;
         }
         while let Some((bytes, told)) = &mut this.instead {
             let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;

@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(5 * 60);
 /// How long a commit may take: hooks may build and test.
 const COMMIT_LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// How often is looked whether a commit is to be given up.
+/// How often is looked whether a call is to be given up.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// How long a command that is given up has to remove its locks.
@@ -171,9 +171,9 @@ impl<'a> Call<'a> {
             if ended { wait_until(&mut child, self.end_of(begin, limit)) } else { Ok(None) };
         let not_started = |source| GitError::NotStarted { command: self.name, source };
         let Some(status) = status.map_err(not_started)? else {
+            let (command, is_hurried) = (self.name, self.end_of(begin, limit) < begin + limit);
             end(&mut child).map_err(not_started)?;
-            let command = self.name;
-            return Err(match begin.elapsed() < limit {
+            return Err(match is_hurried {
                 true => GitError::Interrupted { command },
                 false => GitError::TimedOut { command, limit },
             });
@@ -195,8 +195,7 @@ impl<'a> Call<'a> {
     fn is_complete(&self, output: &Output, begin: Instant, limit: Duration) -> bool {
         loop {
             let left = self.end_of(begin, limit).saturating_duration_since(Instant::now());
-            let wait = if self.hurry.is_some() { left.min(LOOK) } else { left };
-            let is_complete = output.is_complete(wait);
+            let is_complete = output.is_complete(left.min(LOOK));
             if is_complete || left.is_zero() {
                 return is_complete;
             }
@@ -352,13 +351,13 @@ fn end(child: &mut Child) -> io::Result<()> {
     {
         use rustix::process::{Pid, Signal, kill_process_group};
         if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            for signal in [Signal::TERM, Signal::KILL] {
-                match kill_process_group(group, signal) {
-                    Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-                    Err(error) => return Err(error.into()),
-                }
-                wait_until(child, Instant::now() + TIDY)?;
-            }
+            let signal = |signal| match kill_process_group(group, signal) {
+                Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+                Err(error) => Err(io::Error::from(error)),
+            };
+            signal(Signal::TERM)?;
+            wait_until(child, Instant::now() + TIDY)?;
+            signal(Signal::KILL)?;
         }
     }
     #[cfg(not(unix))]

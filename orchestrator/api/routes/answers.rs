@@ -73,11 +73,13 @@ pub(in crate::api) fn complete(document: &mut OpenApi) {
         responses.extend(failures(&[METHOD, FAULT]));
         for response in responses.values_mut() {
             if let RefOr::T(response) = response {
-                let about = "Under which the service's log has it";
-                response.headers.insert("X-Request-Id".into(), header(Type::String, about).into());
-                let always = "Always `no-store`";
-                let header = header(Type::String, always).into();
-                response.headers.insert("Cache-Control".into(), header);
+                let all = [
+                    ("X-Request-Id", "Under which the service's log has it"),
+                    ("Cache-Control", "Always `no-store`"),
+                ];
+                let headers =
+                    all.map(|(name, text)| (name.into(), header(Type::String, text).into()));
+                response.headers.extend(headers);
             }
         }
     }

@@ -46,10 +46,15 @@ impl Shared {
         let mut task = tokio::task::spawn_blocking(act);
         let mut stop = self.stop.clone();
         loop {
-            match *stop.borrow_and_update() {
-                Stop::Run => {}
-                Stop::After(time) => self.hurry.by(Instant::now() + time),
-                Stop::Now => self.hurry.by(Instant::now()),
+            let now = Instant::now();
+            let end = match *stop.borrow_and_update() {
+                Stop::Run => None,
+                // None where it lies beyond all time.
+                Stop::After(time) => now.checked_add(time),
+                Stop::Now => Some(now),
+            };
+            if let Some(end) = end {
+                self.hurry.by(end);
             }
             tokio::select! {
                 done = &mut task => return done.map_err(EngineError::Died),

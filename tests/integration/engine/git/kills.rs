@@ -19,6 +19,20 @@ WRK-001/*/*: result phase_complete x
 */*/*: result blocked Later
 ";
 
+/// Runs again: what the first attempt did is used, each of its effects once. Returns its
+/// commit.
+#[track_caller]
+fn taken_up_once(shop: &Shop, hook: &str) -> String {
+    let report = shop.run();
+    assert_eq!(ids(&report["completed"]), ["WRK-001"], "{hook}");
+    assert!(!shop.shop.exists(".orchestrator/runs/WRK-001/build/2"), "{hook}: an agent ran again");
+    assert_eq!(shop.shop.text().matches("title: More").count(), 1, "{hook}");
+    let commit = shop.git("log --format=%H --grep=WRK-001/build/1");
+    assert_eq!(commit.lines().count(), 1, "{hook}");
+    assert_eq!(shop.changed(commit.trim()), ["src/WRK-001"], "{hook}");
+    commit
+}
+
 fn killed_in(hook: &str) {
     let shop = Shop::new(READY, SCRIPT);
     shop.write("mine", "one\n");
@@ -31,13 +45,7 @@ fn killed_in(hook: &str) {
     assert!(answer.code != 0 && shop.shop.exists(".git/killed"), "{answer:?}");
     // A person goes on with their own.
     shop.write("loose", "more\n");
-    let report = shop.run();
-    assert_eq!(ids(&report["completed"]), ["WRK-001"], "{hook}");
-    assert!(!shop.shop.exists(".orchestrator/runs/WRK-001/build/2"), "{hook}");
-    assert_eq!(shop.shop.text().matches("title: More").count(), 1);
-    let commit = shop.git("log --format=%H --grep=WRK-001/build/1");
-    assert_eq!(commit.lines().count(), 1, "{hook}");
-    assert_eq!(shop.changed(commit.trim()), ["src/WRK-001"]);
+    let commit = taken_up_once(&shop, hook);
     let worklog = shop.shop.worklog();
     assert!(has_last_commit(&worklog, &commit), "{worklog}");
     assert_eq!(shop.status(), "M  mine\n?? loose\n", "{hook}");
@@ -77,12 +85,7 @@ fn a_second_signal_ends_a_hook_that_hangs() {
     let text = shop.shop.text();
     assert!(text.contains("status: in_progress") && !text.contains("title: More"), "{text}");
     shop.write(".git/free", "");
-    let report = shop.run();
-    assert_eq!(ids(&report["completed"]), ["WRK-001"]);
-    assert!(!shop.shop.exists(".orchestrator/runs/WRK-001/build/2"), "no agent ran again");
-    assert_eq!(shop.shop.text().matches("title: More").count(), 1);
-    let commit = shop.git("log --format=%H --grep=WRK-001/build/1");
-    assert_eq!(shop.changed(commit.trim()), ["src/WRK-001"]);
+    taken_up_once(&shop, "pre-commit");
     assert_eq!(shop.status(), "");
 }
 
