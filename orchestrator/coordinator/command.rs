@@ -23,13 +23,8 @@ pub enum Command {
     Tell(Vec<Event>),
     /// Makes the copies of the mark anew.
     RebuildMark,
-    /// Asks whether a request that wrote this record was saved.
-    WasMade {
-        /// The record.
-        record: PathBuf,
-        /// The item that it was about.
-        item: String,
-    },
+    /// Asks whether the request that wrote this record was saved.
+    WasMade(PathBuf),
 }
 
 /// What came of a command.

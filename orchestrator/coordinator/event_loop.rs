@@ -143,9 +143,7 @@ impl Writer {
             Command::Tell(story) => {
                 events::append(self.store.paths(), &story).map(|()| Reply::Done)
             }
-            Command::WasMade { record, item } => {
-                self.store.was_made(&record, &item).map(Reply::WasMade)
-            }
+            Command::WasMade(record) => self.store.was_made(&record).map(Reply::WasMade),
             Command::RebuildMark => self.store.rebuild_mark().map(Reply::Mark),
         }
     }

@@ -1,8 +1,8 @@
 //! What a killed run left: its agents are ended, and results that were written are
 //! used, each once.
 //!
-//! The record beside a result says which IDs its save takes and which date it writes:
-//! by it the store knows whether the save was made. One that was made is only told;
+//! The record beside a result says which text its save writes: by it the store knows
+//! whether the save was made. One that was made is only told;
 //! one that was not is made now. A result that cannot be saved stays where it is.
 
 use std::path::PathBuf;
@@ -108,7 +108,7 @@ async fn apply(
     let seen = snapshot.get(&completion.id).or(completion.seen.as_ref());
     let title = seen.map(|item| item.title.clone()).unwrap_or_default();
     let item = ItemRef { id: attempt.item().to_owned(), title };
-    let ask = Command::WasMade { record: record_of(attempt), item: item.id.clone() };
+    let ask = Command::WasMade(record_of(attempt));
     let was_made = matches!(environment.coordinator.ask(ask).await?, Reply::WasMade(true));
     let finished = Finished { item, completion, duration: Duration::ZERO };
     if was_made {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::cache;
 use super::diagnostics::{self, Around};
-use super::events::{self, Event};
+use super::events::{self, Event, PHASE_DONE, PHASE_FAILED};
 use super::journal::Entry;
 use super::links::Links;
 use super::load::{self, Loaded, Unreadable};
@@ -402,7 +402,8 @@ impl BacklogStore {
         }
         let is_same = |last: &Event| last.event == event.event && last.detail == event.detail;
         let story = events::read(&self.paths, Some(&entry.id))?;
-        if !story.last().is_some_and(is_same) {
+        let is_end = |event: &&Event| [PHASE_DONE, PHASE_FAILED].contains(&event.event.as_str());
+        if !story.iter().rfind(is_end).is_some_and(is_same) {
             events::append(&self.paths, std::slice::from_ref(event))?;
         }
         self.worklog.append_phases(&[entry])

@@ -9,18 +9,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_yaml::{Mapping, Value};
 
 use super::backlog_store::BacklogStore;
-use super::locked::{Request, TakenIds};
+use super::locked::Request;
 use super::run_record::{remove_place, write_record};
-use super::{Clock, StoreError, journal};
+use super::{Clock, StoreError, planned};
 use crate::fs::{self, FsError, Kind};
 use crate::ingest;
 use crate::model::change::NewItem;
-use crate::model::{BacklogItem, Change, Code, Diagnostic, IdQuery};
+use crate::model::{BacklogItem, Change, Code, Diagnostic};
 
 /// How long a claimed copy is kept, in milliseconds.
 const KEEP_MILLIS: i64 = 2_000;
@@ -146,12 +145,12 @@ impl BacklogStore {
         // Between claiming and now the copy may have grown; never shrunk.
         let entries = parse(claimed, &fs::read(claimed)?)?;
         let mut locked = self.lock()?;
-        // A batch that was being saved when we were killed: made, if its IDs are known.
-        if let Some(taken) = read_json::<TakenIds>(&record)? {
-            if locked.store().knows_any(&taken.ids)? {
-                claim.batches.push(taken.ids);
-                write_record(&claim_file, &claim)?;
-            }
+        // A batch that was being saved when we were killed.
+        if let Some(planned) = planned::read(&record)?
+            && locked.has_saved(&planned)?
+        {
+            claim.batches.push(planned.ids);
+            write_record(&claim_file, &claim)?;
             fs::remove_if_exists(&record)?;
         }
         remove_place(&record)?;
@@ -176,45 +175,6 @@ impl BacklogStore {
             fs::remove_if_exists(&claim_file)?;
         }
         Ok(())
-    }
-
-    /// Returns whether the request that wrote this record was saved: the IDs it took
-    /// are known, or the item it was about carries its date or a later one, or is
-    /// archived. A record that is not there was never written.
-    ///
-    /// # Errors
-    /// Where the backlog or the worklog cannot be read.
-    pub fn was_made(&mut self, record: &Path, item: &str) -> Result<bool, StoreError> {
-        let Some(taken) = read_json::<TakenIds>(record)? else { return Ok(false) };
-        self.refresh()?;
-        if self.knows_any(&taken.ids)? {
-            return Ok(true);
-        }
-        let query = IdQuery::new(item);
-        let file = self.file()?;
-        let is_later = |updated: &str| {
-            let (own, planned) = (updated.parse::<Timestamp>(), taken.updated.parse::<Timestamp>());
-            own.is_ok_and(|own| planned.is_ok_and(|planned| own >= planned))
-        };
-        match file.find(&query).first() {
-            Some(&index) => Ok(file.items[index].updated.as_deref().is_some_and(is_later)),
-            None => Ok(self.worklog.ended_of(item).is_some()),
-        }
-    }
-
-    /// Returns whether any of these IDs was ever in the backlog: in it, archived, or
-    /// in the journal.
-    fn knows_any(&mut self, ids: &[String]) -> Result<bool, StoreError> {
-        let journal = journal::live(&journal::read(&self.paths)?);
-        self.worklog.refresh()?;
-        for id in ids {
-            let is_archived = self.worklog.ended_of(id).is_some();
-            let is_journalled = journal.contains_key(&crate::model::ItemId::key(id));
-            if is_archived || is_journalled || !self.file()?.find(&IdQuery::new(id)).is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }
 

@@ -16,6 +16,8 @@ use crate::model::ItemId;
 
 /// After how many bytes the journal is rewritten without what nobody needs.
 const COMPACT_EVERY: u64 = 1 << 20;
+/// The hashes of how many texts stay when it is: who was killed in a save asks by them.
+const KEEP_TEXTS: usize = 4096;
 
 /// One save.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -70,8 +72,40 @@ pub(super) fn append(paths: &Paths, save: &Save) -> Result<(), StoreError> {
 /// Reads all saves that can be read, oldest first.
 pub(super) fn read(paths: &Paths) -> Result<Vec<Save>, StoreError> {
     let bytes = fs::read_if_exists(&paths.journal())?.unwrap_or_default();
-    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+    Ok(lines(&bytes).filter_map(|line| serde_json::from_slice(line).ok()).collect())
+}
+
+/// What is left of saves whose lines are gone, or were never written.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Texts {
+    /// The hashes of the texts that were written, oldest first.
+    texts: Vec<String>,
+}
+
+/// Notes that a text was written, where its save was killed before its line.
+pub(super) fn note_text(paths: &Paths, ours: &str) -> Result<(), StoreError> {
+    let mut line = serde_json::to_vec(&Texts { texts: vec![ours.to_owned()] })?;
+    line.insert(0, b'\n');
+    line.push(b'\n');
+    Ok(fs::append(&paths.journal(), &line, Durability::Buffered)?)
+}
+
+/// Returns the hashes of the texts that were written, oldest first.
+pub(super) fn texts(paths: &Paths) -> Result<Vec<String>, StoreError> {
+    let mut found = Vec::new();
+    for line in lines(&fs::read_if_exists(&paths.journal())?.unwrap_or_default()) {
+        if let Ok(save) = serde_json::from_slice::<Save>(line) {
+            found.push(save.ours);
+        } else if let Ok(texts) = serde_json::from_slice::<Texts>(line) {
+            found.extend(texts.texts);
+        }
+    }
+    Ok(found)
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }
 
 /// Returns the items whose IDs we issued and that, as far as the journal knows, are
@@ -94,8 +128,8 @@ pub(super) fn live(saves: &[Save]) -> BTreeMap<String, Entry> {
     live
 }
 
-/// Shortens the journal to what is still needed, the items that are live and the
-/// last save, whenever it has grown by another piece.
+/// Shortens the journal to what is still needed, the items that are live, the last
+/// save and the hashes of the latest texts, whenever it has grown by another piece.
 fn compact(paths: &Paths, before: u64) -> Result<(), StoreError> {
     let len = fs::stamp(&paths.journal())?.map_or(0, |stamp| stamp.len);
     if before / COMPACT_EVERY == len / COMPACT_EVERY {
@@ -110,9 +144,15 @@ fn compact(paths: &Paths, before: u64) -> Result<(), StoreError> {
         at: last.at.clone(),
         ..Save::default()
     };
+    let mut texts = texts(paths)?;
+    texts.drain(..texts.len().saturating_sub(KEEP_TEXTS));
     let mut text = Vec::new();
-    for save in [&kept, &last] {
-        text.extend(serde_json::to_vec(save)?);
+    for line in [
+        serde_json::to_vec(&Texts { texts })?,
+        serde_json::to_vec(&kept)?,
+        serde_json::to_vec(&last)?,
+    ] {
+        text.extend(line);
         text.push(b'\n');
     }
     fs::replace(&paths.journal(), &text)?;

@@ -167,7 +167,7 @@ fn take_forward(store: &mut BacklogStore, swap: &Swap) -> Result<bool, StoreErro
     journal::append(&store.paths, &line)?;
     let swap = Swap::new(&base, &line.ours, loaded.file.items.len(), &store.options.clock);
     let meanwhile = Meanwhile { records: Vec::new(), copy: || (), tell: || () };
-    match replace::put(&store.paths, text, swap, meanwhile)?.put {
+    match replace::put(&store.paths, text, &swap, meanwhile)?.put {
         Put::Done { .. } => {
             store.state = None;
             store.read_again()?;

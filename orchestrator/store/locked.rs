@@ -11,8 +11,8 @@ use super::events::{self, Event};
 use super::journal::{self, Save};
 use super::load::{Loaded, load};
 use super::mark::MarkLock;
-use super::replace::{self, Meanwhile, NOBODYS, Put, Swap, Swapped};
-use super::run_record::write_into_place;
+use super::planned::{self, Taken};
+use super::replace::{self, Meanwhile, Put, Swap, Swapped};
 use super::settle::read_displaced;
 use super::told::{self, PhaseLog};
 use super::touched::{self, Touched, Work};
@@ -33,8 +33,8 @@ const FORWARD: usize = 50;
 pub struct Request {
     /// The change.
     pub change: Change,
-    /// Where the IDs that it takes are written, durably, before the save: so that
-    /// whoever repeats it after a crash can tell whether it was made.
+    /// Where its plan is written, durably, before the save: so that whoever repeats it
+    /// after a crash can tell whether it was made, and takes the same IDs where not.
     pub record: Option<PathBuf>,
     /// The phase that it ends: told in the story and the worklog once it is saved.
     pub log: Option<Box<PhaseLog>>,
@@ -44,15 +44,6 @@ impl From<Change> for Request {
     fn from(change: Change) -> Self {
         Self { change, record: None, log: None }
     }
-}
-
-/// What a [`Request::record`] holds.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct TakenIds {
-    /// The IDs, in order.
-    pub ids: Vec<String>,
-    /// The `updated` that was written, RFC 3339.
-    pub updated: String,
 }
 
 /// What a save did.
@@ -73,14 +64,6 @@ pub struct LockedBacklog<'a> {
     store: &'a mut BacklogStore,
     _lock: FileLock,
     due: Vec<Swap>,
-}
-
-/// Numbers that are ours already, though nobody was told: from above the first, to
-/// the second.
-#[derive(Clone, Copy)]
-struct Taken {
-    above: u32,
-    to: u32,
 }
 
 impl<'a> LockedBacklog<'a> {
@@ -176,7 +159,7 @@ impl<'a> LockedBacklog<'a> {
     fn try_save(&mut self, requests: &[Request]) -> Result<Saved, StoreError> {
         let now = self.store.options.clock.now_in_millis();
         let mut displaced: Vec<(PathBuf, String)> = Vec::new();
-        let mut taken = None;
+        let mut taken = planned::taken_before(requests)?;
         for _ in 0..FORWARD {
             let mut made = self.make_all(requests, now, &mut taken)?;
             let story = story_of(&made);
@@ -188,8 +171,9 @@ impl<'a> LockedBacklog<'a> {
                 return Ok(made.outcome);
             }
             let touched = std::mem::take(&mut made.touched);
-            let records = self.before_save(requests, &made, &touched)?;
-            let Swapped { put, ours, copied, told } = self.put(records, story, &phases)?;
+            let ours = fs::hash(self.store.state()?.loaded.doc.text().as_bytes());
+            let records = self.before_save(requests, &made, &touched, &ours)?;
+            let Swapped { put, copied, told } = self.put(&ours, records, story, &phases)?;
             match put {
                 Put::Done { kept } => {
                     if let Some((path, before)) = kept
@@ -235,12 +219,14 @@ impl<'a> LockedBacklog<'a> {
         self.store.worklog.refresh()?;
         let copy = self.store.marks.read()?.unwrap_or(0);
         let worklog = self.store.worklog.highest();
-        let own = floor_of(&self.store.state()?.loaded).max(worklog);
-        // Numbers taken for an earlier try are ours still, where the text that
-        // slipped in has none of them.
-        if let Some(taken) = taken.filter(|taken| own <= taken.above) {
+        let loaded = &self.store.state()?.loaded;
+        let own = floor_of(loaded).max(worklog);
+        let highest = loaded.file.highest_number().max(worklog);
+        // Numbers taken for an earlier try are ours still, where nothing has one of them
+        // or a higher one; the mark may be theirs already.
+        if let Some(taken) = taken.filter(|taken| highest <= taken.above && own <= taken.to) {
             let made = self.make(requests, now, taken.above)?;
-            if made.mark <= taken.to {
+            if (own..=taken.to).contains(&made.mark) {
                 return Ok(made);
             }
             self.unmake(made);
@@ -350,17 +336,15 @@ impl<'a> LockedBacklog<'a> {
         requests: &[Request],
         made: &Made,
         touched: &Touched,
+        ours: &str,
     ) -> Result<Vec<Unsynced>, StoreError> {
         let now = made.now;
         let store = &mut *self.store;
-        let mut records = Vec::new();
-        for (request, outcome) in requests.iter().zip(&made.outcome.outcomes) {
-            if let (Some(path), Ok(applied)) = (&request.record, outcome) {
-                let ids = applied.added.iter().filter_map(|item| item.id.clone()).collect();
-                let record = TakenIds { ids, updated: now.to_string() };
-                records.extend(write_into_place(path, &record)?);
-            }
-        }
+        let pairs = requests.iter().zip(&made.outcome.outcomes);
+        let plans = pairs.filter_map(|(request, outcome)| {
+            Some((request.record.as_deref()?, outcome.as_ref().ok()?))
+        });
+        let records = planned::write(plans, &now.to_string(), ours)?;
         if !touched.removed.is_empty() {
             let removed = touched.removed.iter().map(|(removal, _)| removal.item.id_or_dash());
             let mut phases = events::phases(&store.paths, &removed.collect::<Vec<_>>())?;
@@ -389,6 +373,7 @@ impl<'a> LockedBacklog<'a> {
     /// the next snapshot.
     fn put(
         &mut self,
+        ours: &str,
         records: Vec<Unsynced>,
         story: Vec<Event>,
         phases: &[&PhaseLog],
@@ -401,13 +386,13 @@ impl<'a> LockedBacklog<'a> {
         let text = loaded.doc.text().as_bytes();
         let clock = &store.options.clock;
         let items = &loaded.file.items;
-        let swap = Swap::new(&state.hash, NOBODYS, items.len(), clock);
+        let swap = Swap::new(&state.hash, ours, items.len(), clock);
         let meanwhile = Meanwhile {
             records,
             copy: || items.to_vec(),
             tell: || told::tell(&store.paths, &mut store.worklog, story, phases),
         };
-        replace::put(&store.paths, text, swap, meanwhile)
+        replace::put(&store.paths, text, &swap, meanwhile)
     }
 
     fn back_up(&mut self, text: &Path) -> Result<(), StoreError> {

@@ -12,13 +12,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::threads::both;
-use super::{Clock, Paths, StoreError};
+use super::{Clock, Paths, StoreError, journal};
 use crate::fs::{self, Exchange, FsError, Stamp};
 
 const SWAP: &str = "swap-";
 const KEPT: &str = "kept-";
 
-/// In the place of the hash of our text, where none of ours was written last.
+/// In the place of the hash of our text, where it was taken out of the file again.
 pub(super) const NOBODYS: &str = "none";
 
 /// From how many bytes of text on work is done on a second thread.
@@ -113,18 +113,13 @@ pub(super) struct Meanwhile<C, T> {
 /// What came of putting a text in its place, and of what was done meanwhile.
 pub(super) struct Swapped<C, T> {
     pub put: Put,
-    /// The hash of the text.
-    pub ours: String,
     pub copied: C,
     /// Nothing where something slipped in.
     pub told: Option<T>,
 }
 
-/// Puts `text` in the place of the file, where that still holds `base`. A swap that
-/// says [`NOBODYS`] gets the hash of `text`.
-///
-/// A long text is hashed while it goes to the disk. So it is staged under a name
-/// without its hash at first, and gets the whole name before the exchange.
+/// Puts `text`, whose hash is the swap's, in the place of the file, where that still
+/// holds the swap's base.
 ///
 /// # Errors
 /// Where the disk refuses. Before the exchange the file is as it was; after it the
@@ -132,43 +127,30 @@ pub(super) struct Swapped<C, T> {
 pub(super) fn put<C: Send, T>(
     paths: &Paths,
     text: &[u8],
-    swap: Swap,
-    meanwhile: Meanwhile<impl FnOnce() -> C + Send, impl FnOnce() -> T>,
+    swap: &Swap,
+    meanwhile: Meanwhile<impl Fn() -> C + Send + Sync, impl FnOnce() -> T>,
 ) -> Result<Swapped<C, T>, StoreError> {
     let Meanwhile { records, copy, tell } = meanwhile;
     let dir = staging_folder(paths)?;
-    let stage = |swap: &Swap| fs::stage(&dir, &swap.prefix(), text, Some(&paths.file));
-    if swap.ours != NOBODYS || text.len() < LONG {
-        let ours = if swap.ours == NOBODYS { fs::hash(text) } else { swap.ours };
-        let swap = Swap { ours, ..swap };
-        let staged = if records.is_empty() {
-            stage(&swap)?
-        } else {
-            let (staged, synced) = both(|| stage(&swap), || sync_all(records));
-            synced?;
-            staged?
-        };
-        let (put, told) = put_staged(paths, staged, &swap.base, text.len(), tell)?;
-        return Ok(Swapped { put, ours: swap.ours, copied: copy(), told });
-    }
-    let beside = || (sync_all(records), fs::hash(text), copy());
-    let (staged, (synced, ours, copied)) = both(|| stage(&swap), beside);
-    synced?;
-    let staged = staged?;
-    let name = staged.path().file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let random = name.strip_prefix(&swap.prefix()).unwrap_or_default();
-    let swap = Swap { ours, ..swap };
-    let name = format!("{}{random}", swap.prefix());
-    let staged = staged.renamed(&name)?;
+    let stage = || fs::stage(&dir, &swap.prefix(), text, Some(&paths.file));
+    let is_long = text.len() >= LONG;
+    let (staged, copied) = if is_long || !records.is_empty() {
+        let beside = || sync_all(records).map(|()| is_long.then(&copy));
+        let (staged, done) = both(stage, beside);
+        let copied = done?;
+        (staged?, copied)
+    } else {
+        (stage()?, None)
+    };
     let (put, told) = put_staged(paths, staged, &swap.base, text.len(), tell)?;
-    Ok(Swapped { put, ours: swap.ours, copied, told })
+    Ok(Swapped { put, copied: copied.unwrap_or_else(copy), told })
 }
 
 fn sync_all(records: Vec<fs::Unsynced>) -> Result<(), FsError> {
     records.into_iter().try_for_each(fs::Unsynced::sync)
 }
 
-/// Puts a staged text, with its whole name, in the place of the file.
+/// Puts a staged text in the place of the file.
 fn put_staged<T>(
     paths: &Paths,
     staged: fs::Staged,
@@ -412,7 +394,9 @@ fn finish(paths: &Paths, swap: &Swap, clock: &Clock) -> Result<Vec<PathBuf>, Sto
         other => other?,
     };
     if staged == swap.base && file != swap.base {
-        // All done but the answer; perhaps somebody has saved over it since.
+        // All done but the answer; perhaps somebody has saved over it since. By the
+        // journal whoever asked for it finds out, however often it is saved over.
+        journal::note_text(paths, &swap.ours)?;
         keep(&swap.path)?;
     } else if file == swap.base || staged == swap.ours {
         // Not exchanged yet, and perhaps cut short; or nothing in it that is lost.

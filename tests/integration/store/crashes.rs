@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-use orchestrator::fs::fault::{self, Crash};
+use orchestrator::fs::fault::{self, Crash, Op};
 use orchestrator::model::change::{ItemPatch, NewItem, PhaseCompletion};
 use orchestrator::model::{Assessments, Change, IdQuery, ItemId, Level, ResultCode};
 use orchestrator::store::events::{self, Event, PHASE_DONE};
 use orchestrator::store::worklog::PhaseEntry;
-use orchestrator::store::{BacklogStore, PhaseLog, Request, StoreError};
+use orchestrator::store::{BacklogStore, PhaseLog, Planned, Request, StoreError};
 
 use crate::support::Project;
 
@@ -222,49 +222,99 @@ fn assert_is_new(start: &str, change: &Change, text: &str, what: &str) {
     assert_eq!(same_but_dates(text), same_but_dates(&whole.text()), "{what}");
 }
 
+/// What others do to the item between a save that failed and the next try at it.
+const MEANWHILE: [&str; 3] = ["nothing", "update", "a number by hand"];
+
 /// A phase that was saved and not told of is told of by the next process, and one that
-/// was not saved is saved then; no effect comes twice.
+/// was not saved is saved then; no effect comes twice and none is lost, whatever others
+/// do to the item in between.
 #[test]
 fn a_phase_is_applied_and_told_of_once_whatever_happens_to_its_save() {
-    let crashes = [Crash::Before, Crash::Torn, Crash::After];
-    for crash in [None].into_iter().chain(crashes.map(Some)) {
-        for n in 0.. {
-            let project = Project::with(START);
-            settle(&project);
-            let end = || end_phase(&project);
-            let (ended, struck) = match crash {
-                Some(crash) => fault::crash_at(n, crash, end),
-                None => fault::fail_at(n, io::Error::from(io::ErrorKind::StorageFull), end),
-            };
-            let what = format!("{crash:?} {n} at {struck:?}: {ended:?}");
-            settle(&project);
-            // Whoever was told that all is well need not look again.
-            if crash.is_some() || ended.is_err() {
-                end_phase(&project).unwrap();
-            }
-            let text = project.text();
-            assert_eq!(text.matches("title: And then").count(), 1, "{what}:\n{text}");
-            assert!(text.contains("status: scoping"), "{what}:\n{text}");
-            let months = std::fs::read_dir(project.root().join("worklog")).unwrap();
-            let log: String = months
-                .map(|month| std::fs::read_to_string(month.unwrap().path()).unwrap())
-                .collect();
-            assert_eq!(log.matches("clear\n").count(), 1, "{what}:\n{log}");
-            let store = project.store();
-            let story = events::read(store.paths(), Some("WRK-001")).unwrap();
-            let told = story.iter().filter(|event| event.event == PHASE_DONE).count();
-            assert_eq!(told, 1, "{what}: {story:?}");
-            if struck.is_none() {
-                assert!(n > 15, "only {n} points");
-                break;
-            }
+    for meanwhile in MEANWHILE {
+        let crashes = [Crash::Before, Crash::Torn, Crash::After];
+        for crash in [None].into_iter().chain(crashes.map(Some)) {
+            let points = (0..).take_while(|&n| end_twice(crash, n, meanwhile)).count();
+            assert!(points > 15, "only {points} points");
         }
     }
 }
 
+/// Ends a phase with a fault at point `n`, and again without. Returns whether there is
+/// such a point.
+fn end_twice(crash: Option<Crash>, n: usize, meanwhile: &str) -> bool {
+    let project = Project::with(START);
+    settle(&project);
+    let end = || end_phase(&project);
+    let (ended, struck) = match crash {
+        Some(crash) => fault::crash_at(n, crash, end),
+        None => fault::fail_at(n, io::Error::from(io::ErrorKind::StorageFull), end),
+    };
+    let what = format!("{crash:?} {n} at {struck:?}, then {meanwhile}: {ended:?}");
+    settle(&project);
+    let plan = std::fs::read(project.root().join(PLAN)).unwrap_or_default();
+    let planned: Option<Planned> = serde_json::from_slice(&plan).ok();
+    let mut number = planned.map(|planned| planned.ids[0].clone());
+    if meanwhile == "a number by hand" && !project.text().contains("And then") {
+        let text = project.text() + "  - id: WRK-003\n    title: By hand\n";
+        std::fs::write(project.file(), text).unwrap();
+        settle(&project);
+        number = None;
+    }
+    if meanwhile != "nothing" {
+        let patch = ItemPatch { title: Some("Uno".into()), ..ItemPatch::default() };
+        run(&project, &Change::Update { item: IdQuery::new("1"), patch });
+    }
+    // Whoever was told that all is well need not look again.
+    if crash.is_some() || ended.is_err() {
+        end_phase(&project).unwrap();
+    }
+    let text = project.text();
+    assert_eq!(text.matches("title: And then").count(), 1, "{what}:\n{text}");
+    assert!(text.contains("status: scoping"), "{what}:\n{text}");
+    assert_eq!(text.contains("title: Uno"), meanwhile != "nothing", "{what}:\n{text}");
+    if let Some(number) = number {
+        let follow_up = format!("- id: {number}\n    title: And then");
+        assert!(text.contains(&follow_up), "{what}:\n{text}");
+    }
+    let months = std::fs::read_dir(project.root().join("worklog")).unwrap();
+    let log: String =
+        months.map(|month| std::fs::read_to_string(month.unwrap().path()).unwrap()).collect();
+    assert_eq!(log.matches("clear\n").count(), 1, "{what}:\n{log}");
+    let story = events::read(project.store().paths(), Some("WRK-001")).unwrap();
+    let told = story.iter().filter(|event| event.event == PHASE_DONE).count();
+    assert_eq!(told, 1, "{what}: {story:?}");
+    struck.is_some()
+}
+
+/// However much is saved since, and the journal shortened, it is known.
+#[test]
+fn a_save_that_was_killed_is_known_long_after() {
+    let project = Project::with(START);
+    settle(&project);
+    let is_exchange = |n: &usize| {
+        let other = Project::with(START);
+        settle(&other);
+        let (_, struck) = fault::crash_at(*n, Crash::After, || end_phase(&other));
+        struck.is_some_and(|(op, _)| op == Op::Exchange)
+    };
+    let exchange = (0..60).find(is_exchange).expect("there is an exchange");
+    let _ = fault::crash_at(exchange, Crash::After, || end_phase(&project));
+    settle(&project);
+    let long = "x".repeat(20_000);
+    for n in 0..90 {
+        let title = Some(format!("{n} {long}"));
+        let patch = ItemPatch { title, ..ItemPatch::default() };
+        run(&project, &Change::Update { item: IdQuery::new("1"), patch });
+    }
+    let mut store = project.store();
+    assert!(store.was_made(&project.root().join(PLAN)).unwrap());
+}
+
+const PLAN: &str = ".orchestrator/runs/WRK-001/triage/1/plan.json";
+
 /// Ends the phase as a run does: a record that is there says whether it was saved.
 fn end_phase(project: &Project) -> Result<(), StoreError> {
-    let record = project.root().join(".orchestrator/runs/WRK-001/triage/1/plan.json");
+    let record = project.root().join(PLAN);
     let at = "2026-11-26T12:00:00Z";
     let entry = PhaseEntry {
         id: "WRK-001".into(),
@@ -284,7 +334,7 @@ fn end_phase(project: &Project) -> Result<(), StoreError> {
     };
     let log = PhaseLog { entry, event };
     let mut store = BacklogStore::open(project.options())?;
-    if store.was_made(&record, "WRK-001")? {
+    if store.was_made(&record)? {
         return store.log_again(&log);
     }
     let change = Change::CompletePhase(Box::new(triaged()));
