@@ -1,8 +1,9 @@
 //! What a finished phase brings to its item, in one change: assessments, text,
 //! follow-ups, duplicates and the next place, together or not at all.
 //!
-//! A person may have moved, blocked or deleted the item while the phase ran. Then
-//! its follow-ups are taken in all the same, and the item is left as it is.
+//! A person may have moved, blocked or deleted the item while the phase ran. Then what
+//! the phase found out is taken in all the same, and the item is left where it is: one
+//! that is blocked goes on behind the phase once it is unblocked.
 
 use std::sync::Arc;
 
@@ -91,23 +92,28 @@ pub(super) fn complete(draft: &mut Draft<'_>, done: PhaseCompletion) -> Result<(
         Err(error) => return Err(error),
     };
     let item = draft.file.items[index].clone();
-    if !stands_at(&item, &done.phase) {
-        let note = format!(
-            "{} was moved while phase {} ran: it stays {}",
-            done.id, done.phase, item.status
-        );
-        draft.applied.notes.push(note);
+    take_effects(draft, index, &done);
+    if !stands_at(item.status, &item, &done.phase) {
         draft.applied.was_moved = true;
+        let (id, phase) = (&done.id, &done.phase);
+        let mut note = format!("{id} was moved while phase {phase} ran: it stays {}", item.status);
+        if let Some(next) = move_on_behind(draft, index, &done) {
+            note.push_str(&format!(", and goes on with {next} once it is unblocked"));
+        }
+        draft.applied.notes.push(note);
+        draft.applied.notes.extend(
+            done.duplicates.iter().map(|other| format!("{other} was named a duplicate of {id}")),
+        );
         return Ok(());
     }
-    take_effects(draft, index, &done);
     move_on(draft, index, &done)?;
     merge_duplicates(draft, &done);
     Ok(())
 }
 
-fn stands_at(item: &BacklogItem, phase: &str) -> bool {
-    match item.status {
+/// Returns whether an item of that status stands where the phase is its next one.
+fn stands_at(status: ItemStatus, item: &BacklogItem, phase: &str) -> bool {
+    match status {
         ItemStatus::New => phase == TRIAGE,
         ItemStatus::Scoping | ItemStatus::InProgress => item.phase.as_deref() == Some(phase),
         ItemStatus::Ready | ItemStatus::Blocked | ItemStatus::Done => false,
@@ -146,8 +152,9 @@ fn take_effects(draft: &mut Draft<'_>, index: usize, done: &PhaseCompletion) {
         if done.commit.is_some() {
             item.last_phase_commit.clone_from(&done.commit);
         }
-        // Told to this phase: not to the next one again.
-        if seen.is_none_or(|seen| seen.unblock_context == item.unblock_context) {
+        // Told to this phase: not to the next one again, unless that is the same one.
+        let is_behind = stands_at(item.status, item, &done.phase);
+        if is_behind && seen.is_none_or(|seen| seen.unblock_context == item.unblock_context) {
             item.unblock_context = None;
         }
     });
@@ -203,6 +210,36 @@ fn move_on(draft: &mut Draft<'_>, index: usize, done: &PhaseCompletion) -> Resul
         }
     }
     Ok(())
+}
+
+/// Moves an item along that was blocked while its phase ran, behind the block. Returns
+/// what it goes on with; nothing where it stays, since the phase has not ended, or a
+/// person is to be asked first.
+fn move_on_behind(
+    draft: &mut Draft<'_>,
+    index: usize,
+    done: &PhaseCompletion,
+) -> Option<String> {
+    let item = draft.file.items[index].clone();
+    let from = item.blocked_from_status.filter(|_| item.status == ItemStatus::Blocked)?;
+    if done.result != ResultCode::PhaseComplete || !stands_at(from, &item, &done.phase) {
+        return None;
+    }
+    let was = BacklogItem { status: from, ..BacklogItem::clone(&item) };
+    let place = Place::after(draft, &was).ok()?;
+    let asks = !draft.context.rules.guardrails.reasons(&item).is_empty();
+    let is_open = match place.status {
+        ItemStatus::Ready => !asks,
+        status => status.is_open(),
+    };
+    if !is_open {
+        return None;
+    }
+    draft.edit(index, |item| {
+        item.blocked_from_status = Some(place.status);
+        (item.phase, item.phase_pool) = place.phase.clone().unzip();
+    });
+    Some(place.phase.map_or(place.status.to_string(), |(phase, _)| phase))
 }
 
 /// Merges what a phase found to say the same; of a pair the lower number stays, and

@@ -269,6 +269,48 @@ fn a_phase_of_an_item_that_is_gone_or_moved_loses_no_follow_up() {
 }
 
 #[test]
+fn a_phase_of_an_item_that_a_person_has_blocked_is_not_for_nothing() {
+    let brings = |phase: &str| PhaseCompletion {
+        assessments: Assessments { risk: Some(Level::Low), ..Assessments::default() },
+        description: Some("What it is.".into()),
+        duplicates: vec!["WRK-002".into()],
+        ..completion("WRK-001", phase, ResultCode::PhaseComplete)
+    };
+    let blocked = |from: Option<ItemStatus>, phase: Option<(&str, PhasePool)>| BacklogItem {
+        blocked_from_status: from,
+        blocked_reason: Some("Ann decides".into()),
+        phase: phase.map(|(phase, _)| phase.to_owned()),
+        phase_pool: phase.map(|(_, pool)| pool),
+        unblock_context: Some("Use tabs".into()),
+        ..item("WRK-001", ItemStatus::Blocked)
+    };
+    let (build, review) = (("build", PhasePool::Main), ("review", PhasePool::Main));
+    let in_progress = Some(ItemStatus::InProgress);
+    for (phase, was, next) in [
+        ("build", blocked(in_progress, Some(build)), Some((ItemStatus::InProgress, "review"))),
+        ("triage", blocked(Some(ItemStatus::New), None), Some((ItemStatus::Scoping, "research"))),
+        // What follows is no place to be blocked at, or is not known.
+        ("review", blocked(in_progress, Some(review)), None),
+        ("build", blocked(in_progress, Some(review)), None),
+        ("build", blocked(None, Some(build)), None),
+    ] {
+        let mut file = file([was.clone(), item("WRK-002", ItemStatus::New)]);
+        let applied = complete(&mut file, brings(phase));
+        let now = &file.items[0];
+        assert!(applied.was_moved && applied.notes.len() == 2, "{:?}", applied.notes);
+        assert_eq!((now.status, &now.blocked_reason), (was.status, &was.blocked_reason));
+        assert_eq!(now.risk, Some(Level::Low), "{phase}");
+        assert!(now.description.is_some() && now.unblock_context.is_some(), "{phase}");
+        let (from, at) = match next {
+            Some((from, at)) => (Some(from), Some(at)),
+            None => (was.blocked_from_status, was.phase.as_deref()),
+        };
+        assert_eq!((now.blocked_from_status, now.phase.as_deref()), (from, at), "{phase}");
+        assert_eq!(file.items.len(), 2);
+    }
+}
+
+#[test]
 fn duplicates_named_by_a_phase_are_merged_into_the_lower_number() {
     let mut file = file([item("WRK-001", ItemStatus::New), item("WRK-002", ItemStatus::New)]);
     let mut done = completion("WRK-002", PhaseCompletion::TRIAGE, ResultCode::PhaseComplete);
