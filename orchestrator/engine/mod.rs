@@ -21,5 +21,5 @@ mod task;
 pub use environment::{Environment, Observer, RunOptions};
 pub use error::EngineError;
 pub use event::{Outlook, RunEvent};
-pub use run::run;
+pub use run::{check_targets, run};
 pub use summary::{Halt, ItemRef, Summary};

@@ -19,7 +19,7 @@ use super::task::{Ended, Job, work};
 use crate::coordinator::{Command, CoordinatorError, Reply, Request, StoreError, has_inbox};
 use crate::model::{BacklogItem, BacklogSnapshot, Change, IdQuery, ItemId, ItemStatus};
 use crate::runner::Stop;
-use crate::scheduler::{Plan, Running, Start, View, Waiting, plan};
+use crate::scheduler::{Plan, Running, Selection, Start, View, Waiting, plan};
 
 /// How many phases in a row may fail all their retries.
 const BREAKER: u32 = 2;
@@ -44,7 +44,8 @@ pub async fn run(
     options: &RunOptions,
     stop: Receiver<Stop>,
 ) -> (Summary, Result<(), EngineError>) {
-    let commits = match check_targets(&environment, options) {
+    let checked = check_targets(&environment.coordinator.snapshot(), &options.selection);
+    let commits = match checked {
         Ok(()) => Commits::open(&environment, &stop).await,
         Err(error) => Err(error),
     };
@@ -54,9 +55,15 @@ pub async fn run(
     }
 }
 
-fn check_targets(environment: &Environment, options: &RunOptions) -> Result<(), EngineError> {
-    let snapshot = environment.coordinator.snapshot();
-    for target in &options.selection.targets {
+/// Checks that each target is in the backlog, or was.
+///
+/// # Errors
+/// [`EngineError::NoSuchTarget`] for the first that exists nowhere.
+pub fn check_targets(
+    snapshot: &BacklogSnapshot,
+    selection: &Selection,
+) -> Result<(), EngineError> {
+    for target in &selection.targets {
         let is_there =
             snapshot.items.iter().any(|item| item.id.as_deref().is_some_and(|id| target.names(id)));
         let is_archived = || snapshot.archived.keys().any(|id| target.names(id));

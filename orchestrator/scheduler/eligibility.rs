@@ -19,8 +19,15 @@ pub enum Waiting {
     DroppedDependency(String),
     /// For an item that exists nowhere.
     UnknownDependency(String),
-    /// For room: as many items are in progress, or phases running, as may be.
+    /// For room: as many phases are running as may be.
     Room,
+    /// For room: as many items are in progress as may be.
+    Wip {
+        /// How many that is.
+        most: u32,
+        /// One of them.
+        holder: Arc<str>,
+    },
     /// For a phase that must run alone, or that is about to.
     Destructive(String),
     /// For a filter or a target that lets it in.
@@ -50,6 +57,13 @@ impl fmt::Display for Waiting {
             Self::DroppedDependency(id) => write!(f, "waits for {id}, which was given up"),
             Self::UnknownDependency(id) => write!(f, "waits for {id}, which exists nowhere"),
             Self::Room => f.write_str("waits for room"),
+            Self::Wip { most: 0 | 1, holder } => {
+                write!(f, "waits for room: {holder} is in progress, and max_wip is 1")
+            }
+            Self::Wip { most, holder } => write!(
+                f,
+                "waits for room: {most} items are in progress, {holder} is one, and max_wip is {most}"
+            ),
             Self::Destructive(id) => write!(f, "waits for {id}, which works alone"),
             Self::NotSelected => f.write_str("not asked for"),
             Self::TargetBefore(id) => write!(f, "waits for the target {id}"),

@@ -77,7 +77,7 @@ pub struct Plan {
 pub fn plan(view: &View<'_>) -> Plan {
     let mut plan = Plan::default();
     let mut candidates = Vec::with_capacity(view.snapshot.items.len());
-    let mut in_progress = 0;
+    let mut in_progress = Vec::new();
     let dependencies = Dependencies::new(view.snapshot);
     let chosen = choose(view, &dependencies, &mut plan);
     let running: HashSet<IdKey<'_>> =
@@ -89,7 +89,9 @@ pub fn plan(view: &View<'_>) -> Plan {
         if item.status == ItemStatus::Done {
             continue;
         }
-        in_progress += usize::from(item.status == ItemStatus::InProgress);
+        if item.status == ItemStatus::InProgress {
+            in_progress.push(index);
+        }
         plan.has_selected |= matches!(chosen, Chosen::Any) && is_let_in(view, item);
         match candidate(view, &dependencies, &running, &chosen, index, item) {
             Ok(candidate) => {
@@ -101,7 +103,7 @@ pub fn plan(view: &View<'_>) -> Plan {
         }
     }
     let best = promoted.first.into_iter().chain(others.first).map(|Reverse(next)| next).collect();
-    fill(view, best, in_progress, &mut plan, &mut waiting, &candidates);
+    fill(view, best, &in_progress, &mut plan, &mut waiting, &candidates);
     let waiting = waiting.into_iter().enumerate();
     plan.waiting = waiting.filter_map(|(index, reason)| Some((index, reason?))).collect();
     plan
@@ -123,6 +125,9 @@ fn choose(view: &View<'_>, dependencies: &Dependencies<'_>, plan: &mut Plan) -> 
         return Chosen::Any;
     }
     let mut has_passed = false;
+    // A target for which there is no room, since a later one may have it.
+    let mut without_room = None;
+    let has_room = has_room(view);
     for query in &selection.targets {
         let mut items = view.snapshot.items.iter().enumerate();
         let found = items.find(|(_, item)| item.id.as_deref().is_some_and(|id| query.names(id)));
@@ -133,17 +138,31 @@ fn choose(view: &View<'_>, dependencies: &Dependencies<'_>, plan: &mut Plan) -> 
         match item.status {
             ItemStatus::Done => {}
             ItemStatus::Blocked if selection.auto_advance => has_passed = true,
+            // What it waits for may be the next target.
+            _ if selection.auto_advance && dependencies.unmet(item).is_some() => has_passed = true,
+            ItemStatus::Ready if !has_room => {
+                without_room.get_or_insert((index, item.id_or_dash()));
+            }
+            _ if without_room.is_some() && item.status != ItemStatus::InProgress => {}
             ItemStatus::Blocked => {
                 plan.blocked_target = item.id.clone();
                 return Chosen::None;
             }
-            // What it waits for may be the next target.
-            _ if selection.auto_advance && dependencies.unmet(item).is_some() => has_passed = true,
             _ => return Chosen::Target(index, item.id_or_dash().to_owned()),
         }
     }
+    if let Some((index, id)) = without_room {
+        return Chosen::Target(index, id.to_owned());
+    }
     plan.targets_done = !has_passed;
     Chosen::None
+}
+
+/// Returns whether another item may become one in progress.
+fn has_room(view: &View<'_>) -> bool {
+    let items = view.snapshot.items.iter();
+    let in_progress = items.filter(|item| item.status == ItemStatus::InProgress).count();
+    in_progress < limit(view.limits.max_wip)
 }
 
 /// A phase that could be started. The greatest is first.
@@ -316,7 +335,7 @@ fn limit(limit: u32) -> usize {
 fn fill(
     view: &View<'_>,
     mut best: BinaryHeap<Candidate<'_>>,
-    in_progress: usize,
+    in_progress: &[usize],
     plan: &mut Plan,
     waiting: &mut [Option<Waiting>],
     candidates: &[Candidate<'_>],
@@ -324,7 +343,7 @@ fn fill(
     plan.has_selected |= !view.running.is_empty();
     let alone = view.running.iter().find(|running| running.destructive);
     let mut places = places(view);
-    let mut room = limit(view.limits.max_wip).saturating_sub(in_progress);
+    let mut room = limit(view.limits.max_wip).saturating_sub(in_progress.len());
     let mut started = HashSet::new();
     // Once a phase that works alone is next, nothing may start before it.
     let mut barrier = None;
@@ -351,15 +370,27 @@ fn fill(
     let left = || candidates.iter().filter(|next| !started.contains(&next.rank.index));
     let would_hold = |next: &&Candidate<'_>| next.is_destructive() && !(next.promotes && room == 0);
     let barrier = barrier.or_else(|| left().filter(would_hold).max().copied());
+    let wip = no_room(view, in_progress, &plan.starts);
     for next in left() {
         waiting[next.rank.index] = Some(match (alone, &barrier) {
             (Some(alone), _) => Waiting::Destructive(alone.id.clone()),
             (None, Some(barrier)) if next < barrier => {
                 Waiting::Destructive(barrier.to_start(view.snapshot).id)
             }
+            _ if next.promotes && room == 0 => wip.clone(),
             _ => Waiting::Room,
         });
     }
+}
+
+/// Returns what an item waits for that there is no room to promote: the first that has
+/// the room is named.
+fn no_room(view: &View<'_>, in_progress: &[usize], starts: &[Start]) -> Waiting {
+    let items = &view.snapshot.items;
+    let first = in_progress.first().map(|&index| items[index].id_or_dash());
+    let first = first.or_else(|| starts.first().map(|start| start.id.as_str()));
+    let most = view.limits.max_wip.max(1);
+    Waiting::Wip { most, holder: first.unwrap_or_default().into() }
 }
 
 #[cfg(test)]
@@ -514,6 +545,21 @@ mod tests {
         assert_eq!(started(&all, &[], &limits(9, 9), &selection), ["A-2 triage"]);
         let all = snapshot([first, item("A-2", ItemStatus::Done)]);
         assert_eq!(started(&all, &[], &limits(9, 9), &selection), ["A-1 triage"]);
+    }
+
+    #[test]
+    fn a_target_without_room_lets_the_one_go_first_that_has_it() {
+        let items = [item("A-1", ItemStatus::Ready), item("A-2", ItemStatus::New), at("A-3", "prd")];
+        let all = snapshot(items);
+        let go = |targets: &[&str], wip: u32| {
+            let targets = targets.iter().map(|&id| id.into()).collect();
+            let selection = Selection { targets, ..Selection::default() };
+            started(&all, &[], &limits(wip, 9), &selection)
+        };
+        assert_eq!(go(&["A-1", "A-2", "A-3"], 1), ["A-3 prd"]);
+        assert_eq!(go(&["A-1", "A-2", "A-3"], 2), ["A-1 prd"]);
+        // Who has it is not asked for, so that nothing can be started.
+        assert_eq!(go(&["A-1", "A-2"], 1), Vec::<String>::new());
     }
 
     #[test]

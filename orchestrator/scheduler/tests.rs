@@ -70,6 +70,13 @@ impl World {
         items.filter(|item| item.status == ItemStatus::InProgress).count()
     }
 
+    /// Returns the first item in progress, or the first that becomes one.
+    fn holder(&self, started: &[usize]) -> Arc<str> {
+        let items = &self.snapshot.items;
+        let first = items.iter().find(|item| item.status == ItemStatus::InProgress);
+        first.unwrap_or_else(|| &items[started[0]]).id_or_dash().into()
+    }
+
     fn runs(&self, item: &BacklogItem) -> bool {
         self.running.iter().any(|running| item.is(&running.id))
     }
@@ -302,6 +309,14 @@ proptest! {
 /// for all, and nothing works alone.
 fn in_order(world: &World) -> Vec<Start> {
     let mut roomy = world.clone();
+    // Which target it is may depend on the room.
+    let target = world.plan().waiting.into_iter().find_map(|(_, waiting)| match waiting {
+        Waiting::TargetBefore(id) => Some(id),
+        _ => None,
+    });
+    if let Some(target) = target {
+        roomy.selection.targets = vec![target.as_str().into()];
+    }
     roomy.limits = Limits { max_wip: u32::MAX, max_concurrent: u32::MAX, ..world.limits };
     let pipelines = roomy.rules.pipelines.values_mut();
     pipelines.flat_map(|pipeline| &mut pipeline.phases).for_each(|spec| spec.destructive = false);
@@ -327,7 +342,8 @@ fn filled(world: &World, candidates: &[Start]) -> (Vec<usize>, Vec<(usize, Waiti
         if let Some(id) = &held {
             waiting.push((start.index, Waiting::Destructive(id.clone())));
         } else if promotes && room == 0 {
-            waiting.push((start.index, Waiting::Room));
+            let most = world.limits.max_wip.max(1);
+            waiting.push((start.index, Waiting::Wip { most, holder: world.holder(&started) }));
         } else if works_alone && !is_first {
             held = Some(start.id.clone());
             waiting.push((start.index, Waiting::Room));
@@ -355,11 +371,13 @@ fn is_true(world: &World, plan: &Plan, item: &BacklogItem, waiting: &Waiting) ->
         Waiting::Dependency(id) => depends(id) && is_there(id),
         Waiting::DroppedDependency(id) => depends(id) && !is_there(id) && ended(id).is_some(),
         Waiting::UnknownDependency(id) => depends(id) && !is_there(id) && ended(id).is_none(),
-        // Something runs or starts, or the items in progress are as many as may be.
-        Waiting::Room => {
-            !world.running.is_empty()
-                || !plan.starts.is_empty()
-                || world.in_progress() >= world.limits.max_wip.max(1) as usize
+        // Something runs or starts.
+        Waiting::Room => !world.running.is_empty() || !plan.starts.is_empty(),
+        // The items in progress are as many as may be.
+        Waiting::Wip { most, .. } => {
+            let promoted = |start: &&Start| world.item(start).status == ItemStatus::Ready;
+            let promoted = plan.starts.iter().filter(promoted).count();
+            world.in_progress() + promoted >= *most as usize
         }
         Waiting::Destructive(id) => {
             let is_next = |(index, why): &(usize, Waiting)| {

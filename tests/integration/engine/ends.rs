@@ -36,9 +36,14 @@ fn targets_run_in_their_order() {
     let (code, report) = shop.report("run --target 3 --target WRK-001");
     assert_eq!((code, report["halt"].as_str()), (0, Some("targets_done")));
     assert_eq!(ids(&report["completed"]), ["WRK-003", "WRK-001"]);
-    assert_eq!(shop.run("run --target 99").code, 4);
+    for command in ["run --target 99", "run --dry-run --target 99"] {
+        assert_eq!(shop.run(command).code, 4, "{command}");
+    }
     let shop = Workshop::new(THREE, "*/*/*: result blocked Why?\n");
     let (code, report) = shop.report("run --target 3 --target 1");
+    assert_eq!((code, report["halt"].as_str()), (1, Some("target_blocked")));
+    // It was blocked before this run, which has not done what it was asked for.
+    let (code, report) = shop.report("run --target 3");
     assert_eq!((code, report["halt"].as_str()), (1, Some("target_blocked")));
     let (_, report) = shop.report("run --target 3 --target 1 --auto-advance");
     assert_eq!(ids(&report["blocked"]), ["WRK-001"]);
@@ -54,6 +59,20 @@ fn what_nobody_blocked_and_nothing_starts_is_named_at_the_end() {
     assert_eq!(report["waiting"], json!([{"id": "WRK-002", "title": "Two", "reason": reason}]));
     let told = shop.run("run").ok();
     assert!(told.contains(&format!("waiting  WRK-002  Two: {reason}\n")), "{told}");
+}
+
+#[test]
+fn a_target_without_room_names_who_has_it() {
+    let full = THREE.replacen("status: new", "status: ready", 1).replace(
+        "Three, status: new",
+        "Three, status: in_progress, phase: build, phase_pool: main",
+    );
+    let shop = Workshop::configured(&full, FINE, "max_wip = 1");
+    let told = shop.run("run --target 1").ok();
+    let waits = "waits for room: WRK-003 is in progress, and max_wip is 1";
+    assert!(told.contains(waits) && told.contains("nothing can be started"), "{told}");
+    let (_, report) = shop.report("run --target 1 --target 3");
+    assert_eq!(ids(&report["completed"]), ["WRK-003", "WRK-001"]);
 }
 
 #[test]

@@ -62,7 +62,7 @@ pub(super) fn show(summary: &Summary, output: &Output) -> Result<(), CliError> {
         output.line(&format!("not committed, since somebody else had changed it too: {path}"))?;
     }
     let phases = if report.phases_executed == 1 { "phase" } else { "phases" };
-    output.line(&format!("{} {phases} executed; {}", report.phases_executed, reason(summary.halt)))
+    output.line(&format!("{} {phases} executed; {}", report.phases_executed, reason(summary)))
 }
 
 fn halt(halt: Halt) -> wire::Halt {
@@ -79,8 +79,11 @@ fn halt(halt: Halt) -> wire::Halt {
     }
 }
 
-fn reason(halt: Halt) -> &'static str {
-    match halt {
+fn reason(summary: &Summary) -> &'static str {
+    let waits = !summary.waiting.is_empty();
+    match summary.halt {
+        Halt::AllDoneOrBlocked if waits => "nothing more can be started",
+        Halt::NothingToDo if waits => "nothing can be started",
         Halt::AllDoneOrBlocked => "everything is done, or waits for a person",
         Halt::NothingToDo => "there was nothing to do",
         Halt::Cap => "as many as one run may execute",

@@ -42,6 +42,9 @@ fn start(
     if dry_run {
         let mut session = context.open()?;
         session.warn(&[])?;
+        let snapshot = session.store.snapshot()?;
+        engine::check_targets(&snapshot, &selection)
+            .map_err(|error| CliError::Engine(Box::new(error)))?;
         return status::plan_only(&mut session, &selection, context.output);
     }
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -61,6 +64,7 @@ fn start(
     result?;
     Ok(match summary.halt {
         Halt::Interrupted => Exit::Interrupted,
+        Halt::TargetBlocked if summary.completed.is_empty() => Exit::Refused,
         _ if summary.completed.is_empty() && !summary.blocked.is_empty() => Exit::Refused,
         _ => Exit::Done,
     })
