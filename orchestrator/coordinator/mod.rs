@@ -30,7 +30,7 @@ mod handle;
 pub use crate::store::events::{Event, PHASE_DONE, PHASE_FAILED};
 pub use crate::store::worklog::PhaseEntry;
 pub use crate::store::{
-    Clock, Paths, PhaseLog, Request, RequestError, RunLock, RunRecord, StoreError, has_inbox,
+    Clock, ParsedBacklog, Paths, PhaseLog, Request, RequestError, RunLock, RunRecord, StoreError, has_inbox,
     make_place, remove_place,
 };
 pub use command::{Changed, Command, Reply};

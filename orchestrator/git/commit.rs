@@ -59,9 +59,7 @@ impl Repository {
     /// with what git, or a hook, said.
     pub fn commit_paths(&self, commit: &Commit<'_>) -> Result<Option<String>, GitError> {
         patiently(self.lock_wait, || {
-            if let Some(made) = self.find_line(commit.known_by, commit.since)? {
-                let parent = self.parent_of(&made)?;
-                self.agree(parent.as_deref(), Some(&made), &Snapshot::new())?;
+            if let Some(made) = self.made_before(commit)? {
                 return Ok(Some(made));
             }
             self.check_idle()?;
@@ -70,11 +68,29 @@ impl Repository {
                 return Err(GitError::Unmerged { path: path.clone() });
             }
             let base = self.head()?;
-            let made = self.make(commit, base.as_deref())?;
+            let made = match self.make(commit, base.as_deref()) {
+                // A run that was killed may have left a commit that goes on by itself, and
+                // was made while ours was tried.
+                Err(error @ GitError::Failed { .. }) => match self.made_before(commit)? {
+                    None => return Err(error),
+                    made => return Ok(made),
+                },
+                made => made?,
+            };
             let last = made.as_deref().or(base.as_deref());
             self.agree(base.as_deref(), last, commit.paths)?;
             Ok(made)
         })
+    }
+
+    /// Returns the commit, where it was made before; then the index agrees with it.
+    fn made_before(&self, commit: &Commit<'_>) -> Result<Option<String>, GitError> {
+        let made = self.find_line(commit.known_by, commit.since)?;
+        if let Some(made) = &made {
+            let parent = self.parent_of(made)?;
+            self.agree(parent.as_deref(), Some(made), &Snapshot::new())?;
+        }
+        Ok(made)
     }
 
     /// Makes the commit, on top of `base`, by an index of its own.

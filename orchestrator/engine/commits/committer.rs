@@ -1,11 +1,14 @@
 //! Whose the changes are, and when they are committed. All calls block.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use super::ledger::{Batch, Entry, Held, Ledger, keep_unchanged, take_as_it_is};
 use super::message::{Subject, common, trailer};
-use crate::coordinator::{Paths, RunRecord, StoreError};
+use crate::coordinator::{ParsedBacklog, Paths, RunRecord, StoreError};
+use crate::fs;
 use crate::git::{Commit, GitError, Hurry, RepoPath, Repository, Snapshot};
+use crate::model::Rules;
 
 /// The subject of a commit that has nothing but the backlog and the worklog.
 const OWN: &str = "Update the backlog";
@@ -37,8 +40,25 @@ pub(in crate::engine) struct Done {
 pub(in crate::engine) struct Ended {
     /// The commit that has them; of a phase that committed by itself, the last one.
     pub(in crate::engine) commit: Option<String>,
-    /// Paths that it changed and that are not committed, since they were dirty before.
-    pub(in crate::engine) uncommitted: Vec<String>,
+    /// Paths that are not committed though they have changed.
+    pub(in crate::engine) uncommitted: Vec<Uncommitted>,
+}
+
+/// A path that is left to the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::engine) struct Uncommitted {
+    pub(in crate::engine) path: String,
+    /// Why it is.
+    pub(in crate::engine) why: &'static str,
+}
+
+/// Why a path is left to the person.
+const BESIDE: &str = "somebody else had changed it too";
+const BEFORE: &str = "it had changes before this run";
+const UNREADABLE: &str = "it is missing, or cannot be read as a backlog at the moment";
+
+fn left(path: &RepoPath, why: &'static str) -> Uncommitted {
+    Uncommitted { path: path.to_string(), why }
 }
 
 /// Our own files, as seen from the top of the work tree.
@@ -66,6 +86,7 @@ impl Own {
 pub(super) struct Committer {
     repository: Repository,
     record: RunRecord,
+    file: PathBuf,
     own: Own,
     ledger: Ledger,
 }
@@ -85,7 +106,8 @@ impl Committer {
         };
         let record = RunRecord::new(paths, "git");
         let ledger = record.read()?.unwrap_or_default();
-        let mut committer = Self { repository, record, own, ledger };
+        let file = paths.file.clone();
+        let mut committer = Self { repository, record, file, own, ledger };
         committer.begin()?;
         Ok(Some(committer))
     }
@@ -132,21 +154,29 @@ impl Committer {
     }
 
     /// Returns what was dirty before, and is another now.
-    fn uncommitted(&self, now: &Snapshot) -> Vec<String> {
+    fn uncommitted(&self, now: &Snapshot) -> Vec<Uncommitted> {
         let foreign = self.ledger.foreign.iter();
         let changed = foreign.filter(|(path, before)| {
             now.get(path).is_some_and(|content| content != *before) && !self.own.has(path)
         });
-        changed.map(|(path, _)| path.to_string()).collect()
+        changed.map(|(path, _)| left(path, BESIDE)).collect()
     }
 
     /// Adds the backlog and the worklog to what is committed.
     fn with_own(&self, mut paths: Snapshot, now: &Snapshot) -> Snapshot {
         let own = now.iter().filter(|(path, _)| {
-            self.own.is_kept_up(path) && !self.ledger.own_dirty.contains(*path)
+            self.own.is_kept_up(path)
+                && !self.ledger.own_dirty.contains(*path)
+                && (self.own.backlog.as_ref() != Some(*path) || self.is_backlog())
         });
         paths.extend(own.map(|(path, content)| (path.clone(), content.clone())));
         paths
+    }
+
+    /// Tells whether what lies in the backlog's place is one: somebody may be typing.
+    fn is_backlog(&self) -> bool {
+        let text = fs::read(&self.file).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        text.is_some_and(|text| ParsedBacklog::parse(text, &Rules::default()).is_ok())
     }
 
     /// Notes that a phase begins. Where nothing runs, what is dirty now is a
@@ -278,7 +308,7 @@ impl Committer {
         keep_unchanged(&mut self.ledger.batch.paths, &now);
         let batch = &self.ledger.batch;
         let is_lost = |path: &&RepoPath| !batch.paths.contains_key(path) && now.contains_key(path);
-        let uncommitted = noted.iter().filter(is_lost).map(RepoPath::to_string).collect();
+        let uncommitted = noted.iter().filter(is_lost).map(|path| left(path, BESIDE)).collect();
         let mut paths = batch.paths.clone();
         if at_end || !paths.is_empty() {
             paths = self.with_own(paths, &now);
@@ -337,14 +367,18 @@ impl Committer {
         flushed
     }
 
-    /// Returns those of our own files that were dirty when the run began, and still are.
-    fn left_to_the_person(&self) -> Result<Vec<String>, CommitError> {
-        if self.ledger.own_dirty.is_empty() {
+    /// Returns those of our own files that were dirty when the run began, and still are,
+    /// and the backlog where it is none.
+    fn left_to_the_person(&self) -> Result<Vec<Uncommitted>, CommitError> {
+        let is_backlog = self.is_backlog();
+        if self.ledger.own_dirty.is_empty() && is_backlog {
             return Ok(Vec::new());
         }
         let now = self.repository.snapshot()?;
-        let left = self.ledger.own_dirty.iter().filter(|path| now.contains_key(*path));
-        Ok(left.map(RepoPath::to_string).collect())
+        let dirty = self.ledger.own_dirty.iter().filter(|path| now.contains_key(*path));
+        let none = self.own.backlog.iter().filter(|path| !is_backlog && now.contains_key(*path));
+        let dirty = dirty.map(|path| left(path, BEFORE));
+        Ok(none.map(|path| left(path, UNREADABLE)).chain(dirty).collect())
     }
 
     /// Returns the attempt of an item whose result waits for its commit.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::watch::Receiver;
 
-use super::committer::{CommitError, Committer, Done, Ended};
+use super::committer::{CommitError, Committer, Done, Ended, Uncommitted};
 use crate::config::GitMode;
 use crate::engine::environment::Environment;
 use crate::engine::error::EngineError;
@@ -111,9 +111,9 @@ impl Commits {
             environment.observer.tell(RunEvent::Committed { commit: commit.clone() });
         }
         let mut told = self.uncommitted.lock().unwrap_or_else(PoisonError::into_inner);
-        for path in &ended.uncommitted {
+        for Uncommitted { path, why } in &ended.uncommitted {
             if !told.contains(path) {
-                let text = format!("{path} is not committed: somebody else had changed it too");
+                let text = format!("{path} is not committed: {why}");
                 environment.observer.warn(text);
                 told.push(path.clone());
             }

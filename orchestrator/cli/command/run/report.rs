@@ -59,7 +59,7 @@ pub(super) fn show(summary: &Summary, output: &Output) -> Result<(), CliError> {
         output.line(&format!("and {more} more that wait: see `orchestrator status`"))?;
     }
     for path in &report.uncommitted {
-        output.line(&format!("not committed, since somebody else had changed it too: {path}"))?;
+        output.line(&format!("not committed: {path}"))?;
     }
     let phases = if report.phases_executed == 1 { "phase" } else { "phases" };
     output.line(&format!("{} {phases} executed; {}", report.phases_executed, reason(summary)))

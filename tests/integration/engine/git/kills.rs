@@ -62,6 +62,32 @@ fn while_the_commit_is_made() {
     killed_in("commit-msg");
 }
 
+/// The first time it goes on until it may end, the second time until the commit is made.
+const OUTLIVE: &str = "case $(cat .git/begun 2>/dev/null) in\n\
+    '') echo 1 >.git/begun; until test -e .git/free; do sleep 0.05; done;;\n\
+    1) echo 2 >.git/begun\n\
+       until git log -1 --format=%B | grep -q WRK-001/build/1; do sleep 0.05; done;;\n\
+    esac";
+
+#[test]
+fn a_commit_that_outlives_its_run_is_the_commit() {
+    let shop = Shop::new(READY, SCRIPT);
+    shop.hook("pre-commit", OUTLIVE);
+    let begun = |n: &str| fs::read_to_string(shop.top.join(".git/begun")).is_ok_and(|t| t == n);
+    let mut killed = shop.shop.start("run");
+    shop.shop.until_that("the first hook", || begun("1\n"));
+    kill_process(Pid::from_child(&killed), Signal::KILL).unwrap();
+    killed.wait().unwrap();
+    let mut run = shop.shop.start_told("run");
+    shop.shop.until_that("the second hook", || begun("2\n"));
+    shop.write(".git/free", "");
+    let told = run.wait();
+    assert!(told.contains("WRK-001 done"), "{told}");
+    assert!(!shop.shop.exists(".orchestrator/runs/WRK-001/build/2"), "{told}");
+    assert_eq!(shop.git("log --format=%H --grep=WRK-001/build/1").lines().count(), 1, "{told}");
+    assert_eq!(shop.status(), "", "{told}");
+}
+
 /// A hook that hears no SIGTERM, and does not end while nobody lets it.
 const HANG: &str = "test -e .git/free && exit 0\ntrap '' TERM\necho $$ >.git/hook\nsleep 600";
 

@@ -1,5 +1,7 @@
 //! Whose a change is, and with what it is committed.
 
+use rustix::process::Signal;
+
 use super::super::workshop::ids;
 use super::*;
 
@@ -111,6 +113,30 @@ fn the_backlog_is_left_to_a_person_who_was_editing_it() {
     assert_eq!(shop.subjects(), ["[WRK-001][build] Build it", "[WRK-001][review] Fine."]);
     assert!(shop.status().starts_with(" M BACKLOG.yaml\n"), "{}", shop.status());
     assert!(shop.git("log --format=%H -- worklog").lines().count() > 0);
+}
+
+#[test]
+fn a_backlog_that_is_half_typed_or_gone_is_not_committed() {
+    let script = "*/build/*: write src/new x; await go; result phase_complete x\n*/*/*: result phase_complete x\n";
+    for half in [Some("items:\n  - id: [WRK-001\n"), None] {
+        let shop = Shop::new(READY, script);
+        let mut run = shop.shop.start_told("run");
+        shop.shop.until("src/new");
+        match half {
+            Some(half) => shop.shop.project.write(half),
+            None => fs::remove_file(shop.shop.project.file()).unwrap(),
+        }
+        run.signal(Signal::INT);
+        shop.shop.release("go");
+        let told = run.wait();
+        assert_eq!(run.code(), Some(130), "{told}");
+        let why = "BACKLOG.yaml is not committed: it is missing, or cannot be read as a backlog";
+        assert!(told.contains(why), "{told}");
+        assert!(shop.git("show HEAD:BACKLOG.yaml").contains("title: One # mine"), "{told}");
+        shop.shop.project.write(&shop.git("show HEAD:BACKLOG.yaml"));
+        assert_eq!(ids(&shop.run()["completed"]), ["WRK-001"]);
+        assert_eq!(shop.status(), "");
+    }
 }
 
 #[test]
