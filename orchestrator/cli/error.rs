@@ -274,6 +274,7 @@ impl CliError {
             Self::Store(error) | Self::Save(error) => match &**error {
                 StoreError::DamagedMark { path }
                 | StoreError::DamagedEntry { path, .. }
+                | StoreError::BecameLink { path }
                 | StoreError::Unsettled { path, .. } => (Some(path), None, None),
                 _ => (None, None, None),
             },
@@ -394,6 +395,7 @@ fn store(error: &StoreError) -> Kind {
             (first.map_or("syntax", |first| first.code.as_str()), Exit::Invalid)
         }
         StoreError::Unsettled { .. } | StoreError::Lock(LockError::Busy { .. }) => BUSY,
+        StoreError::BecameLink { .. } => ("conflict", Exit::Conflict),
         StoreError::DamagedMark { .. } | StoreError::DamagedEntry { .. } => {
             ("syntax", Exit::Invalid)
         }
@@ -479,6 +481,7 @@ fn store_hint(error: &StoreError) -> Option<String> {
         }
         StoreError::DamagedEntry { .. } => "mend the entry by hand: it is YAML in a fenced block",
         StoreError::Unsettled { .. } => "an editor or a program keeps writing it: try again later",
+        StoreError::BecameLink { .. } => "start the command again: it goes where the link leads",
         StoreError::Lock(LockError::Busy { .. }) => "try again when that process is done",
         _ => return None,
     };

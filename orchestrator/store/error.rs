@@ -33,6 +33,12 @@ pub enum StoreError {
         /// How long we waited for it to settle.
         waited: Duration,
     },
+    /// Somebody has put a symbolic link in the place of the file since it was opened.
+    #[error("{} has become a symbolic link: nothing was written", path.display())]
+    BecameLink {
+        /// The file.
+        path: PathBuf,
+    },
     /// Somebody else held the lock.
     #[error(transparent)]
     Lock(#[from] LockError),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::threads::both;
 use super::{Clock, Paths, StoreError, journal};
-use crate::fs::{self, Exchange, FsError, Stamp};
+use crate::fs::{self, Exchange, FsError, Kind, Stamp};
 
 const SWAP: &str = "swap-";
 const KEPT: &str = "kept-";
@@ -165,6 +165,11 @@ fn put_staged<T>(
     }
     let path = staged.keep();
     let sync = || fs::sync_dir(&paths.root);
+    if is_link(&path)? {
+        put_link_back(paths, &path)?;
+        fs::remove(&path)?;
+        return Err(StoreError::BecameLink { path: paths.shown.clone() });
+    }
     let look = || Ok::<_, FsError>((fs::stamp(&path)?, fs::hash_file(&path)?));
     let is_long = len >= LONG;
     // What came out is read while the folder goes to the disk, where that takes long.
@@ -190,6 +195,9 @@ fn put_by_rename<T>(
     base: &str,
     tell: impl FnOnce() -> T,
 ) -> Result<(Put, Option<T>), StoreError> {
+    if is_link(&paths.file)? {
+        return Err(StoreError::BecameLink { path: paths.shown.clone() });
+    }
     if fs::hash_file(&paths.file)? != base {
         return Ok((Put::SlippedIn { path: paths.file.clone(), exchanged: false }, None));
     }
@@ -198,6 +206,18 @@ fn put_by_rename<T>(
     let told = tell();
     fs::sync_dir(&paths.root)?;
     Ok((Put::Done { kept: None }, Some(told)))
+}
+
+/// Tells whether somebody has put a link in the place of a file of which we had found
+/// out where it lies: then it lies elsewhere now.
+fn is_link(path: &Path) -> Result<bool, FsError> {
+    Ok(fs::link_stamp(path)?.is_some_and(|stamp| stamp.kind == Kind::Symlink))
+}
+
+/// Puts a link back that an exchange has taken out.
+fn put_link_back(paths: &Paths, link: &Path) -> Result<(), FsError> {
+    fs::exchange(link, &paths.file)?;
+    fs::sync_dir(&paths.root)
 }
 
 /// Returns the folder for staged texts: ours, or the file's own where that is
@@ -386,13 +406,15 @@ fn finish(paths: &Paths, swap: &Swap, clock: &Clock) -> Result<Vec<PathBuf>, Sto
         Err(error) if error.is_not_found() => String::new(),
         other => other?,
     };
-    let staged = match fs::hash_file(&swap.path) {
-        // Somebody had put a link there, which leads nowhere from here.
-        Err(error) if error.is_not_found() => {
+    if is_link(&swap.path)? {
+        if file != swap.ours {
             return Ok(vec![back_up(paths, &swap.path, clock)?]);
         }
-        other => other?,
-    };
+        put_link_back(paths, &swap.path)?;
+        fs::remove(&swap.path)?;
+        return Ok(Vec::new());
+    }
+    let staged = fs::hash_file(&swap.path)?;
     if staged == swap.base && file != swap.base {
         // All done but the answer; perhaps somebody has saved over it since. By the
         // journal whoever asked for it finds out, however often it is saved over.

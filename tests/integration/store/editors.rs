@@ -142,6 +142,45 @@ fn a_displaced_link_that_leads_nowhere_goes_into_the_backup() {
     assert_eq!(links.count(), 1);
 }
 
+/// A link is not replaced by a file: where the backlog lies is found out anew.
+#[test]
+fn a_link_that_is_put_in_the_place_of_the_file_stays() {
+    let project = Project::with("schema_version: 2\nnext_item_id: 0\nitems: []\n");
+    assert_eq!(project.add("one"), "WRK-001");
+    let mut store = project.store();
+    let real = project.root().join("real.yaml");
+    let mut add = |title: &str| {
+        let add = Change::Add(vec![NewItem::titled(title)]);
+        store.lock().unwrap().save(&[add.into()])
+    };
+    add("two").unwrap();
+    fs::rename(project.file(), &real).unwrap();
+    std::os::unix::fs::symlink("real.yaml", project.file()).unwrap();
+    let error = add("three").unwrap_err();
+    assert!(matches!(error, StoreError::BecameLink { .. }), "{error}");
+    assert!(fs::symlink_metadata(project.file()).unwrap().is_symlink());
+    assert_eq!(project.add("four"), "WRK-004");
+    assert!(fs::symlink_metadata(project.file()).unwrap().is_symlink());
+    let text = fs::read_to_string(&real).unwrap();
+    assert!(text.contains("two") && text.contains("four") && !text.contains("three"), "{text}");
+}
+
+/// The same, where the save was killed before it could see it.
+#[test]
+fn a_link_that_a_killed_save_took_out_goes_back() {
+    let project = Project::with("schema_version: 2\nnext_item_id: 0\nitems: []\n");
+    assert_eq!(project.add("one"), "WRK-001");
+    let ours = orchestrator::fs::hash(project.text().as_bytes());
+    let staged = project.root().join(format!(".orchestrator/tmp/swap-aa-{ours}-1-1-x"));
+    fs::copy(project.file(), project.root().join("real.yaml")).unwrap();
+    std::os::unix::fs::symlink("real.yaml", &staged).unwrap();
+    let mut store = project.store();
+    drop(store.lock());
+    assert!(fs::symlink_metadata(project.file()).unwrap().is_symlink());
+    assert!(fs::symlink_metadata(&staged).is_err());
+    assert_eq!(project.add("two"), "WRK-002");
+}
+
 /// In a storm not every text is looked at with every save; each is before it goes.
 #[test]
 fn a_late_write_that_comes_many_saves_later_is_carried_forward() {
