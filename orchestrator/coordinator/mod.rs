@@ -30,8 +30,8 @@ mod handle;
 pub use crate::store::events::{Event, PHASE_DONE, PHASE_FAILED};
 pub use crate::store::worklog::PhaseEntry;
 pub use crate::store::{
-    Clock, ParsedBacklog, Paths, PhaseLog, Request, RequestError, RunLock, RunRecord, StoreError, has_inbox,
-    make_place, remove_place,
+    Clock, ParsedBacklog, Paths, PhaseLog, Request, RequestError, RunLock, RunRecord, StoreError,
+    has_inbox, make_place, remove_place,
 };
 pub use command::{Changed, Command, Reply};
 pub use error::CoordinatorError;

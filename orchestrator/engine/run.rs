@@ -1,6 +1,7 @@
 //! The loop: what is started when, and why it ends.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,10 +60,7 @@ pub async fn run(
 ///
 /// # Errors
 /// [`EngineError::NoSuchTarget`] for the first that exists nowhere.
-pub fn check_targets(
-    snapshot: &BacklogSnapshot,
-    selection: &Selection,
-) -> Result<(), EngineError> {
+pub fn check_targets(snapshot: &BacklogSnapshot, selection: &Selection) -> Result<(), EngineError> {
     for target in &selection.targets {
         let is_there =
             snapshot.items.iter().any(|item| item.id.as_deref().is_some_and(|id| target.names(id)));
@@ -140,7 +138,7 @@ impl<'a> Run<'a> {
             Err(error) => Err(error),
         };
         // What was saved stands, and so it is committed, whatever ended the run.
-        let committed = self.commits.end(&self.environment).await;
+        let committed = self.commit_the_rest().await;
         self.summary.uncommitted = self.commits.uncommitted();
         // Somebody may have wanted an end while that was committed.
         let is_stopped = *self.stop.borrow() != Stop::Run;
@@ -148,6 +146,18 @@ impl<'a> Run<'a> {
         match halted.and_then(|halt| committed.map(|()| halt)) {
             Ok(halt) => (Summary { halt, ..self.summary }, Ok(())),
             Err(error) => (Summary { halt: Halt::Failed, ..self.summary }, Err(error)),
+        }
+    }
+
+    /// Makes the last commit. Whoever ends the run meanwhile is told that it was heard.
+    async fn commit_the_rest(&mut self) -> Result<(), EngineError> {
+        let (commits, environment) = (self.commits.clone(), Arc::clone(&self.environment));
+        let mut committing = pin!(commits.end(&environment));
+        loop {
+            tokio::select! {
+                committed = &mut committing => return committed,
+                Ok(()) = self.stop.changed() => self.tell_stopping(),
+            }
         }
     }
 

@@ -549,7 +549,8 @@ mod tests {
 
     #[test]
     fn a_target_without_room_lets_the_one_go_first_that_has_it() {
-        let items = [item("A-1", ItemStatus::Ready), item("A-2", ItemStatus::New), at("A-3", "prd")];
+        let items =
+            [item("A-1", ItemStatus::Ready), item("A-2", ItemStatus::New), at("A-3", "prd")];
         let all = snapshot(items);
         let go = |targets: &[&str], wip: u32| {
             let targets = targets.iter().map(|&id| id.into()).collect();

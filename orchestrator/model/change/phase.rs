@@ -215,11 +215,7 @@ fn move_on(draft: &mut Draft<'_>, index: usize, done: &PhaseCompletion) -> Resul
 /// Moves an item along that was blocked while its phase ran, behind the block. Returns
 /// what it goes on with; nothing where it stays, since the phase has not ended, or a
 /// person is to be asked first.
-fn move_on_behind(
-    draft: &mut Draft<'_>,
-    index: usize,
-    done: &PhaseCompletion,
-) -> Option<String> {
+fn move_on_behind(draft: &mut Draft<'_>, index: usize, done: &PhaseCompletion) -> Option<String> {
     let item = draft.file.items[index].clone();
     let from = item.blocked_from_status.filter(|_| item.status == ItemStatus::Blocked)?;
     if done.result != ResultCode::PhaseComplete || !stands_at(from, &item, &done.phase) {

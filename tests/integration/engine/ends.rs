@@ -168,6 +168,20 @@ fn a_closed_terminal_is_no_impatience() {
 }
 
 #[test]
+fn a_run_that_is_to_outlive_its_terminal_does() {
+    let script = "*/*/*: write started x; await go; result phase_complete Fine.\n";
+    let shop = Workshop::new(THREE, script);
+    let mut run = shop.start_without_hangups("run --target 1");
+    shop.until("started");
+    kill_process(pid(&run), Signal::HUP).unwrap();
+    // A signal that was heard would be the end of the run behind this phase.
+    std::thread::sleep(Duration::from_millis(300));
+    shop.release("go");
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    assert!(shop.worklog().contains("## WRK-001 — One"), "{}", shop.worklog());
+}
+
+#[test]
 fn a_second_signal_ends_an_agent_that_hangs() {
     let shop = Workshop::new(THREE, "*/*/*: write started x; hang\n");
     let mut run = shop.start_told("run");

@@ -90,6 +90,22 @@ impl Workshop {
         Told { child: command.spawn().unwrap(), file, code: None }
     }
 
+    /// Starts a run as `nohup` does.
+    pub(super) fn start_without_hangups(&self, args: &str) -> Child {
+        let own = self.command(args);
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]);
+        command.arg(own.get_program()).args(own.get_args());
+        for (name, value) in own.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(self.project.root()).stdin(Stdio::null());
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Waits until the agent, or the run, has made a file.
     #[track_caller]
     pub(super) fn until(&self, path: &str) {

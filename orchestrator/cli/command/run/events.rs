@@ -76,7 +76,8 @@ fn to_line(event: &RunEvent) -> Option<(bool, String)> {
         RunEvent::Stopping { running, at_once } => {
             let phases = if *running == 1 { "phase" } else { "phases" };
             let how = match (running, at_once) {
-                (0, _) => "ending".to_owned(),
+                (0, true) => "ending at once".to_owned(),
+                (0, false) => "ending; once more ends a commit that is being made".to_owned(),
                 (_, true) => format!("ending {running} {phases} at once"),
                 (_, false) => {
                     format!("letting {running} {phases} end; once more ends them at once")

@@ -51,7 +51,7 @@ fn start(
     let runtime = runtime.map_err(not_started)?;
     let signals = {
         let _inside = runtime.enter();
-        Signals::new().map_err(not_started)?
+        Signals::of_a_job().map_err(not_started)?
     };
     let mut session = context.open()?;
     session.warn(&[])?;

@@ -117,11 +117,13 @@ fn a_second_signal_ends_a_hook_that_hangs() {
 
 #[test]
 fn the_last_commit_of_a_run_is_not_waited_for_either() {
-    let shop = Shop::new(READY, "*/*/*: write notes x; result blocked Later\n");
+    let new = READY.replace("ready", "new");
+    let shop = Shop::new(&new, "*/*/*: write notes x; result blocked Later\n");
     shop.hook("pre-commit", HANG);
     let mut run = shop.shop.start_told("run");
     shop.shop.until_that("the hook", || shop.top.join(".git/hook").exists());
     run.signal(Signal::INT);
+    shop.shop.until_that("the answer", || run.told().contains("ending; once more ends a commit"));
     run.signal(Signal::TERM);
     let told = run.wait();
     assert_eq!(run.code(), Some(130), "{told}");
