@@ -27,7 +27,9 @@ mod error;
 mod event_loop;
 mod handle;
 
-pub use crate::store::events::{Event, PHASE_DONE, PHASE_FAILED};
+pub use crate::store::events::{
+    Event, PHASE_DONE, PHASE_FAILED, PHASE_INTERRUPTED, PHASE_RETRIED, PHASE_STARTED,
+};
 pub use crate::store::worklog::PhaseEntry;
 pub use crate::store::{
     Clock, ParsedBacklog, Paths, PhaseLog, Request, RequestError, RunLock, RunRecord, StoreError,

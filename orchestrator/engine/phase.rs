@@ -12,7 +12,10 @@ use super::error::EngineError;
 use super::event::RunEvent;
 use super::leftovers::record_of;
 use super::summary::ItemRef;
-use crate::coordinator::{Command, PHASE_DONE, StoreError, make_place};
+use crate::coordinator::{
+    Command, Event, PHASE_DONE, PHASE_INTERRUPTED, PHASE_RETRIED, PHASE_STARTED, StoreError,
+    make_place,
+};
 use crate::model::change::PhaseCompletion;
 use crate::model::{Assessments, BacklogItem, PhaseSpec, ResultCode};
 use crate::runner::{
@@ -46,10 +49,8 @@ pub(super) async fn run(
 ) -> Result<Ran, EngineError> {
     let mut tries = Tries { failures: 0, last: None, duration: Duration::ZERO };
     let phase = &start.phase;
-    let observer = &environment.observer;
     loop {
         let attempt = Attempt::create(&environment.runs(), &start.id, phase)?;
-        let named = || (ItemRef::from(&*item), phase.clone());
         let next = match try_once(environment, &attempt, &item, &tries, stop).await {
             Err(EngineError::Runner(error)) if concerns_the_item(&error) => {
                 Next::GiveUp(Box::new(failed(start, describe(&error))))
@@ -59,27 +60,56 @@ pub(super) async fn run(
         let reason = match next {
             Next::Use(completion) => return Ok(tries.ran(&item, *completion, attempt, false)),
             Next::GiveUp(completion) => return Ok(tries.ran(&item, *completion, attempt, true)),
-            Next::Stop => {
-                let (item, phase) = named();
-                observer.tell(RunEvent::PhaseInterrupted { item, phase });
-                return Ok(Ran::Interrupted);
-            }
+            Next::Stop => return interrupted(environment, &item, phase).await,
             Next::Retry(reason) => reason,
         };
         // A result that is not to be used must not be found by a later run.
         attempt.discard_result()?;
         if *stop.borrow() != Stop::Run {
-            let (item, phase) = named();
-            observer.tell(RunEvent::PhaseInterrupted { item, phase });
-            return Ok(Ran::Interrupted);
+            return interrupted(environment, &item, phase).await;
         }
         let Some(now) = as_it_is_now(environment, start, &item).await? else {
             let completion = failed(start, format!("{phase} failed: {reason}"));
             return Ok(tries.ran(&item, completion, attempt, false));
         };
-        let (item_then, phase) = named();
-        observer.tell(RunEvent::Retrying { item: item_then, phase, reason });
+        tell(environment, PHASE_RETRIED, &start.id, phase, &reason).await;
+        let (item_then, phase) = (ItemRef::from(&*item), phase.clone());
+        environment.observer.tell(RunEvent::Retrying { item: item_then, phase, reason });
         item = now;
+    }
+}
+
+async fn interrupted(
+    environment: &Environment,
+    item: &BacklogItem,
+    phase: &str,
+) -> Result<Ran, EngineError> {
+    let item = ItemRef::from(item);
+    tell(environment, PHASE_INTERRUPTED, &item.id, phase, "").await;
+    environment.observer.tell(RunEvent::PhaseInterrupted { item, phase: phase.to_owned() });
+    Ok(Ran::Interrupted)
+}
+
+/// Adds to the story. Where that cannot be written, what the phase brings cannot be
+/// either, and is told of then.
+fn tell(
+    environment: &Environment,
+    event: &str,
+    id: &str,
+    phase: &str,
+    what: &str,
+) -> impl Future<Output = ()> + Send + use<> {
+    let event = Event {
+        time: environment.clock.now_in_millis().to_string(),
+        event: event.to_owned(),
+        item: Some(id.to_owned()),
+        detail: Some(format!("{phase}: {what}")),
+    };
+    let coordinator = environment.coordinator.clone();
+    async move {
+        if let Err(error) = coordinator.ask(Command::Tell(vec![event])).await {
+            tracing::debug!(%error, "an event is not told");
+        }
     }
 }
 
@@ -133,19 +163,25 @@ async fn try_once(
     let record = record_of(attempt);
     // Whoever writes the record tells of what is wrong with the disk.
     let untold = |error: StoreError| tracing::debug!(%error, "no place was made for a plan");
-    let mut place = None;
+    let (mut place, mut told) = (None, None);
     let progress = |progress: Progress| {
         let (item, phase) = named();
         observer.tell(match progress {
             Progress::Started { attempt: number, .. } => {
                 let record = record.clone();
                 place = Some(tokio::task::spawn_blocking(move || make_place(&record)));
+                let what = format!("attempt {number}");
+                let tell = tell(environment, PHASE_STARTED, &item.id, &phase, &what);
+                told = Some(tokio::spawn(tell));
                 RunEvent::PhaseStarted { item, phase, attempt: number }
             }
             Progress::Output { line } => RunEvent::Output { item, phase, line },
         });
     };
     let report = runner::run(job, stop.clone(), progress).await;
+    if let Some(told) = told {
+        told.await.map_err(EngineError::Died)?;
+    }
     if let Some(place) = place {
         place.await.map_err(EngineError::Died)?.unwrap_or_else(untold);
     }

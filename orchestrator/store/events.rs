@@ -16,6 +16,18 @@ pub const PHASE_DONE: &str = "phase_done";
 /// the phase, a colon and why.
 pub const PHASE_FAILED: &str = "phase_failed";
 
+/// The event of an attempt at a phase that begins; its detail is the phase, a colon and
+/// which attempt it is.
+pub const PHASE_STARTED: &str = "phase_started";
+
+/// The event of an attempt that failed and is followed by another one; its detail is the
+/// phase, a colon and why.
+pub const PHASE_RETRIED: &str = "phase_retried";
+
+/// The event of an attempt that was ended with its run, and counts for nothing; its
+/// detail is the phase and a colon.
+pub const PHASE_INTERRUPTED: &str = "phase_interrupted";
+
 /// The event of an ID that was issued without an item.
 pub const NUMBERED: &str = "numbered";
 

@@ -6,7 +6,9 @@
 
 use jiff::Timestamp;
 
-use super::events::{self, Event, PHASE_DONE, PHASE_FAILED};
+use super::events::{
+    self, Event, PHASE_DONE, PHASE_FAILED, PHASE_INTERRUPTED, PHASE_RETRIED, PHASE_STARTED,
+};
 use super::{BacklogStore, StoreError};
 use crate::model::IdQuery;
 
@@ -17,13 +19,13 @@ pub struct Entry {
     pub time: String,
     /// What: the word of an event of the story.
     pub event: String,
-    /// The phase that ended, where one did.
+    /// The phase that began or ended, where one did.
     pub run: Option<PhaseRun>,
     /// What else there is to say.
     pub detail: Option<String>,
 }
 
-/// A phase that ended.
+/// A phase that began or ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PhaseRun {
     /// The phase.
@@ -74,7 +76,8 @@ impl BacklogStore {
 
 fn is_same_phase(entry: &Entry, written: &Entry) -> bool {
     let phase = |entry: &Entry| entry.run.as_ref().map(|run| run.phase.clone());
-    entry.run.is_some() && phase(entry) == phase(written) && are_close(entry, written)
+    let has_ended = matches!(entry.event.as_str(), PHASE_DONE | PHASE_FAILED);
+    has_ended && phase(entry) == phase(written) && are_close(entry, written)
 }
 
 /// Whether the story tells of the same departure.
@@ -102,12 +105,17 @@ impl Entry {
 impl From<Event> for Entry {
     fn from(event: Event) -> Self {
         let Event { time, event, detail, .. } = event;
-        let is_phase = matches!(event.as_str(), PHASE_DONE | PHASE_FAILED);
+        let is_phase = matches!(
+            event.as_str(),
+            PHASE_DONE | PHASE_FAILED | PHASE_STARTED | PHASE_RETRIED | PHASE_INTERRUPTED
+        );
         let split = detail.as_deref().filter(|_| is_phase).and_then(|text| text.split_once(": "));
         let Some((phase, summary)) = split else {
             return Self { time, event, run: None, detail };
         };
-        let run = PhaseRun { phase: phase.to_owned(), outcome: None, seconds: None, attempt: None };
+        let attempt = summary.strip_prefix("attempt ").filter(|_| event == PHASE_STARTED);
+        let attempt = attempt.and_then(|number| number.parse().ok());
+        let run = PhaseRun { phase: phase.to_owned(), outcome: None, seconds: None, attempt };
         let detail = Some(summary.to_owned()).filter(|summary| !summary.is_empty());
         Self { time, event, run: Some(run), detail }
     }

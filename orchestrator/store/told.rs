@@ -18,10 +18,11 @@ pub struct PhaseLog {
 pub(super) fn tell(
     paths: &Paths,
     worklog: &mut Worklog,
-    mut story: Vec<Event>,
+    story: Vec<Event>,
     phases: &[&PhaseLog],
 ) -> Result<(), StoreError> {
-    story.extend(phases.iter().map(|phase| phase.event.clone()));
+    // A phase ends, and by that its item moves.
+    let story: Vec<Event> = phases.iter().map(|phase| phase.event.clone()).chain(story).collect();
     // First: whether a phase was told is seen by the worklog, which is durable.
     events::append(paths, &story)?;
     let entries: Vec<&PhaseEntry> = phases.iter().map(|phase| &phase.entry).collect();
