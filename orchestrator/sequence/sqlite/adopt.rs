@@ -16,9 +16,10 @@ use uuid::Uuid;
 
 use super::backend::list;
 use super::connection::Database;
+use super::damage::is_damaged;
 use super::migrate::{migrate_within, revive};
-use super::rows;
 use super::statements::Statements;
+use super::{rows, schema};
 use crate::fs::{self, FileLock, FsError, Holder, LockError};
 use crate::sequence::adopt::Column;
 use crate::sequence::{Counter, Key, Layout, SequenceError};
@@ -175,22 +176,12 @@ pub fn plan_rebuild(
     raises: &Raises,
     busy_for: Duration,
 ) -> Result<Option<RebuildPlan>, SequenceError> {
-    let Some(is_damaged) = is_damaged(path, busy_for)? else { return Ok(None) };
+    let Some(is_damaged) = is_damaged(path, layout, busy_for)? else { return Ok(None) };
     let mut raises = raises.clone();
     if let Ok(path) = fs::resolve(path) {
         count(&left(&path, is_damaged)?, layout, &mut raises, busy_for);
     }
     Ok(Some(RebuildPlan { is_damaged, raises }))
-}
-
-/// Returns `None` for a sound file, else whether it is damaged and not lost.
-fn is_damaged(path: &Path, busy_for: Duration) -> Result<Option<bool>, SequenceError> {
-    match check(path, busy_for) {
-        Ok(_) => Ok(None),
-        Err(SequenceError::Missing { .. }) => Ok(Some(false)),
-        Err(SequenceError::NotADatabase { .. }) => Ok(Some(true)),
-        Err(error) => Err(error),
-    }
 }
 
 /// Returns the path of a file that is there or is to be made, links followed: what lies
@@ -211,7 +202,7 @@ fn rebuild_locked(
 ) -> Result<Rebuilt, SequenceError> {
     sweep(path)?;
     let mut raises = raises.clone();
-    let Some(is_damaged) = is_damaged(path, busy_for)? else {
+    let Some(is_damaged) = is_damaged(path, layout, busy_for)? else {
         let database = Database::open(path, false, busy_for)?;
         let raised = raise_all(&database, layout, &raises, true)?;
         return Ok(Rebuilt { raises, raised, was_made: false, kept: None, others: Vec::new() });
@@ -310,26 +301,6 @@ fn others(files: &[PathBuf], layout: &Layout, busy_for: Duration) -> Vec<(Layout
     found
 }
 
-/// Opens a file and looks at all of it.
-fn check(path: &Path, busy_for: Duration) -> Result<Database, SequenceError> {
-    let database = Database::open(path, false, busy_for)?;
-    let look = || {
-        let sql = "PRAGMA integrity_check(1)";
-        database.conn.query_row(sql, [], |row| row.get::<_, String>(0))
-    };
-    match database.retry("check the database", look)?.as_str() {
-        "ok" => Ok(database),
-        found => Err(SequenceError::NotADatabase {
-            path: path.to_owned(),
-            source: Arc::new(Damage(found.to_owned())),
-        }),
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Damage(String);
-
 /// Returns what can still be read of the sequences in a damaged file.
 fn remains(path: &Path, layout: &Layout, busy_for: Duration) -> Vec<Counter> {
     let read = || {
@@ -389,10 +360,14 @@ fn raise_all(
 ) -> Result<Raised, SequenceError> {
     let statements = Statements::new(layout);
     database.transaction(|conn| {
-        if revives {
-            revive(conn, layout)?;
+        let is_there = !matches!(schema::check(conn, layout), Err(SequenceError::NoTable { .. }));
+        // Another program's database gets no tables that raising does not need.
+        if !(revives && is_there) {
+            if revives {
+                revive(conn, layout)?;
+            }
+            migrate_within(database, conn, layout)?;
         }
-        migrate_within(database, conn, layout)?;
         let raise = |(key, to): (&Key, &u32)| rows::raise(conn, layout, &statements, key, *to);
         raises.iter().map(raise).collect()
     })

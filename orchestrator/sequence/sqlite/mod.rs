@@ -13,6 +13,7 @@ mod adopt;
 mod allocate;
 mod backend;
 mod connection;
+mod damage;
 mod migrate;
 mod rows;
 mod schema;

@@ -18,7 +18,8 @@ pub(super) struct Statements {
     pub set: String,
     /// Writes no counter, and fails where the table cannot be written to.
     pub probe: String,
-    /// Reads all rows: the key columns, then the counter.
+    /// Reads all rows, without what a damaged index may say: the key columns, then the
+    /// counter.
     pub list: String,
 }
 
@@ -60,7 +61,9 @@ impl Statements {
             ),
             set: format!("UPDATE {table} AS s SET {value} = ?1{touch} WHERE {is_key}"),
             probe: format!("UPDATE {table} SET {value} = {value} WHERE 0"),
-            list: format!("SELECT {listed}, s.{value} FROM {table} AS s ORDER BY {listed}"),
+            list: format!(
+                "SELECT {listed}, s.{value} FROM {table} AS s NOT INDEXED ORDER BY {listed}"
+            ),
         }
     }
 }

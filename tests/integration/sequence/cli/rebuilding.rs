@@ -115,22 +115,77 @@ fn a_damaged_schema_hides_no_number() {
     assert_eq!(workshop.id(REBUILD).ok(), "KABSD/TSK\t-\t40\tnew\n");
 }
 
-/// Overwrites a page that has nothing of the sequences: one of many rows of theirs, on
-/// pages behind.
+/// Overwrites the index of the sequences.
 fn damage_a_page(workshop: &Workshop) {
-    workshop.sql(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
-         INSERT INTO chunks SELECT printf('%0200d', i) FROM n",
-    );
+    overwrite(workshop, "sqlite_autoindex_id_sequences_1");
+}
+
+/// Overwrites the first page of a table or an index.
+fn overwrite(workshop: &Workshop, name: &str) {
+    let page = format!("SELECT rootpage FROM sqlite_schema WHERE name = '{name}'");
+    let end = usize::try_from(workshop.ask::<i64>(&page)).unwrap() * 4096;
     let path = workshop.path("chunks.sqlite3");
     let mut bytes = fs::read(&path).unwrap();
-    let end = bytes.len();
-    bytes[end - 4096..].fill(0xff);
+    bytes[end - 4096..end].fill(0xff);
     fs::write(&path, &bytes).unwrap();
 }
 
-/// Lets the database issue 40 IDs of tasks and 3 of stories, then damages a page of it
-/// that has nothing of its sequences.
+/// What is wrong with another program's tables is no reason to take them away.
+#[test]
+fn damage_of_other_tables_is_their_programs() {
+    type Spoil = fn(&Workshop);
+    let spoils: [Spoil; 3] = [
+        |workshop| {
+            workshop.sql(
+                "CREATE TABLE notes (id INTEGER, kind TEXT NOT NULL, CHECK (id > 0));
+                 PRAGMA ignore_check_constraints = 1;
+                 INSERT INTO notes VALUES (-1, 'x');
+                 PRAGMA writable_schema = 1;
+                 UPDATE sqlite_schema SET sql = replace(sql, 'INTEGER', 'INTEGER NOT NULL');",
+            );
+        },
+        |workshop| {
+            workshop.sql(
+                "CREATE TABLE notes (id INTEGER, kind TEXT);
+                 CREATE INDEX by_kind ON notes (kind);
+                 INSERT INTO notes VALUES (1, 'x');
+                 PRAGMA writable_schema = 1;
+                 UPDATE sqlite_schema SET sql = 'CREATE INDEX by_kind ON notes (id)'
+                 WHERE name = 'by_kind';",
+            );
+        },
+        |workshop| overwrite(workshop, "chunks"),
+    ];
+    for spoil in spoils {
+        let workshop = Workshop::with_chunks();
+        workshop.item(5);
+        workshop.id(&format!("next {TASKS} --create --count 3")).ok();
+        spoil(&workshop);
+        let dry = workshop.id(&format!("{REBUILD} --dry-run"));
+        assert_eq!(dry.ok(), "KABSD/TSK\t3\t5\traised\n");
+        let answer = workshop.id(REBUILD);
+        assert!(answer.stderr.contains("the database is sound"), "{answer:?}");
+        assert_eq!(answer.ok(), "KABSD/TSK\t3\t5\traised\n");
+        assert!(!workshop.names().iter().any(|name| name.contains("damaged")));
+        assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0006\n");
+    }
+}
+
+#[test]
+fn a_sound_database_of_another_program_gets_no_table() {
+    let workshop = Workshop::with_chunks();
+    workshop.item(5);
+    workshop.sql(
+        "CREATE TABLE id_sequences (prefix TEXT, type_code TEXT, next_number INTEGER,
+         PRIMARY KEY (prefix, type_code)); INSERT INTO id_sequences VALUES ('KABSD', 'TSK', 4)",
+    );
+    assert_eq!(workshop.id(REBUILD).ok(), "KABSD/TSK\t4\t5\traised\n");
+    let tables = "SELECT group_concat(name, ' ') FROM sqlite_schema WHERE type = 'table'";
+    assert_eq!(workshop.ask::<String>(tables), "chunks id_sequences");
+}
+
+/// Lets the database issue 40 IDs of tasks and 3 of stories, then damages the index of
+/// the tasks' table.
 fn damage(workshop: &Workshop) {
     workshop.id(&format!("next {TASKS} --create --count 40")).ok();
     workshop.id("next --db sqlite:chunks.sqlite3 --project p --type US --create --count 3").ok();
