@@ -10,7 +10,7 @@ use crate::sequence::adopt::Column;
 use crate::sequence::postgres::{PostgresBackend, PostgresOptions};
 use crate::sequence::sqlite::{Make, Raised, Raises, SqliteBackend, SqliteOptions};
 use crate::sequence::{
-    Action, Backend, DatabaseUrl, Layout, Reply, SequenceError, postgres, sqlite,
+    Action, Backend, DatabaseUrl, Key, Layout, MissingRow, Reply, SequenceError, postgres, sqlite,
 };
 use crate::store::LOCK_TIMEOUT;
 
@@ -24,13 +24,6 @@ pub(super) enum Access {
     Make,
 }
 
-impl Access {
-    /// To write, and to make what is missing where that is asked for.
-    pub(super) fn making(create: bool) -> Self {
-        if create { Self::Make } else { Self::Write }
-    }
-}
-
 /// An open database.
 pub(super) struct Database(Box<dyn Backend>);
 
@@ -42,6 +35,35 @@ impl Database {
         context: &Context<'_>,
     ) -> Result<Self, CliError> {
         Self::open_as(target, target.layout.clone(), access, context)
+    }
+
+    /// Opens the database to take numbers of a sequence, and makes what is missing first
+    /// where that is asked for; nothing where the sequence must have a row and has none,
+    /// as where its name is mistyped.
+    pub(super) fn open_for(
+        target: &Target,
+        key: &Key,
+        create: bool,
+        context: &Context<'_>,
+    ) -> Result<Self, CliError> {
+        if create && target.layout.missing_row() == MissingRow::IsAnError {
+            let read = Self::open(target, Access::Read, context);
+            let counters = read.and_then(|mut database| Ok(database.backend().counters()?));
+            let is_there = match counters {
+                // By a text, since a column may compare as it likes.
+                Ok(counters) => counters
+                    .iter()
+                    .any(|(own, _)| own.to_string().eq_ignore_ascii_case(&key.to_string())),
+                Err(CliError::Sequence(
+                    SequenceError::Missing { .. } | SequenceError::NoTable { .. },
+                )) => false,
+                Err(error) => return Err(error),
+            };
+            if !is_there {
+                return Err(SequenceError::NoSequence { key: key.clone() }.into());
+            }
+        }
+        Self::open(target, if create { Access::Make } else { Access::Write }, context)
     }
 
     /// Opens the database of a target in another layout.

@@ -1,6 +1,6 @@
 //! `id next` on a database, or without it, from a look at files.
 
-use super::database::{Access, Database};
+use super::database::Database;
 use super::sources;
 use super::target::Target;
 use crate::cli::args::IdNext;
@@ -17,7 +17,7 @@ pub(crate) fn next(args: &IdNext, context: &Context<'_>) -> Result<Exit, CliErro
     let count = args.count.unwrap_or(1);
     let opened = match args.fallback {
         Some(_) if !target.has_url() => None,
-        _ => match Database::open(&target, Access::making(args.create), context) {
+        _ => match Database::open_for(&target, &key, args.create, context) {
             // Without a table the database has not issued anything, either.
             Err(CliError::Sequence(
                 SequenceError::Missing { .. } | SequenceError::NoTable { .. },

@@ -15,7 +15,7 @@ use crate::wire::{Confirmation, Expiry, Reservation};
 pub(crate) fn reserve(args: &IdReserve, context: &Context<'_>) -> Result<Exit, CliError> {
     let target = Target::of(&args.sequence, context)?;
     let key = target.key()?;
-    let mut database = Database::open(&target, Access::making(args.create), context)?;
+    let mut database = Database::open_for(&target, &key, args.create, context)?;
     let action = Action::Reserve { key, count: args.count, ttl: args.ttl };
     let Reply::Reserved(held) = database.ask(action)? else {
         return Err(SequenceError::Closed.into());

@@ -202,3 +202,29 @@ fn reservations_are_held_confirmed_and_expire() {
     let id = held.ok().split(' ').nth(1).unwrap().to_owned();
     assert_eq!(workshop.id(&format!("confirm {id} {db}")).ok(), format!("{id} confirmed\n"));
 }
+
+/// What must exist already is not made: a name that is mistyped leaves nothing behind.
+#[test]
+fn nothing_is_made_for_a_sequence_that_must_be_there() {
+    let mistyped = ["--name CLL", "--table sequnces --value-column last --key name=CL"];
+    for sequence in mistyped {
+        for command in ["next", "reserve --count 1"] {
+            let line = format!("{command} --db sqlite:chunks.sqlite3 --create {sequence}");
+            let workshop = Workshop::empty();
+            workshop.id(&line).fails(4);
+            assert_eq!(workshop.names(), [""; 0], "{line}");
+            let workshop = Workshop::with_chunks();
+            workshop.id(&line).fails(4);
+            let tables = "SELECT group_concat(name) FROM sqlite_schema";
+            assert_eq!(workshop.ask::<String>(tables), "chunks", "{line}");
+        }
+    }
+    // One that is there may lack what reservations are kept in.
+    let workshop = Workshop::with_chunks();
+    workshop.sql(
+        "CREATE TABLE id_sequences (name TEXT PRIMARY KEY COLLATE NOCASE, last_value INTEGER);
+         INSERT INTO id_sequences VALUES ('CL', 9)",
+    );
+    let held = workshop.id("reserve --count 1 --db sqlite:chunks.sqlite3 --create --name cl").ok();
+    assert!(held.ends_with("\ncl-010\n"), "{held}");
+}
