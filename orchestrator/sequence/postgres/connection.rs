@@ -56,7 +56,8 @@ impl fmt::Debug for Target {
 
 impl Target {
     /// Reads a URL such as `postgres://user@host:5432/database?sslmode=verify-full`, and
-    /// the certificates that it names.
+    /// the certificates that it names. A password that it does not have is that of
+    /// `PGPASSWORD`, where there is one.
     ///
     /// # Errors
     /// [`SequenceError::Database`] where it, or what it names, cannot be used.
@@ -74,6 +75,12 @@ impl Target {
         }
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(CONNECT_TIMEOUT);
+        }
+        // As PostgreSQL's own clients do: a command line can be read by all.
+        if config.get_password().is_none()
+            && let Ok(password) = std::env::var("PGPASSWORD")
+        {
+            config.password(password);
         }
         if config.get_application_name().is_none() {
             config.application_name("orchestrator");

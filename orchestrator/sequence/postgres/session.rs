@@ -23,7 +23,7 @@ use tokio_postgres::{Client, Statement};
 use super::alone::Alone;
 use super::backend::PostgresOptions;
 use super::connection::{Target, connect};
-use super::failure::{Failure, before_commit, in_commit, refused};
+use super::failure::{Failure, before_commit, in_commit, in_transaction, refused};
 use super::migrate::migrate;
 use super::rows::Rows;
 use super::side::{ANSWERS, Answers, NewAnswers, Reservations, reservations};
@@ -66,7 +66,7 @@ impl Session {
         }
         let table = Table::describe(&client, layout).await?;
         let prepared = Self::prepare(client, &table, layout).await;
-        prepared.map_err(|error| refused("prepare the statements", error))
+        prepared.map_err(|error| in_transaction("prepare the statements", error, options.busy_for))
     }
 
     async fn prepare(

@@ -34,7 +34,9 @@ SELECT c.relkind IN ('r', 'p'),
                             AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
                           ORDER BY 1)
                   = ARRAY(SELECT * FROM unnest($2::text[]) ORDER BY 1)),
-       c.relkind = 'r' AND EXISTS(SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
+       c.relkind = 'r' AND EXISTS(SELECT FROM pg_inherits i WHERE i.inhparent = c.oid),
+       EXISTS(SELECT FROM pg_attribute a JOIN pg_collation l ON l.oid = a.attcollation
+              WHERE a.attrelid = c.oid AND a.attname = ANY ($2) AND NOT l.collisdeterministic)
 FROM pg_class c WHERE c.oid = to_regclass($1)";
 
 /// Tells whether a trigger or a rule may change what is written to the table `$1`, or might
@@ -108,6 +110,10 @@ impl Table {
         let is_text = |column: &&str| matches!(type_of(column), Some("text" | "character varying"));
         if !keys.iter().all(is_text) {
             return problem("has a key column that is neither text nor varchar");
+        }
+        // A sequence would come back under the name that its row has.
+        if row.get(6) {
+            return problem("has a key column whose collation takes different texts for the same");
         }
         // A unique index is of one table, and those that inherit are read with it.
         if !row.get::<_, bool>(4) || row.get(5) {

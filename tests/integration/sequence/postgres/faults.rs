@@ -98,6 +98,17 @@ fn a_row_that_another_program_keeps_is_waited_for_and_then_busy() {
         });
         ask(&mut backend, next(&us(), 1)).unwrap();
     }
+    // So is a table, also by who comes to it just then.
+    super::block_on(async {
+        let url = cluster.url(&database);
+        let mut other = super::connect(&url).await;
+        let transaction = other.transaction().await.unwrap();
+        transaction.execute("LOCK TABLE id_registry", &[]).await.unwrap();
+        let busy_for = Duration::from_millis(300);
+        let options = PostgresOptions { busy_for, ..PostgresOptions::default() };
+        let error = PostgresBackend::open(&url, Layout::registry(), options).unwrap_err();
+        assert!(matches!(error, SequenceError::Busy { .. }), "{error}");
+    });
     // Two that got a number, twice.
     let mut backend = open(&cluster.url(&database), Isolation::Serializable);
     assert!(matches!(backend.counters().unwrap()[0].1, Ok(4)));

@@ -98,7 +98,7 @@ const COLUMNS: &str = "(artifact_type text NOT NULL, project_id text NOT NULL,
     last_assigned_id bigint NOT NULL, updated_at timestamptz DEFAULT now()";
 
 /// What a database may hold, and what is said of it.
-fn unfit() -> [(String, Check); 9] {
+fn unfit() -> [(String, Check); 10] {
     let is_layout: Check = |error| matches!(error, SequenceError::Layout { .. });
     let columns = COLUMNS;
     [
@@ -131,6 +131,15 @@ fn unfit() -> [(String, Check); 9] {
             format!(
                 "CREATE TABLE t {columns}, PRIMARY KEY (artifact_type, project_id));
                  CREATE VIEW id_registry AS SELECT * FROM t"
+            ),
+            is_layout,
+        ),
+        (
+            format!(
+                "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2',
+                     deterministic = false);
+                 CREATE TABLE id_registry {columns}, PRIMARY KEY (artifact_type, project_id));
+                 ALTER TABLE id_registry ALTER project_id TYPE text COLLATE loose"
             ),
             is_layout,
         ),

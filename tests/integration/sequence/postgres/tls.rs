@@ -150,3 +150,28 @@ fn a_server_without_tls_is_told_where_it_is_asked_for() {
     // The server goes before the folder that it must not outlive.
     drop(server.cluster);
 }
+
+#[test]
+fn a_password_that_the_url_does_not_have_is_the_environments() {
+    let server = Server::start(None);
+    super::block_on(async {
+        let client = super::connect(&server.url("127.0.0.1", "")).await;
+        let role = "CREATE ROLE guest LOGIN SUPERUSER PASSWORD 'open sesame'";
+        client.batch_execute(role).await.unwrap();
+        server.cluster.write("pg_hba.conf", "host all guest 127.0.0.1/32 scram-sha-256\n");
+        client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    });
+    let url = server.url("127.0.0.1", "").replace("orchestrator@", "guest@");
+    let next = |password: Option<&str>| {
+        let mut command = program(server.folder.path());
+        command.args(["id", "next", "--project", "alpha", "--type", "US", "--create"]);
+        command.args(["--db", &url]).env_remove("PGPASSWORD");
+        command.envs(password.map(|password| ("PGPASSWORD", password)));
+        Answer::of(command, "")
+    };
+    // The server reads its rules again in its own time.
+    while next(None).code == 0 {}
+    assert_ne!(next(Some("wrong")).code, 0);
+    assert!(next(Some("open sesame")).ok().starts_with("US-"));
+    drop(server.cluster);
+}
