@@ -1,5 +1,7 @@
 //! The `id` in the head of a Markdown file: YAML between two lines of `---`.
 
+use std::borrow::Cow;
+
 use serde_yaml::{Mapping, Value};
 
 /// What the head of a file says of its ID.
@@ -34,12 +36,14 @@ pub enum FrontMatterError {
 /// Reads the ID in the head of a file, of which the beginning suffices.
 ///
 /// A head begins on the first line, a byte order mark aside, with `---`, and ends
-/// with a line of `---` or `...`.
+/// with a line of `---` or `...`. UTF-16 is known by its mark; lines may end with a
+/// carriage return alone.
 ///
 /// # Errors
 /// Where there is a head, but no ID in it.
 pub fn front_matter(bytes: &[u8]) -> Result<FrontMatter, FrontMatterError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let decoded = decoded(bytes);
+    let bytes = decoded.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&decoded);
     let Some(rest) = bytes.strip_prefix(b"---") else { return Ok(FrontMatter::None) };
     let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
     if !rest[..end].trim_ascii().is_empty() {
@@ -54,6 +58,25 @@ pub fn front_matter(bytes: &[u8]) -> Result<FrontMatter, FrontMatterError> {
         head += line.len();
     }
     Err(FrontMatterError::NoEnd)
+}
+
+/// Returns a text in UTF-8, with line feeds, as far as it can be told.
+fn decoded(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let decode = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+        let text: String =
+            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+        text.into_bytes()
+    };
+    let mut bytes = match bytes {
+        [0xff, 0xfe, rest @ ..] => Cow::Owned(decode(rest, u16::from_le_bytes)),
+        [0xfe, 0xff, rest @ ..] => Cow::Owned(decode(rest, u16::from_be_bytes)),
+        _ => Cow::Borrowed(bytes),
+    };
+    if bytes.contains(&b'\r') && !bytes.contains(&b'\n') {
+        bytes.to_mut().iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b'\n');
+    }
+    bytes
 }
 
 fn id_in(head: &[u8]) -> Result<FrontMatter, FrontMatterError> {
@@ -83,6 +106,14 @@ mod tests {
         ] {
             let id = FrontMatter::Id("KABSD-TSK-0309".to_owned());
             assert_eq!(front_matter(text.as_bytes()), Ok(id), "{text:?}");
+        }
+        let text = "---\nid: Größe-TSK-0309\n---\nÄ\n";
+        let id = FrontMatter::Id("Größe-TSK-0309".to_owned());
+        let little = [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes);
+        let big = [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_be_bytes);
+        for bytes in [little.collect(), big.collect(), text.replace('\n', "\r").into_bytes()] {
+            let bytes: Vec<u8> = bytes;
+            assert_eq!(front_matter(&bytes), Ok(id.clone()), "{bytes:?}");
         }
         let number = front_matter(b"---\nid: 7\n---\n");
         assert_eq!(number, Ok(FrontMatter::Id("7".to_owned())));

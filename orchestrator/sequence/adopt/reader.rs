@@ -255,8 +255,11 @@ impl<'a> IdReader<'a> {
 
     /// Tells whether what was read of a key looks like nothing but a part of an ID.
     fn is_plain(&self, key: &Key) -> bool {
+        // A prefix may begin with a digit, and a date has no letter.
         let is_plain = |value: &String| {
-            value.starts_with(|c: char| c.is_ascii_uppercase()) && value.chars().all(is_plain)
+            let begins = value.starts_with(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit());
+            let has_letter = value.contains(|c: char| c.is_ascii_uppercase());
+            begins && has_letter && value.chars().all(is_plain)
         };
         let parts = self.filter.0.iter().zip(key.values());
         parts.into_iter().all(|(named, value)| named.is_some() || is_plain(value))
@@ -318,9 +321,11 @@ mod tests {
         let all = IdReader::new(&layout, &[]).unwrap();
         assert_eq!(ids(&all, "P2-TSK-0007_x.md"), ["0:P2/TSK=7"]);
         assert_eq!(ids(&all, "my_app-task-7.md"), ["0:my_app/task=7"]);
+        assert_eq!(ids(&all, "3M-TSK-0015_y.md"), ["0:3M/TSK=15"]);
         // What looks like an ID by chance makes no sequence.
         assert_eq!(ids(&all, "part-of-2.md"), [""; 0]);
         assert_eq!(ids(&all, "2026-01-26.md"), [""; 0]);
+        assert_eq!(ids(&all, "2026-W-26.md"), [""; 0]);
         assert!(all.covers(&key(&["a", "b"])) && !all.covers(&key(&["a"])));
 
         let one = IdReader::new(&layout, &[("type_code", "TSK")]).unwrap();

@@ -56,13 +56,15 @@ pub struct Duplicate {
     pub paths: Vec<PathBuf>,
 }
 
-/// A file whose front matter says no ID; its name counts.
+/// A file whose front matter says no ID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed {
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it.
     pub problem: String,
+    /// Whether it counts all the same: by its name, or by a line of its head.
+    pub counts: bool,
 }
 
 impl<'a> Survey<'a> {
@@ -131,7 +133,8 @@ impl<'a> Survey<'a> {
             Err(error) => Some(self.damaged(&mut file, head, error)),
         };
         if let Some(problem) = problem {
-            self.findings.malformed.push(Malformed { path: path.to_owned(), problem });
+            let path = path.to_owned();
+            self.findings.malformed.push(Malformed { path, problem, counts: false });
         }
         self.files.push(file);
     }
@@ -184,6 +187,15 @@ impl<'a> Survey<'a> {
                     file.id = named;
                 }
             }
+        }
+        let counted: BTreeSet<&Path> = self
+            .files
+            .iter()
+            .filter(|file| file.id.is_some())
+            .map(|file| file.path.as_path())
+            .collect();
+        for malformed in &mut self.findings.malformed {
+            malformed.counts = counted.contains(malformed.path.as_path());
         }
         self.reader.know(self.findings.highest.keys().cloned());
         for subject in &self.subjects {
@@ -275,6 +287,7 @@ mod tests {
         file(&mut survey, ".trash/K-TSK-0006_x.md", "no head");
         file(&mut survey, "K-TSK-0007_x.md", "---\nid: [\n---\n");
         file(&mut survey, "K-TSK-0008_x.md", &head("K-TSK-3x"));
+        file(&mut survey, "k-tsk-9_x.md", &head("K-TSK-3x"));
         file(&mut survey, "x.md", "---\nid: 'K-TSK-9'\ntitle: [\n");
         file(&mut survey, "y.md", "---\nid: K-LINE-1 # moved\ntitle: [\n");
         file(&mut survey, "z.md", "---\n\"id\" : \"K-LINE-2\" # so\ntitle: [\n");
@@ -291,8 +304,10 @@ mod tests {
         assert_eq!(findings.highest, BTreeMap::from(highest.map(|(kind, n)| (key("K", kind), n))));
         assert_eq!(findings.too_large.len(), 1);
         let malformed: Vec<&Path> = findings.malformed.iter().map(|m| m.path.as_path()).collect();
-        let odd = ["K-TSK-0007_x.md", "K-TSK-0008_x.md", "x.md", "y.md", "z.md"];
+        let odd = ["K-TSK-0007_x.md", "K-TSK-0008_x.md", "k-tsk-9_x.md", "x.md", "y.md", "z.md"];
         assert_eq!(malformed, odd.map(Path::new));
+        let counts: Vec<bool> = findings.malformed.iter().map(|m| m.counts).collect();
+        assert_eq!(counts, [true, true, false, true, true, true]);
         assert_eq!(findings.duplicates.len(), 1, "{:?}", findings.duplicates);
         assert_eq!(
             findings.duplicates[0].paths,

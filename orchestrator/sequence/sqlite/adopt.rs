@@ -42,7 +42,7 @@ pub type Raises = BTreeMap<Key, u32>;
 pub type Raised = Vec<Result<Option<u32>, SequenceError>>;
 
 /// What a rebuild did.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Rebuilt {
     /// What the sequences were raised to: at least to what was asked for, and to what
     /// a damaged file still said.
@@ -55,6 +55,8 @@ pub struct Rebuilt {
     pub kept: Option<PathBuf>,
     /// Other layouts whose sequences were taken over from it as they stood.
     pub others: Vec<&'static str>,
+    /// Damaged files of which no counter could be read: only what was asked for counts.
+    pub unread: Vec<PathBuf>,
 }
 
 /// What a rebuild would do.
@@ -205,14 +207,14 @@ fn rebuild_locked(
     let Some(is_damaged) = is_damaged(path, layout, busy_for)? else {
         let database = Database::open(path, false, busy_for)?;
         let raised = raise_all(&database, layout, &raises, true)?;
-        return Ok(Rebuilt { raises, raised, was_made: false, kept: None, others: Vec::new() });
+        return Ok(Rebuilt { raises, raised, was_made: false, ..Rebuilt::default() });
     };
     // Nobody may take a number of the old file once its counters were read. Where it is
     // too damaged for a lock, nobody can take one either.
     let held = if is_damaged { hold(path, busy_for)? } else { None };
     // What no source knows of would else begin anew.
     let left = left(path, is_damaged)?;
-    count(&left, layout, &mut raises, busy_for);
+    let unread = count(&left, layout, &mut raises, busy_for);
     let others = others(&left, layout, busy_for);
     let (new, raised) = build_beside(path, REBUILDING, layout, &raises, &others, busy_for)?;
     let kept = now.strftime("%Y%m%dT%H%M%S%3fZ").to_string();
@@ -222,7 +224,7 @@ fn rebuild_locked(
     }
     drop(held);
     let others = others.iter().map(|(layout, _)| layout.layout_name()).collect();
-    Ok(Rebuilt { raises, raised, was_made: true, kept, others })
+    Ok(Rebuilt { raises, raised, was_made: true, kept, others, unread })
 }
 
 /// Removes what others that were killed had begun to make. Those who live have the lock.
@@ -273,14 +275,27 @@ fn left(path: &Path, is_damaged: bool) -> Result<Vec<PathBuf>, SequenceError> {
     Ok(is_damaged.then(|| path.to_owned()).into_iter().chain(before).collect())
 }
 
-/// Raises to what such files say.
-fn count(files: &[PathBuf], layout: &Layout, raises: &mut Raises, busy_for: Duration) {
-    for (key, last) in files.iter().flat_map(|file| remains(file, layout, busy_for)) {
-        if let Ok(last) = last {
-            let to = raises.entry(key).or_default();
-            *to = last.max(*to);
+/// Raises to what such files say; returns those that say nothing.
+fn count(
+    files: &[PathBuf],
+    layout: &Layout,
+    raises: &mut Raises,
+    busy_for: Duration,
+) -> Vec<PathBuf> {
+    let mut unread = Vec::new();
+    for file in files {
+        let Some(counters) = remains(file, layout, busy_for) else {
+            unread.push(file.clone());
+            continue;
+        };
+        for (key, last) in counters {
+            if let Ok(last) = last {
+                let to = raises.entry(key).or_default();
+                *to = last.max(*to);
+            }
         }
     }
+    unread
 }
 
 /// Returns what such files say in layouts that were not asked for, but lie in the same
@@ -301,17 +316,18 @@ fn others(files: &[PathBuf], layout: &Layout, busy_for: Duration) -> Vec<(Layout
     found
 }
 
-/// Returns what can still be read of the sequences in a damaged file.
-fn remains(path: &Path, layout: &Layout, busy_for: Duration) -> Vec<Counter> {
+/// Returns what can still be read of the sequences in a damaged file; nothing where that
+/// is not known.
+fn remains(path: &Path, layout: &Layout, busy_for: Duration) -> Option<Vec<Counter>> {
     let read = || {
         let database = Database::open_damaged(path, busy_for)?;
         let statements = Statements::new(layout);
         database.retry("read the counters", || list(&database.conn, layout, &statements))
     };
-    read().unwrap_or_else(|error: SequenceError| {
+    let told = |error: &SequenceError| {
         tracing::info!(%error, "no sequence of the damaged database can be read");
-        Vec::new()
-    })
+    };
+    read().inspect_err(told).ok()
 }
 
 /// Returns the files whose name is the database's and goes on like this.

@@ -144,8 +144,12 @@ fn tell(findings: &Findings, context: &Context<'_>) {
         output.warn(&format!("{} is the ID of {}", duplicate.id, paths.join(" and ")));
     }
     for file in findings.malformed.iter().take(SHOWN) {
-        let message = format!("{}: {}; its name counts", file.path.display(), file.problem);
-        output.warn(&message);
+        let counts = if file.counts {
+            "it counts by its name or a line of its head"
+        } else {
+            "it does not count, nor does its name"
+        };
+        output.warn(&format!("{}: {}; {counts}", file.path.display(), file.problem));
     }
     for (all, what) in
         [(findings.duplicates.len(), "duplicates"), (findings.malformed.len(), "damaged files")]

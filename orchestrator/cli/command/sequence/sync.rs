@@ -149,6 +149,12 @@ fn rebuild(
             kept.display()
         ));
     }
+    for path in &done.unread {
+        output.warn(&format!(
+            "no number could be read from {}: only the sources count, so name all that have IDs",
+            path.display()
+        ));
+    }
     for layout in &done.others {
         output.note(&format!("so were those of layout {layout}, as they stood"));
     }

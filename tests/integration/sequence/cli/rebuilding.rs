@@ -81,7 +81,9 @@ fn a_damaged_database_is_kept_under_another_name() {
     workshop.file("chunks.sqlite3", &damaged);
     workshop.id(&format!("sync {TASKS} --from-files items --create")).fails(8);
     assert_eq!(fs::read_to_string(workshop.path("chunks.sqlite3")).unwrap(), damaged);
-    let report = workshop.id(&format!("{REBUILD} --json")).data("id_sync");
+    let answer = workshop.id(&format!("{REBUILD} --json"));
+    assert!(answer.stderr.contains("no number could be read from"), "{answer:?}");
+    let report = answer.data("id_sync");
     let kept = report["kept"].as_str().unwrap();
     assert!(kept.contains("chunks.sqlite3.damaged-2"), "{kept}");
     assert_eq!(fs::read_to_string(kept).unwrap(), damaged);
