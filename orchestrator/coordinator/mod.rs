@@ -32,8 +32,8 @@ pub use crate::store::events::{
 };
 pub use crate::store::worklog::PhaseEntry;
 pub use crate::store::{
-    Clock, ParsedBacklog, Paths, PhaseLog, Request, RequestError, RunLock, RunRecord, StoreError,
-    has_inbox, make_place, remove_place,
+    Clock, Paths, PhaseLog, Request, RequestError, RunLock, RunRecord, StoreError, has_inbox,
+    make_place, remove_place,
 };
 pub use command::{Changed, Command, Reply};
 pub use error::CoordinatorError;

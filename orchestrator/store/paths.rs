@@ -5,8 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::StoreError;
+use super::{ParsedBacklog, StoreError};
 use crate::fs;
+use crate::model::Rules;
 
 /// The places of one backlog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,13 @@ impl Paths {
             file,
             root,
         })
+    }
+
+    /// Tells whether what lies in the backlog's place can be read as one just now: it may
+    /// be gone, or somebody may be typing in it.
+    pub fn has_backlog(&self) -> bool {
+        let text = fs::read(&self.file).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        text.is_some_and(|text| ParsedBacklog::parse(text, &Rules::default()).is_ok())
     }
 
     /// Returns the lock that every write takes.

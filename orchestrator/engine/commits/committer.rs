@@ -1,14 +1,11 @@
 //! Whose the changes are, and when they are committed. All calls block.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use super::ledger::{Batch, Entry, Held, Ledger, keep_unchanged, take_as_it_is};
 use super::message::{Subject, common, trailer};
-use crate::coordinator::{ParsedBacklog, Paths, RunRecord, StoreError};
-use crate::fs;
+use crate::coordinator::{Paths, RunRecord, StoreError};
 use crate::git::{Commit, GitError, Hurry, RepoPath, Repository, Snapshot};
-use crate::model::Rules;
 
 /// The subject of a commit that has nothing but the backlog and the worklog.
 const OWN: &str = "Update the backlog";
@@ -86,7 +83,7 @@ impl Own {
 pub(super) struct Committer {
     repository: Repository,
     record: RunRecord,
-    file: PathBuf,
+    paths: Paths,
     own: Own,
     ledger: Ledger,
 }
@@ -106,8 +103,8 @@ impl Committer {
         };
         let record = RunRecord::new(paths, "git");
         let ledger = record.read()?.unwrap_or_default();
-        let file = paths.file.clone();
-        let mut committer = Self { repository, record, file, own, ledger };
+        let paths = paths.clone();
+        let mut committer = Self { repository, record, paths, own, ledger };
         committer.begin()?;
         Ok(Some(committer))
     }
@@ -167,16 +164,10 @@ impl Committer {
         let own = now.iter().filter(|(path, _)| {
             self.own.is_kept_up(path)
                 && !self.ledger.own_dirty.contains(*path)
-                && (self.own.backlog.as_ref() != Some(*path) || self.is_backlog())
+                && (self.own.backlog.as_ref() != Some(*path) || self.paths.has_backlog())
         });
         paths.extend(own.map(|(path, content)| (path.clone(), content.clone())));
         paths
-    }
-
-    /// Tells whether what lies in the backlog's place is one: somebody may be typing.
-    fn is_backlog(&self) -> bool {
-        let text = fs::read(&self.file).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        text.is_some_and(|text| ParsedBacklog::parse(text, &Rules::default()).is_ok())
     }
 
     /// Notes that a phase begins. Where nothing runs, what is dirty now is a
@@ -370,7 +361,7 @@ impl Committer {
     /// Returns those of our own files that were dirty when the run began, and still are,
     /// and the backlog where it is none.
     fn left_to_the_person(&self) -> Result<Vec<Uncommitted>, CommitError> {
-        let is_backlog = self.is_backlog();
+        let is_backlog = self.paths.has_backlog();
         if self.ledger.own_dirty.is_empty() && is_backlog {
             return Ok(Vec::new());
         }
