@@ -212,6 +212,14 @@ impl CliError {
             Self::OpenToAll { .. } => Some(
                 "`orchestrator serve token new --project P --scope allocate` makes one".to_owned(),
             ),
+            Self::Engine(error) => match &**error {
+                EngineError::Runner(RunnerError::Agent { .. }) => Some(
+                    "install it, or say what to run instead: `command = […]` under \
+                     `[agents.default]`, or whichever agent it is, in orchestrator.toml"
+                        .to_owned(),
+                ),
+                _ => None,
+            },
             _ => None,
         }
     }

@@ -253,3 +253,17 @@ fn another_process_sees_what_runs_and_what_waits() {
     let status = shop.run("status --json").data("status");
     assert_eq!((&status["run"], &status["running"]), (&Value::Null, &json!([])));
 }
+
+#[test]
+fn an_agent_that_is_not_there_is_named_with_the_way_out() {
+    let shop = Workshop::new(THREE, FINE);
+    let config = shop.project.root().join("orchestrator.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let command = text.lines().find(|line| line.starts_with("command =")).unwrap();
+    std::fs::write(&config, text.replace(command, "command = [\"no-such-agent\"]")).unwrap();
+    let answer = shop.run("run");
+    assert_eq!(answer.code, 8, "{answer:?}");
+    let told = answer.stderr;
+    assert!(told.contains("cannot start the agent `no-such-agent`"), "{told}");
+    assert!(told.contains("[agents.default]"), "{told}");
+}
