@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::{Applied, BacklogItem};
 use crate::store::events::Event;
-use crate::store::{Ingested, PhaseLog, Request, RequestError, StoreError};
+use crate::store::{Ingested, PhaseLog, Request, RequestError, StoreError, Told};
 
 /// A command to the writer.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub enum Reply {
 }
 
 /// What came of changes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Changed {
     /// What each did, or why it was refused.
     pub outcomes: Vec<Result<Applied, RequestError>>,
@@ -51,6 +51,7 @@ pub struct Changed {
     pub named: Vec<Arc<BacklogItem>>,
     /// What a person should be told.
     pub warnings: Vec<String>,
-    /// What kept phases from being told in the story and the worklog; the save stands.
-    pub not_told: Option<Arc<StoreError>>,
+    /// What was told of phases in the story and the worklog, or what kept it from being
+    /// told; the save stands.
+    pub told: Result<Told, Arc<StoreError>>,
 }

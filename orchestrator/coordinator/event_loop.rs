@@ -101,14 +101,14 @@ impl Writer {
                 let mut outcomes = saved.outcomes.into_iter();
                 let mut named = saved.named;
                 let mut warnings = self.store.take_warnings();
-                let not_told = saved.not_told.map(Arc::new);
+                let told = saved.told.map_err(Arc::new);
                 for count in counts {
                     answers.push(Ok(Reply::Changed(Changed {
                         outcomes: outcomes.by_ref().take(count).collect(),
                         // Told once, to whoever asked first.
                         named: std::mem::take(&mut named),
                         warnings: std::mem::take(&mut warnings),
-                        not_told: not_told.clone(),
+                        told: told.clone(),
                     })));
                 }
             }
@@ -130,7 +130,7 @@ impl Writer {
                     outcomes: saved.outcomes,
                     named: saved.named,
                     warnings,
-                    not_told: saved.not_told.map(Arc::new),
+                    told: saved.told.map_err(Arc::new),
                 }))
             }
             Command::Ingest(inbox) => {

@@ -32,7 +32,7 @@ pub use crate::store::events::{
 };
 pub use crate::store::worklog::PhaseEntry;
 pub use crate::store::{
-    Clock, Paths, PhaseLog, Request, RequestError, RunLock, RunRecord, StoreError, has_inbox,
+    Clock, Paths, PhaseLog, Request, RequestError, RunLock, RunRecord, StoreError, Told, has_inbox,
     make_place, remove_place,
 };
 pub use command::{Changed, Command, Reply};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::environment::{Environment, LOOK_AGAIN, Observer};
@@ -12,7 +13,7 @@ use super::leftovers::record_of;
 use super::summary::ItemRef;
 use crate::coordinator::{
     Changed, Command, CoordinatorError, Event, PHASE_DONE, PHASE_FAILED, PhaseEntry, PhaseLog,
-    Reply, Request, RequestError,
+    Reply, Request, RequestError, Told,
 };
 use crate::model::change::{PhaseCompletion, Skipped};
 use crate::model::{Applied, BlockType, Change, Ended, IdQuery, ItemStatus, ResultCode};
@@ -91,10 +92,9 @@ pub(super) async fn finish(
             Err(error) => return kept(describe(&error)),
         }
     }
-    // The result stays where it is, and the next run tells of it.
-    if let Some(error) = changed.not_told {
-        return Err(CoordinatorError::Store(error).into());
-    }
+    // Else the result stays where it is, and the next run tells of it.
+    let told = changed.told.map_err(CoordinatorError::Store)?;
+    effects.settling = Some(settle(told, attempt.clone()));
     environment.observer.tell(RunEvent::PhaseEnded {
         item: item.clone(),
         phase: completion.phase.clone(),
@@ -105,6 +105,18 @@ pub(super) async fn finish(
     effects.tell(&environment.observer);
     Ok(effects)
 }
+
+/// Makes what was told durable, and lets the result go by which it could be told again.
+/// The next phase need not wait for it, only the end of the run.
+fn settle(told: Told, attempt: Attempt) -> Settling {
+    tokio::task::spawn_blocking(move || {
+        told.sync()?;
+        Ok(attempt.discard_result()?)
+    })
+}
+
+/// What goes on behind the save of a phase.
+pub(super) type Settling = JoinHandle<Result<(), EngineError>>;
 
 /// Returns what the worklog and the story have of a finished phase.
 pub(super) fn log_of(
@@ -169,6 +181,7 @@ pub(super) struct Effects {
     pub is_kept: bool,
     /// When it was saved; by that the backlog was read, too.
     pub saved: Option<Instant>,
+    pub settling: Option<Settling>,
 }
 
 impl Effects {

@@ -1,6 +1,6 @@
 //! The loop: what is started when, and why it ends.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::sync::watch::Receiver;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
 
-use super::apply::{Effects, archive, change, describe};
+use super::apply::{Effects, Settling, archive, change, describe};
 use super::commits::Commits;
 use super::environment::{Environment, LOOK_AGAIN, RunOptions};
 use super::error::EngineError;
@@ -96,6 +96,8 @@ struct Run<'a> {
     is_waiting: bool,
     /// When the phase that ended last was saved.
     saved: Option<Instant>,
+    /// What goes on behind saves.
+    settling: VecDeque<Settling>,
     /// What was wrong with the inbox, so that it is told once.
     bad_inbox: Option<String>,
     /// What was told last of how the run stands.
@@ -126,6 +128,7 @@ impl<'a> Run<'a> {
             set_aside: HashSet::new(),
             is_waiting: false,
             saved: None,
+            settling: VecDeque::new(),
             bad_inbox: None,
             outlook: Outlook::default(),
             fatal: None,
@@ -138,12 +141,13 @@ impl<'a> Run<'a> {
             Err(error) => Err(error),
         };
         // What was saved stands, and so it is committed, whatever ended the run.
+        let settled = self.settle(true).await;
         let committed = self.commit_the_rest().await;
         self.summary.uncommitted = self.commits.uncommitted();
         // Somebody may have wanted an end while that was committed.
         let is_stopped = *self.stop.borrow() != Stop::Run;
         let halted = halted.map(|halt| if is_stopped { Halt::Interrupted } else { halt });
-        match halted.and_then(|halt| committed.map(|()| halt)) {
+        match halted.and_then(|halt| settled.and(committed).map(|()| halt)) {
             Ok(halt) => (Summary { halt, ..self.summary }, Ok(())),
             Err(error) => (Summary { halt: Halt::Failed, ..self.summary }, Err(error)),
         }
@@ -159,6 +163,15 @@ impl<'a> Run<'a> {
                 Ok(()) = self.stop.changed() => self.tell_stopping(),
             }
         }
+    }
+
+    /// Takes in what went on behind saves: what has ended, or all of it.
+    async fn settle(&mut self, all: bool) -> Result<(), EngineError> {
+        let mut settled = Ok(());
+        while let Some(first) = self.settling.pop_front_if(|first| all || first.is_finished()) {
+            settled = settled.and(first.await.map_err(EngineError::Died).flatten());
+        }
+        settled
     }
 
     /// Takes up what earlier runs and people have left.
@@ -196,6 +209,7 @@ impl<'a> Run<'a> {
         &mut self,
         snapshots: &mut Receiver<Arc<BacklogSnapshot>>,
     ) -> Result<Option<Halt>, EngineError> {
+        self.settle(false).await?;
         if let Some(halt) = self.halted() {
             return Ok(self.running.is_empty().then_some(halt));
         }
@@ -522,6 +536,7 @@ impl<'a> Run<'a> {
     /// Takes what a save did into the summary.
     fn count(&mut self, id: &str, effects: Effects) {
         self.saved = effects.saved;
+        self.settling.extend(effects.settling);
         if effects.is_kept {
             self.set_aside.insert(ItemId::key(id));
         }

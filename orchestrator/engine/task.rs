@@ -219,11 +219,7 @@ pub(super) async fn save(
             }
         }
     }
-    let effects = finish(environment, &finished, attempt, stop).await?;
-    if !effects.is_kept {
-        attempt.discard_result()?;
-    }
-    Ok(Some(effects))
+    finish(environment, &finished, attempt, stop).await.map(Some)
 }
 
 fn subject(finished: &Finished, attempt: &Attempt) -> Subject {

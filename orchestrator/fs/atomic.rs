@@ -275,13 +275,13 @@ impl Unsynced {
     ///
     /// # Errors
     /// Where the disk refuses; then it may not be.
-    pub fn sync(self) -> Result<(), FsError> {
+    pub fn sync(&self) -> Result<(), FsError> {
         let Self { path, file, created } = self;
-        let synced = point(Op::SyncFile, &path, || file.sync_data());
-        synced.map_err(FsError::one("sync", &path))?;
-        if created {
+        let synced = point(Op::SyncFile, path, || file.sync_data());
+        synced.map_err(FsError::one("sync", path))?;
+        if *created {
             // Behind a link, the new name is in another folder.
-            sync_dir(folder_of(&resolve(&path)?))?;
+            sync_dir(folder_of(&resolve(path)?))?;
         }
         Ok(())
     }

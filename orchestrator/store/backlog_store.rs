@@ -406,7 +406,8 @@ impl BacklogStore {
         if !story.iter().rfind(is_end).is_some_and(is_same) {
             events::append(&self.paths, std::slice::from_ref(event))?;
         }
-        self.worklog.append_phases(&[entry])
+        let written = self.worklog.append_phases(&[entry])?;
+        Ok(written.as_ref().map_or(Ok(()), fs::Unsynced::sync)?)
     }
 
     /// Makes the copies of the mark anew from all that is known: the way out where

@@ -14,7 +14,7 @@ use super::mark::MarkLock;
 use super::planned::{self, Taken};
 use super::replace::{self, Meanwhile, Put, Swap, Swapped};
 use super::settle::read_displaced;
-use super::told::{self, PhaseLog};
+use super::told::{self, PhaseLog, Told};
 use super::touched::{self, Touched, Work};
 use super::worklog::ArchiveEntry;
 use super::{Paths, StoreError, edits, late, lost};
@@ -55,8 +55,8 @@ pub struct Saved {
     pub named: Vec<Arc<BacklogItem>>,
     /// Whether the file was written: not where nothing changed.
     pub is_written: bool,
-    /// What kept phases from being told; the save stands.
-    pub not_told: Option<StoreError>,
+    /// What was told of the phases, or what kept it from being told; the save stands.
+    pub told: Result<Told, StoreError>,
 }
 
 /// A backlog under its lock, as fresh as the file.
@@ -167,7 +167,7 @@ impl<'a> LockedBacklog<'a> {
             if !made.is_needed {
                 let store = &mut *self.store;
                 let told = told::tell(&store.paths, &mut store.worklog, story, &phases);
-                made.outcome.not_told = told.err();
+                made.outcome.told = told;
                 return Ok(made.outcome);
             }
             let touched = std::mem::take(&mut made.touched);
@@ -186,7 +186,7 @@ impl<'a> LockedBacklog<'a> {
                     }
                     match told {
                         Some(Err(error)) if phases.is_empty() => self.warn_after_save(&error),
-                        Some(told) => made.outcome.not_told = told.err(),
+                        Some(told) => made.outcome.told = told,
                         None => {}
                     }
                     self.after_save(&made, touched, ours, copied)?;
@@ -326,7 +326,7 @@ impl<'a> LockedBacklog<'a> {
             loaded.has_mark = true;
         }
         let named = naming.as_ref().map(|applied| applied.changed.clone()).unwrap_or_default();
-        let outcome = Saved { outcomes, named, is_written: is_needed, not_told: None };
+        let outcome = Saved { outcomes, named, is_written: is_needed, told: Ok(Told::default()) };
         Ok(Made { outcome, touched, naming, had, problems, mark, now, is_needed })
     }
 
@@ -532,7 +532,7 @@ fn no_mark(paths: &Paths, loaded: &Loaded, refused: &Refused) -> StoreError {
 
 /// The items, for the next snapshot.
 type Items = Vec<Arc<BacklogItem>>;
-type Placed = Swapped<Items, Result<(), StoreError>>;
+type Placed = Swapped<Items, Result<Told, StoreError>>;
 
 /// Changes that were made in memory.
 struct Made {
@@ -561,7 +561,12 @@ impl Made {
         now: Timestamp,
     ) -> Self {
         Self {
-            outcome: Saved { outcomes, named: Vec::new(), is_written: false, not_told: None },
+            outcome: Saved {
+                outcomes,
+                named: Vec::new(),
+                is_written: false,
+                told: Ok(Told::default()),
+            },
             touched: Touched::default(),
             naming: None,
             had,

@@ -54,4 +54,4 @@ pub use parsed::ParsedBacklog;
 pub use paths::{Paths, STATE_DIR};
 pub use planned::Planned;
 pub use run_record::{RunLock, RunRecord, make_place, remove_place};
-pub use told::PhaseLog;
+pub use told::{PhaseLog, Told};

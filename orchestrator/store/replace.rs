@@ -105,8 +105,7 @@ pub(super) struct Meanwhile<C, T> {
     pub records: Vec<fs::Unsynced>,
     /// While the text goes to the disk, on another thread.
     pub copy: C,
-    /// Once the text stands in the file and nothing slipped in. The folder of a short
-    /// text goes to the disk after it: what this makes durable takes the exchange along.
+    /// Once the text stands in the file and nothing slipped in.
     pub tell: T,
 }
 
@@ -135,7 +134,7 @@ pub(super) fn put<C: Send, T>(
     let stage = || fs::stage(&dir, &swap.prefix(), text, Some(&paths.file));
     let is_long = text.len() >= LONG;
     let (staged, copied) = if is_long || !records.is_empty() {
-        let beside = || sync_all(records).map(|()| is_long.then(&copy));
+        let beside = || sync_all(&records).map(|()| is_long.then(&copy));
         let (staged, done) = both(stage, beside);
         let copied = done?;
         (staged?, copied)
@@ -146,8 +145,8 @@ pub(super) fn put<C: Send, T>(
     Ok(Swapped { put, copied: copied.unwrap_or_else(copy), told })
 }
 
-fn sync_all(records: Vec<fs::Unsynced>) -> Result<(), FsError> {
-    records.into_iter().try_for_each(fs::Unsynced::sync)
+fn sync_all(records: &[fs::Unsynced]) -> Result<(), FsError> {
+    records.iter().try_for_each(fs::Unsynced::sync)
 }
 
 /// Puts a staged text in the place of the file.

@@ -102,7 +102,7 @@ impl RunRecord {
 /// the disk is waited for once less than for a rename.
 pub(super) fn write_record(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
     let written = write(path, value, |_| false)?;
-    Ok(written.map_or(Ok(()), Unsynced::sync)?)
+    Ok(written.as_ref().map_or(Ok(()), Unsynced::sync)?)
 }
 
 /// [`write_record`] where the place may be one that [`make_place`] has made: then the disk

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{ArchiveEntry, PhaseEntry};
 use super::month::{self, Block, Month};
-use crate::fs::{self, Durability, Stamp};
+use crate::fs::{self, Stamp, Unsynced};
 use crate::model::{Ended, IdQuery, ItemId};
 use crate::store::{Paths, StoreError};
 
@@ -203,7 +203,7 @@ impl Worklog {
                 text.push_str(&entry.to_markdown());
             }
         }
-        if text.is_empty() { Ok(()) } else { self.append(first.at, &text) }
+        if text.is_empty() { Ok(()) } else { Ok(self.append(first.at, &text)?.sync()?) }
     }
 
     fn has_archived(&self, entry: &ArchiveEntry) -> Result<bool, StoreError> {
@@ -216,17 +216,21 @@ impl Worklog {
         }))
     }
 
-    /// Appends the entries of phases that were finished together, durably.
+    /// Appends the entries of phases that were finished together; the caller waits for
+    /// the disk.
     ///
     /// # Errors
     /// Where they cannot be written.
-    pub fn append_phases(&mut self, entries: &[&PhaseEntry]) -> Result<(), StoreError> {
+    pub fn append_phases(
+        &mut self,
+        entries: &[&PhaseEntry],
+    ) -> Result<Option<Unsynced>, StoreError> {
         let Some(first) = entries.first() else {
-            return Ok(());
+            return Ok(None);
         };
         self.refresh()?;
         let text: String = entries.iter().map(|entry| entry.to_markdown()).collect();
-        self.append(first.at, &text)
+        self.append(first.at, &text).map(Some)
     }
 
     /// Returns whether an entry of this very attempt is there.
@@ -252,7 +256,7 @@ impl Worklog {
         Ok(false)
     }
 
-    fn append(&mut self, at: Timestamp, entry: &str) -> Result<(), StoreError> {
+    fn append(&mut self, at: Timestamp, entry: &str) -> Result<Unsynced, StoreError> {
         let name = format!("{}.md", at.strftime("%Y-%m"));
         let path = self.dir.join(&name);
         fs::create_dir_all(&self.dir)?;
@@ -261,19 +265,17 @@ impl Worklog {
         let before = known.map_or(0, |known| known.len);
         let text = format!("{closing}{entry}");
         let is_whole = closing.is_empty() && known.is_none_or(|known| known.month.len == known.len);
-        fs::append(&path, text.as_bytes(), Durability::Synced).inspect_err(|_| {
+        let written = fs::append_unsynced(&path, text.as_bytes()).inspect_err(|_| {
             // A part may be there: look again before the next entry.
             self.months.remove(&name);
         })?;
         let stamp = fs::stamp(&path)?;
         match stamp.filter(|stamp| is_whole && stamp.len == before + text.len() as u64) {
-            Some(stamp) => {
-                self.take_up(name, &text, stamp);
-                Ok(())
-            }
+            Some(stamp) => self.take_up(name, &text, stamp),
             // Somebody else wrote too, or what stood before is not as it is read.
-            None => self.refresh(),
+            None => self.refresh()?,
         }
+        Ok(written)
     }
 
     /// Takes up what was appended, without a month of megabytes being read for each entry.

@@ -342,5 +342,5 @@ fn end_phase(project: &Project) -> Result<(), StoreError> {
     let change = Change::CompletePhase(Box::new(triaged()));
     let request = Request { change, record: Some(record), log: Some(Box::new(log)) };
     let saved = store.lock()?.save(&[request])?;
-    saved.not_told.map_or(Ok(()), Err)
+    saved.told?.sync()
 }
