@@ -172,13 +172,11 @@ fn put_staged<T>(
     let look = || Ok::<_, FsError>((fs::stamp(&path)?, fs::hash_file(&path)?));
     let is_long = len >= LONG;
     // What came out is read while the folder goes to the disk, where that takes long.
-    let (synced, looked) = if is_long { both(sync, look) } else { (Ok(()), look()) };
+    let (synced, looked) = if is_long { both(sync, look) } else { (sync(), look()) };
     synced?;
     let (before, displaced) = looked?;
+    // What is told must not outlive a crash of the machine that takes the text back.
     let told = (displaced == base).then(tell);
-    if !is_long {
-        sync()?;
-    }
     if told.is_none() {
         return Ok((Put::SlippedIn { path, exchanged: true }, None));
     }

@@ -52,7 +52,7 @@ pub(crate) enum IdCommand {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = SEQUENCE)]
 pub(crate) struct SequenceArgs {
-    /// The database: sqlite:PATH or postgres://… [default: DATABASE_URL]
+    /// The database: sqlite:PATH or postgres://…, whose password may be in PGPASSWORD [default: DATABASE_URL]
     #[arg(long, value_name = "URL", value_parser = value_parser!(DatabaseUrl))]
     pub(crate) db: Option<DatabaseUrl>,
     /// A sequence of orchestrator.toml, [sequences.NAME]; other options go before it
