@@ -78,6 +78,8 @@ impl Files {
                 continue;
             }
             count += 1;
+            // What the base itself is called says nothing of what is in it.
+            survey.add_folders_of(file.path.strip_prefix(&self.base).unwrap_or(&file.path));
             match file.stamp {
                 Some(stamp) if stamp.kind == Kind::File => {
                     let head = fs::read_head(&file.path, HEAD)?;
@@ -124,6 +126,7 @@ mod tests {
             (".trash/K-T-4.md", ""),
             (".git/K-T-5.md", ""),
             ("items/.archive/K-T-6.md", ""),
+            ("folders/K-T-11_x/notes.md", ""),
         ] {
             std::fs::create_dir_all(top.join(path).parent().unwrap()).unwrap();
             std::fs::write(top.join(path), text).unwrap();
@@ -134,9 +137,11 @@ mod tests {
             ("items/**/*.md", (6, 3)),
             ("items/**/*.{txt,md}", (6, 4)),
             ("items/**/K-T-[23].*", (3, 2)),
-            ("**/*.md", (6, 4)),
+            ("**/*.md", (11, 5)),
             (".trash/*", (4, 1)),
             ("items//**", (6, 4)),
+            ("folders", (11, 1)),
+            ("folders/K-T-11_x/*", (0, 1)),
             ("items/.//deep/./*.md", (2, 1)),
             ("items/deep", (3, 2)),
             ("items/deep/", (3, 2)),

@@ -20,6 +20,8 @@ pub struct Survey<'a> {
     files: Vec<File>,
     /// Names that may begin with, or hold, an ID.
     names: BTreeSet<String>,
+    /// Names of folders, which may begin with one.
+    folders: BTreeSet<String>,
     subjects: Vec<String>,
 }
 
@@ -75,6 +77,7 @@ impl<'a> Survey<'a> {
             findings: Findings::default(),
             files: Vec::new(),
             names: BTreeSet::new(),
+            folders: BTreeSet::new(),
             subjects: Vec::new(),
         }
     }
@@ -157,6 +160,12 @@ impl<'a> Survey<'a> {
         }
     }
 
+    /// Takes in the folders of a path: a ticket may be a folder of files.
+    pub fn add_folders_of(&mut self, path: &Path) {
+        let folders = path.ancestors().skip(1).filter_map(name_of);
+        self.folders.extend(folders);
+    }
+
     /// Takes in a text that may mention IDs. Those of sequences that nothing else knows
     /// of do not count.
     pub fn add_subject(&mut self, subject: &str) {
@@ -170,6 +179,11 @@ impl<'a> Survey<'a> {
         self.reader.know(self.findings.highest.keys().cloned());
         for name in &self.names {
             if let Some((_, key, number)) = self.reader.all_in(name).into_iter().next() {
+                self.findings.count(key, number, name);
+            }
+        }
+        for name in &self.folders {
+            if let Some((0, key, number)) = self.reader.all_in(name).into_iter().next() {
                 self.findings.count(key, number, name);
             }
         }
@@ -339,6 +353,16 @@ mod tests {
             assert_eq!(survey.finish().highest, BTreeMap::from([(key("K", "T"), 41)]));
         }
         assert_eq!(reader().finish(), Findings::default());
+    }
+
+    #[test]
+    fn a_folder_counts_where_its_name_begins_with_an_id() {
+        let layout = Layout::prefix_type();
+        let mut survey = Survey::new(IdReader::new(&layout, &[]).unwrap());
+        survey.add_folders_of(Path::new("after K-T-9/K-T-0007_x/notes/K-T-8.md"));
+        let findings = survey.finish();
+        assert_eq!(findings.highest, BTreeMap::from([(key("K", "T"), 7)]));
+        assert_eq!(findings.duplicates, []);
     }
 
     #[test]

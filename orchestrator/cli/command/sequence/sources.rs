@@ -104,6 +104,7 @@ fn read_git(survey: &mut Survey<'_>, context: &Context<'_>) -> Result<(), CliErr
     }
     for path in repository.added_paths()? {
         survey.add_path(path.as_path());
+        survey.add_folders_of(path.as_path());
     }
     for subject in repository.subjects()? {
         survey.add_subject(&subject);
