@@ -462,6 +462,11 @@ fn sequence_hint(error: &SequenceError) -> Option<&'static str> {
         SequenceError::Missing { .. } => {
             "`id sync --rebuild` makes a lost one from the IDs that exist; --create starts anew"
         }
+        SequenceError::NoTable { table }
+            if table.starts_with("orchestrator_") || table == "id_reservations" =>
+        {
+            "`id reserve --create` makes it, and so does `serve`"
+        }
         SequenceError::NoTable { .. } => {
             "`id sync --create` makes it with the IDs that exist; `id next --create` starts at 1"
         }
@@ -489,7 +494,9 @@ fn store_hint(error: &StoreError) -> Option<String> {
         }
         StoreError::DamagedEntry { .. } => "mend the entry by hand: it is YAML in a fenced block",
         StoreError::Unsettled { .. } => "an editor or a program keeps writing it: try again later",
-        StoreError::BecameLink { .. } => "start the command again: it goes where the link leads",
+        StoreError::BecameLink { .. } => {
+            "start the command again: it goes where the link leads; what a run has kept stays in the folder of before"
+        }
         StoreError::Lock(LockError::Busy { .. }) => "try again when that process is done",
         _ => return None,
     };

@@ -26,22 +26,34 @@ pub(super) struct Finished {
     pub duration: Duration,
 }
 
-/// Asks the coordinator; waits while somebody is typing in the backlog.
+/// Has changes made; waits while somebody is typing in the backlog.
 pub(super) async fn change(
     environment: &Environment,
     requests: &[Request],
     stop: &mut Receiver<Stop>,
 ) -> Result<Changed, EngineError> {
+    let command = || Command::Change(requests.to_vec());
+    let Reply::Changed(mut changed) = ask(environment, command, stop).await? else {
+        return Err(CoordinatorError::Confused.into());
+    };
+    for warning in std::mem::take(&mut changed.warnings) {
+        environment.observer.warn(warning);
+    }
+    Ok(changed)
+}
+
+/// Asks the coordinator; waits while somebody is typing in the backlog.
+pub(super) async fn ask(
+    environment: &Environment,
+    command: impl Fn() -> Command,
+    stop: &mut Receiver<Stop>,
+) -> Result<Reply, EngineError> {
     loop {
-        match environment.coordinator.ask(Command::Change(requests.to_vec())).await {
-            Ok(Reply::Changed(mut changed)) => {
+        match environment.coordinator.ask(command()).await {
+            Ok(reply) => {
                 environment.observer.goes_on();
-                for warning in std::mem::take(&mut changed.warnings) {
-                    environment.observer.warn(warning);
-                }
-                return Ok(changed);
+                return Ok(reply);
             }
-            Ok(_) => return Err(CoordinatorError::Confused.into()),
             Err(error) if error.is_passing() && *stop.borrow() == Stop::Run => {
                 environment.observer.waits(&error);
                 tokio::select! {
@@ -192,6 +204,8 @@ impl Effects {
         }
         for changed in applied.changed.iter().filter(|changed| changed.is(&item.id)) {
             match changed.status {
+                // A person has blocked it.
+                ItemStatus::Blocked if applied.was_moved => {}
                 ItemStatus::Blocked => {
                     let reason = changed.blocked_reason.clone().unwrap_or_default();
                     self.blocked.push((ItemRef::from(&**changed), reason));

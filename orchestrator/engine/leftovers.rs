@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
 
-use super::apply::{Effects, Finished, log_of};
+use super::apply::{Effects, Finished, ask, log_of};
 use super::commits::Commits;
 use super::environment::Environment;
 use super::error::EngineError;
@@ -59,9 +59,7 @@ pub(super) async fn take_up(
         let own = attempt.clone();
         let ended = tokio::task::spawn_blocking(move || end_leftover(&own)).await;
         let outcome = ended.map_err(EngineError::Died)??;
-        if let Outcome::Result(result) = outcome
-            && !attempt.is_superseded()?
-        {
+        if let Outcome::Result(result) = outcome {
             let mut completion = PhaseCompletion::from_result(&result, None);
             completion.seen = attempt.item_seen()?.map(Arc::new);
             match apply(environment, commits, &attempt, completion, stop).await? {
@@ -108,8 +106,12 @@ async fn apply(
     let seen = snapshot.get(&completion.id).or(completion.seen.as_ref());
     let title = seen.map(|item| item.title.clone()).unwrap_or_default();
     let item = ItemRef { id: attempt.item().to_owned(), title };
-    let ask = Command::WasMade(record_of(attempt));
-    let was_made = matches!(environment.coordinator.ask(ask).await?, Reply::WasMade(true));
+    let record = record_of(attempt);
+    let was_made = match ask(environment, || Command::WasMade(record.clone()), stop).await {
+        // This run is being ended, too, while somebody types.
+        Err(EngineError::Coordinator(error)) if error.is_passing() => return Ok(Applied::NotYet),
+        answer => matches!(answer?, Reply::WasMade(true)),
+    };
     let finished = Finished { item, completion, duration: Duration::ZERO };
     if was_made {
         // Saved, and killed before the worklog, or just after it.
@@ -117,7 +119,7 @@ async fn apply(
         environment.coordinator.ask(Command::LogAgain(Box::new(log))).await?;
         return Ok(Applied::Nothing);
     }
-    if finished.completion.result == ResultCode::Failed {
+    if finished.completion.result == ResultCode::Failed || attempt.is_superseded()? {
         // It counts for nothing: the phase is tried anew.
         return Ok(Applied::Nothing);
     }

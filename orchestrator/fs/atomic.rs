@@ -201,13 +201,27 @@ pub fn rename_noreplace(from: &Path, to: &Path) -> Result<(), FsError> {
     link_and_remove(from, to).map_err(error)
 }
 
+/// Gives a file a second name; returns whether the file system has such. The folder is
+/// not fsynced.
+pub fn link(from: &Path, to: &Path) -> Result<bool, FsError> {
+    match point(Op::Link, to, || fs::hard_link(from, to)) {
+        Ok(()) => Ok(true),
+        Err(error) if has_no_links(&error) => Ok(false),
+        Err(error) => Err(FsError::two("link", from, to)(error)),
+    }
+}
+
+/// Tells whether the answer means that a file system has no hard links.
+fn has_no_links(error: &io::Error) -> bool {
+    // So do Linux and others say it.
+    is_unsupported(error) || error.kind() == io::ErrorKind::PermissionDenied
+}
+
 /// The way of [`rename_noreplace`] without the system's help.
 fn link_and_remove(from: &Path, to: &Path) -> io::Result<()> {
     match point(Op::Link, to, || fs::hard_link(from, to)) {
         Ok(()) => return point(Op::Remove, from, || fs::remove_file(from)),
-        Err(error) if is_unsupported(&error) => {}
-        // So do Linux and others say that a file system has no links.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+        Err(error) if has_no_links(&error) => {}
         Err(error) => return Err(error),
     }
     match fs::symlink_metadata(to) {

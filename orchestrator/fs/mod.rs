@@ -19,7 +19,7 @@ mod walk;
 
 pub use atomic::{
     Durability, Exchange, Staged, TEMP_PREFIX, Unsynced, append, append_unsynced, create_dir,
-    create_dir_all, create_new, exchange, remove, remove_if_exists, rename, rename_noreplace,
+    create_dir_all, create_new, exchange, link, remove, remove_if_exists, rename, rename_noreplace,
     replace, replace_private, stage, sync_dir,
 };
 pub use error::FsError;

@@ -149,8 +149,11 @@ impl BacklogStore {
         if let Some(planned) = planned::read(&record)?
             && locked.has_saved(&planned)?
         {
-            claim.batches.push(planned.ids);
-            write_record(&claim_file, &claim)?;
+            // Unless that was noted already.
+            if claim.batches.last() != Some(&planned.ids) {
+                claim.batches.push(planned.ids);
+                write_record(&claim_file, &claim)?;
+            }
             fs::remove_if_exists(&record)?;
         }
         remove_place(&record)?;

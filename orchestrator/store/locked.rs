@@ -74,6 +74,9 @@ impl<'a> LockedBacklog<'a> {
             store.options.lock_timeout,
             &store.options.holder,
         )?;
+        if replace::is_link(&store.paths.file)? {
+            return Err(StoreError::BecameLink { path: store.paths.shown.clone() });
+        }
         let leftovers = replace::recover(&store.paths, &store.options.clock)?;
         store.warnings.extend(leftovers.warnings);
         if !store.is_swept {
@@ -173,7 +176,9 @@ impl<'a> LockedBacklog<'a> {
             let touched = std::mem::take(&mut made.touched);
             let ours = fs::hash(self.store.state()?.loaded.doc.text().as_bytes());
             let records = self.before_save(requests, &made, &touched, &ours)?;
-            let Swapped { put, copied, told } = self.put(&ours, records, story, &phases)?;
+            let line = line_of(&made, touched, ours);
+            let Swapped { put, copied, told } = self.put(&line, records, story, &phases)?;
+            let ours = line.ours;
             match put {
                 Put::Done { kept } => {
                     if let Some((path, before)) = kept
@@ -184,12 +189,12 @@ impl<'a> LockedBacklog<'a> {
                     for (path, read) in displaced {
                         replace::keep_as(&path, &read, &ours)?;
                     }
+                    let (told, journalled) = told.unwrap_or((Ok(Told::default()), Ok(())));
                     match told {
-                        Some(Err(error)) if phases.is_empty() => self.warn_after_save(&error),
-                        Some(told) => made.outcome.told = told,
-                        None => {}
+                        Err(error) if phases.is_empty() => self.warn_after_save(&error),
+                        told => made.outcome.told = told,
                     }
-                    self.after_save(&made, touched, ours, copied)?;
+                    self.after_save(ours, copied, journalled)?;
                     return Ok(made.outcome);
                 }
                 Put::SlippedIn { path, exchanged } => {
@@ -373,7 +378,7 @@ impl<'a> LockedBacklog<'a> {
     /// the next snapshot.
     fn put(
         &mut self,
-        ours: &str,
+        line: &Save,
         records: Vec<Unsynced>,
         story: Vec<Event>,
         phases: &[&PhaseLog],
@@ -386,11 +391,15 @@ impl<'a> LockedBacklog<'a> {
         let text = loaded.doc.text().as_bytes();
         let clock = &store.options.clock;
         let items = &loaded.file.items;
-        let swap = Swap::new(&state.hash, ours, items.len(), clock);
+        let swap = Swap::new(&state.hash, &line.ours, items.len(), clock);
         let meanwhile = Meanwhile {
             records,
             copy: || items.to_vec(),
-            tell: || told::tell(&store.paths, &mut store.worklog, story, phases),
+            // The journal first: by it is known that the text stood, whatever comes.
+            tell: || {
+                let journalled = journal::append(&store.paths, line);
+                (told::tell(&store.paths, &mut store.worklog, story, phases), journalled)
+            },
         };
         replace::put(&store.paths, text, &swap, meanwhile)
     }
@@ -444,15 +453,14 @@ impl<'a> LockedBacklog<'a> {
     /// Takes in what was just written; what fails here undoes nothing.
     fn after_save(
         &mut self,
-        made: &Made,
-        touched: Touched,
         ours: String,
         copied: Items,
+        journalled: Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let store = &mut *self.store;
         let stamp = fs::stamp(&store.paths.file)?;
         if let (Some(state), Some(stamp)) = (&mut store.state, stamp) {
-            state.hash = ours.clone();
+            state.hash = ours;
             state.stamp = stamp;
             state.is_firm = is_firm(&stamp, &store.options.clock);
             state.is_foreign = false;
@@ -462,18 +470,8 @@ impl<'a> LockedBacklog<'a> {
             }
             state.loaded.notes.clear();
         }
-        let removed = touched.removed.iter().filter_map(|(removal, _)| removal.item.id.clone());
-        let save = Save {
-            at: made.now.to_string(),
-            ours: ours.clone(),
-            mark: made.mark,
-            removed: removed.collect(),
-            added: touched.added,
-            named: touched.named,
-            changed: touched.changed,
-        };
         let forgotten = late::forget(store, &self.due);
-        if let Err(error) = journal::append(&store.paths, &save).and(forgotten) {
+        if let Err(error) = journalled.and(forgotten) {
             self.warn_after_save(&error);
         }
         Ok(())
@@ -482,6 +480,20 @@ impl<'a> LockedBacklog<'a> {
     /// The save stands and must be told as what it is.
     fn warn_after_save(&mut self, error: &StoreError) {
         self.store.warnings.push(format!("after the save: {}", chain(error)));
+    }
+}
+
+/// Returns what the journal has of a save.
+fn line_of(made: &Made, touched: Touched, ours: String) -> Save {
+    let removed = touched.removed.iter().filter_map(|(removal, _)| removal.item.id.clone());
+    Save {
+        at: made.now.to_string(),
+        ours,
+        mark: made.mark,
+        removed: removed.collect(),
+        added: touched.added,
+        named: touched.named,
+        changed: touched.changed,
     }
 }
 
@@ -532,7 +544,8 @@ fn no_mark(paths: &Paths, loaded: &Loaded, refused: &Refused) -> StoreError {
 
 /// The items, for the next snapshot.
 type Items = Vec<Arc<BacklogItem>>;
-type Placed = Swapped<Items, Result<Told, StoreError>>;
+/// What was told, and whether the journal has it.
+type Placed = Swapped<Items, (Result<Told, StoreError>, Result<(), StoreError>)>;
 
 /// Changes that were made in memory.
 struct Made {

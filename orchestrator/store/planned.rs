@@ -45,7 +45,9 @@ pub(super) fn taken_before(requests: &[Request]) -> Result<Option<Taken>, StoreE
     let numbers = numbers.unwrap_or_default();
     let is_row = numbers.is_sorted_by(|a, b| a.checked_add(1) == Some(*b));
     Ok(match (numbers.first(), numbers.last()) {
-        (Some(first), Some(last)) if is_row => Some(Taken { above: first - 1, to: *last }),
+        (Some(first), Some(last)) if is_row => {
+            first.checked_sub(1).map(|above| Taken { above, to: *last })
+        }
         _ => None,
     })
 }

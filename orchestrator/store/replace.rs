@@ -165,8 +165,8 @@ fn put_staged<T>(
     let path = staged.keep();
     let sync = || fs::sync_dir(&paths.root);
     if is_link(&path)? {
-        put_link_back(paths, &path)?;
-        fs::remove(&path)?;
+        let ours = Swap::parse(&path, SWAP).map(|swap| swap.ours).unwrap_or_default();
+        put_link_back(paths, &path, &ours)?;
         return Err(StoreError::BecameLink { path: paths.shown.clone() });
     }
     let look = || Ok::<_, FsError>((fs::stamp(&path)?, fs::hash_file(&path)?));
@@ -198,23 +198,35 @@ fn put_by_rename<T>(
     if fs::hash_file(&paths.file)? != base {
         return Ok((Put::SlippedIn { path: paths.file.clone(), exchanged: false }, None));
     }
+    // By its name the next one knows how far this came, as after an exchange.
+    let mut old = staged.path().as_os_str().to_owned();
+    old.push("-old");
+    let old = PathBuf::from(old);
+    let is_linked = fs::link(&paths.file, &old)?;
     fs::rename(staged.path(), &paths.file)?;
     staged.keep();
-    let told = tell();
     fs::sync_dir(&paths.root)?;
-    Ok((Put::Done { kept: None }, Some(told)))
+    let before = fs::stamp(&old)?;
+    let told = tell();
+    let kept = if is_linked { Some(keep(&old)?) } else { None };
+    Ok((Put::Done { kept: kept.zip(before) }, Some(told)))
 }
 
 /// Tells whether somebody has put a link in the place of a file of which we had found
 /// out where it lies: then it lies elsewhere now.
-fn is_link(path: &Path) -> Result<bool, FsError> {
+pub(super) fn is_link(path: &Path) -> Result<bool, FsError> {
     Ok(fs::link_stamp(path)?.is_some_and(|stamp| stamp.kind == Kind::Symlink))
 }
 
-/// Puts a link back that an exchange has taken out.
-fn put_link_back(paths: &Paths, link: &Path) -> Result<(), FsError> {
+/// Puts a link back that an exchange has taken out. What comes out is `ours` and goes, or
+/// a still later edit: that is left to the next one who takes the lock.
+fn put_link_back(paths: &Paths, link: &Path, ours: &str) -> Result<(), FsError> {
     fs::exchange(link, &paths.file)?;
-    fs::sync_dir(&paths.root)
+    fs::sync_dir(&paths.root)?;
+    if fs::hash_file(link)? == ours {
+        fs::remove(link)?;
+    }
+    Ok(())
 }
 
 /// Returns the folder for staged texts: ours, or the file's own where that is
@@ -407,8 +419,7 @@ fn finish(paths: &Paths, swap: &Swap, clock: &Clock) -> Result<Vec<PathBuf>, Sto
         if file != swap.ours {
             return Ok(vec![back_up(paths, &swap.path, clock)?]);
         }
-        put_link_back(paths, &swap.path)?;
-        fs::remove(&swap.path)?;
+        put_link_back(paths, &swap.path, &swap.ours)?;
         return Ok(Vec::new());
     }
     let staged = fs::hash_file(&swap.path)?;

@@ -59,6 +59,8 @@ pub struct FilesReport {
     pub duplicates: Vec<DuplicateId>,
     /// Files whose front matter says no ID.
     pub malformed: Vec<MalformedFile>,
+    /// IDs that no sequence can reach, and that do not count.
+    pub too_large: Vec<String>,
 }
 
 /// An ID that several files have.
@@ -77,6 +79,8 @@ pub struct MalformedFile {
     pub path: String,
     /// What is wrong with it.
     pub problem: String,
+    /// Whether it counts all the same, by its name or a line of its head.
+    pub counts: bool,
 }
 
 /// What `id sync` did, or would do, to a sequence.
@@ -150,10 +154,12 @@ impl From<&Findings> for FilesReport {
         let malformed = |file: &Malformed| MalformedFile {
             path: file.path.display().to_string(),
             problem: file.problem.clone(),
+            counts: file.counts,
         };
         Self {
             duplicates: findings.duplicates.iter().map(duplicate).collect(),
             malformed: findings.malformed.iter().map(malformed).collect(),
+            too_large: findings.too_large.iter().cloned().collect(),
         }
     }
 }
@@ -177,7 +183,7 @@ mod tests {
         let report = SequencesReport { sequences: vec![status], files: FilesReport::default() };
         assert_eq!(
             serde_json::to_string(&report).unwrap(),
-            r#"{"sequences":[{"key":{"project":"p","type":"US"},"last":27,"found":28,"next":"US-028","state":"stale","problem":null}],"duplicates":[],"malformed":[]}"#
+            r#"{"sequences":[{"key":{"project":"p","type":"US"},"last":27,"found":28,"next":"US-028","state":"stale","problem":null}],"duplicates":[],"malformed":[],"too_large":[]}"#
         );
         let synced = SyncedSequence {
             key: key_parts(&layout, &key),
@@ -195,7 +201,7 @@ mod tests {
         };
         assert_eq!(
             serde_json::to_string(&report).unwrap(),
-            r#"{"dry_run":true,"rebuilt":false,"kept":null,"sequences":[{"key":{"project":"p","type":"US"},"found":28,"before":null,"now":28}],"failed":[],"duplicates":[],"malformed":[]}"#
+            r#"{"dry_run":true,"rebuilt":false,"kept":null,"sequences":[{"key":{"project":"p","type":"US"},"found":28,"before":null,"now":28}],"failed":[],"duplicates":[],"malformed":[],"too_large":[]}"#
         );
     }
 }

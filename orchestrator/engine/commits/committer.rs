@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::ledger::{Batch, Entry, Held, Ledger, keep_unchanged, take_as_it_is};
 use super::message::{Subject, common, trailer};
 use crate::coordinator::{Paths, RunRecord, StoreError};
-use crate::git::{Commit, GitError, Hurry, RepoPath, Repository, Snapshot};
+use crate::git::{Commit, Content, GitError, Hurry, RepoPath, Repository, Snapshot};
 
 /// The subject of a commit that has nothing but the backlog and the worklog.
 const OWN: &str = "Update the backlog";
@@ -161,10 +161,11 @@ impl Committer {
 
     /// Adds the backlog and the worklog to what is committed.
     fn with_own(&self, mut paths: Snapshot, now: &Snapshot) -> Snapshot {
-        let own = now.iter().filter(|(path, _)| {
+        let is_fit = |content: &Content| *content != Content::Absent && self.paths.has_backlog();
+        let own = now.iter().filter(|(path, content)| {
             self.own.is_kept_up(path)
                 && !self.ledger.own_dirty.contains(*path)
-                && (self.own.backlog.as_ref() != Some(*path) || self.paths.has_backlog())
+                && (self.own.backlog.as_ref() != Some(*path) || is_fit(content))
         });
         paths.extend(own.map(|(path, content)| (path.clone(), content.clone())));
         paths
@@ -294,23 +295,52 @@ impl Committer {
     /// run, also our own files alone. Nothing may run. Returns the commit, and the
     /// paths that phases changed, and somebody else since: they are not committed.
     pub(super) fn flush(&mut self, at_end: bool) -> Result<Ended, CommitError> {
-        let now = self.repository.snapshot()?;
+        let mut now = self.repository.snapshot()?;
         let noted: Vec<RepoPath> = self.ledger.batch.paths.keys().cloned().collect();
         keep_unchanged(&mut self.ledger.batch.paths, &now);
         let batch = &self.ledger.batch;
         let is_lost = |path: &&RepoPath| !batch.paths.contains_key(path) && now.contains_key(path);
         let uncommitted = noted.iter().filter(is_lost).map(|path| left(path, BESIDE)).collect();
-        let mut paths = batch.paths.clone();
-        if at_end || !paths.is_empty() {
-            paths = self.with_own(paths, &now);
-        }
         let mut commit = None;
-        if !paths.is_empty() {
-            commit = self.commit_batch(&paths)?;
+        // Once more where a commit was found that a killed run had left going on: it has
+        // nothing of what came since.
+        for _ in 0..2 {
+            let mut paths = self.ledger.batch.paths.clone();
+            if at_end || !paths.is_empty() {
+                paths = self.with_own(paths, &now);
+            }
+            if paths.is_empty() {
+                break;
+            }
+            commit = self.commit_batch(&paths)?.or(commit);
+            now = self.repository.snapshot()?;
+            keep_unchanged(&mut paths, &now);
+            if paths.is_empty() {
+                break;
+            }
+            self.keep_uncommitted(&now)?;
         }
         self.ledger.batch = Batch::default();
         self.note()?;
         Ok(Ended { commit, uncommitted })
+    }
+
+    /// Leaves in the batch what is not committed yet.
+    fn keep_uncommitted(&mut self, now: &Snapshot) -> Result<(), CommitError> {
+        let Batch { since, paths, entries } = &mut self.ledger.batch;
+        keep_unchanged(paths, now);
+        let mut left = Vec::new();
+        for entry in entries.drain(..) {
+            if self.repository.find_line(&trailer(&entry.attempt), since.as_deref())?.is_none() {
+                left.push(entry);
+            }
+        }
+        if left.is_empty() {
+            // A hook has taken them out.
+            paths.clear();
+        }
+        *entries = left;
+        Ok(())
     }
 
     fn commit_batch(&self, paths: &Snapshot) -> Result<Option<String>, CommitError> {

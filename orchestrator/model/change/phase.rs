@@ -122,7 +122,9 @@ fn stands_at(status: ItemStatus, item: &BacklogItem, phase: &str) -> bool {
 
 fn take_effects(draft: &mut Draft<'_>, index: usize, done: &PhaseCompletion) {
     let item = &draft.file.items[index];
-    let early = matches!(item.status, ItemStatus::New | ItemStatus::Scoping);
+    let blocked_from = item.blocked_from_status.filter(|_| item.status == ItemStatus::Blocked);
+    let status = blocked_from.unwrap_or(item.status);
+    let early = matches!(status, ItemStatus::New | ItemStatus::Scoping);
     let pipeline = done.pipeline_type.as_ref().filter(|_| early).filter(|name| {
         let known = draft.context.rules.pipelines.contains_key(*name);
         if !known {

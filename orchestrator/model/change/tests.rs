@@ -273,6 +273,7 @@ fn a_phase_of_an_item_that_a_person_has_blocked_is_not_for_nothing() {
     let brings = |phase: &str| PhaseCompletion {
         assessments: Assessments { risk: Some(Level::Low), ..Assessments::default() },
         description: Some("What it is.".into()),
+        pipeline_type: Some("feature".into()),
         duplicates: vec!["WRK-002".into()],
         ..completion("WRK-001", phase, ResultCode::PhaseComplete)
     };
@@ -300,6 +301,7 @@ fn a_phase_of_an_item_that_a_person_has_blocked_is_not_for_nothing() {
         assert!(applied.was_moved && applied.notes.len() == 2, "{:?}", applied.notes);
         assert_eq!((now.status, &now.blocked_reason), (was.status, &was.blocked_reason));
         assert_eq!(now.risk, Some(Level::Low), "{phase}");
+        assert_eq!(now.pipeline_type.is_some(), phase == PhaseCompletion::TRIAGE, "{phase}");
         assert!(now.description.is_some() && now.unblock_context.is_some(), "{phase}");
         let (from, at) = match next {
             Some((from, at)) => (Some(from), Some(at)),

@@ -61,7 +61,7 @@ pub fn front_matter(bytes: &[u8]) -> Result<FrontMatter, FrontMatterError> {
 }
 
 /// Returns a text in UTF-8, with line feeds, as far as it can be told.
-fn decoded(bytes: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn decoded(bytes: &[u8]) -> Cow<'_, [u8]> {
     let decode = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
         let units = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
         let text: String =

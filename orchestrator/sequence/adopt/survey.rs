@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::front_matter::{FrontMatter, FrontMatterError, front_matter};
+use super::front_matter::{FrontMatter, FrontMatterError, decoded, front_matter};
 use super::reader::IdReader;
 use crate::sequence::Key;
 
@@ -144,7 +144,8 @@ impl<'a> Survey<'a> {
 
     /// A line `id: …` counts even where the rest makes no sense.
     fn damaged(&mut self, file: &mut File, head: &[u8], error: FrontMatterError) -> String {
-        let text = String::from_utf8_lossy(head);
+        let head = decoded(head);
+        let text = String::from_utf8_lossy(&head);
         if let Some(id) = text.lines().find_map(id_in_line)
             && let Some((key, number)) = self.reader.exact(id)
         {

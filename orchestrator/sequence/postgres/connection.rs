@@ -79,6 +79,7 @@ impl Target {
         // As PostgreSQL's own clients do: a command line can be read by all.
         if config.get_password().is_none()
             && let Ok(password) = std::env::var("PGPASSWORD")
+            && !password.is_empty()
         {
             config.password(password);
         }

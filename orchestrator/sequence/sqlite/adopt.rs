@@ -376,7 +376,10 @@ fn raise_all(
 ) -> Result<Raised, SequenceError> {
     let statements = Statements::new(layout);
     database.transaction(|conn| {
-        let is_there = !matches!(schema::check(conn, layout), Err(SequenceError::NoTable { .. }));
+        let is_there = match schema::check(conn, layout) {
+            Err(SequenceError::NoTable { .. }) => false,
+            found => found.map(|()| true)?,
+        };
         // Another program's database gets no tables that raising does not need.
         if !(revives && is_there) {
             if revives {

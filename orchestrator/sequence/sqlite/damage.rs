@@ -12,7 +12,6 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::connection::Database;
-use super::schema;
 use crate::sequence::{Layout, SequenceError};
 
 /// What the names of our own tables begin with, beside those of sequences.
@@ -66,16 +65,14 @@ fn look(conn: &Connection, layout: &Layout) -> rusqlite::Result<Option<String>> 
     let mut names = conn.prepare(names)?;
     let names = names.query_map([], |row| row.get::<_, String>(0))?;
     let names = names.collect::<rusqlite::Result<Vec<_>>>()?;
-    let is_own = |name: &&String| {
+    let is_ours = |name: &&String| {
         let name = name.to_ascii_lowercase();
-        name == own.to_ascii_lowercase() || name == schema::reservations(layout)
+        name == own.to_ascii_lowercase() || name.starts_with(OWN) || TABLES.contains(&name.as_str())
     };
-    let is_ours =
-        |name: &String| is_own(&name) || name.starts_with(OWN) || TABLES.contains(&name.as_str());
-    if names.iter().all(is_ours) {
+    if names.iter().all(|name| is_ours(&name)) {
         return first(conn, None);
     }
-    for name in names.iter().filter(is_own) {
+    for name in names.iter().filter(is_ours) {
         if let Some(found) = first(conn, Some(name))? {
             return Ok(Some(found));
         }
@@ -95,7 +92,7 @@ fn first(conn: &Connection, table: Option<&str>) -> rusqlite::Result<Option<Stri
     };
     match table {
         Some(table) => conn.pragma(None, "integrity_check", table, look)?,
-        None => conn.pragma_query(None, "integrity_check", look)?,
+        None => conn.pragma(None, "integrity_check", i32::MAX, look)?,
     }
     Ok(damage)
 }

@@ -149,16 +149,17 @@ fn a_link_that_is_put_in_the_place_of_the_file_stays() {
     assert_eq!(project.add("one"), "WRK-001");
     let mut store = project.store();
     let real = project.root().join("real.yaml");
-    let mut add = |title: &str| {
-        let add = Change::Add(vec![NewItem::titled(title)]);
-        store.lock().unwrap().save(&[add.into()])
-    };
-    add("two").unwrap();
+    let add = |title: &str| Change::Add(vec![NewItem::titled(title)]).into();
+    store.lock().unwrap().save(&[add("two")]).unwrap();
+    let locked = store.lock().unwrap();
     fs::rename(project.file(), &real).unwrap();
     std::os::unix::fs::symlink("real.yaml", project.file()).unwrap();
-    let error = add("three").unwrap_err();
-    assert!(matches!(error, StoreError::BecameLink { .. }), "{error}");
-    assert!(fs::symlink_metadata(project.file()).unwrap().is_symlink());
+    let during = locked.save(&[add("three")]).map(drop);
+    let after = store.lock().map(drop);
+    for error in [during.unwrap_err(), after.unwrap_err()] {
+        assert!(matches!(error, StoreError::BecameLink { .. }), "{error}");
+        assert!(fs::symlink_metadata(project.file()).unwrap().is_symlink());
+    }
     assert_eq!(project.add("four"), "WRK-004");
     assert!(fs::symlink_metadata(project.file()).unwrap().is_symlink());
     let text = fs::read_to_string(&real).unwrap();

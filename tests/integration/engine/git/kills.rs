@@ -88,6 +88,37 @@ fn a_commit_that_outlives_its_run_is_the_commit() {
     assert_eq!(shop.status(), "", "{told}");
 }
 
+#[test]
+fn what_came_since_a_commit_that_outlives_its_run_is_committed_too() {
+    let backlog = "\
+schema_version: 2
+next_item_id: 2
+items:
+  - {id: WRK-001, title: One, status: scoping, phase: research, phase_pool: pre}
+  - {id: WRK-002, title: Two, status: scoping, phase: research, phase_pool: pre}
+";
+    let script = "*/research/*: write notes/{item} x; result phase_complete Read\n";
+    let shop = Shop::new(backlog, script);
+    shop.hook("pre-commit", &OUTLIVE.replace("build", "research"));
+    let begun = |n: &str| fs::read_to_string(shop.top.join(".git/begun")).is_ok_and(|t| t == n);
+    let mut killed = shop.shop.start("run --target 1 --cap 1");
+    shop.shop.until_that("the first hook", || begun("1\n"));
+    kill_process(Pid::from_child(&killed), Signal::KILL).unwrap();
+    killed.wait().unwrap();
+    let mut run = shop.shop.start_told("run --target 2 --cap 1");
+    shop.shop.until_that("the second hook", || begun("2\n"));
+    shop.write(".git/free", "");
+    let told = run.wait();
+    assert_eq!(run.code(), Some(0), "{told}");
+    for id in ["WRK-001", "WRK-002"] {
+        let commits = shop.git(&format!("log --format=%H --grep={id}/research/1"));
+        assert_eq!(commits.lines().count(), 1, "{id}: {told}");
+        let commits = shop.git(&format!("log --format=%H -- notes/{id}"));
+        assert_eq!(commits.lines().count(), 1, "{id}: {told}");
+    }
+    assert_eq!(shop.status(), "", "{told}");
+}
+
 /// A hook that hears no SIGTERM, and does not end while nobody lets it.
 const HANG: &str = "test -e .git/free && exit 0\ntrap '' TERM\necho $$ >.git/hook\nsleep 600";
 

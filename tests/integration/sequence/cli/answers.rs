@@ -71,7 +71,10 @@ fn the_documents_of_a_program() {
     let status = workshop.id(&format!("status {us} --json")).data("id_status");
     let us = json!({"key": {"type": "US", "project": "shop"}, "last": 2, "found": null,
                     "next": "US-003", "state": "ok", "problem": null});
-    assert_eq!(status, json!({"sequences": [us], "duplicates": [], "malformed": []}));
+    assert_eq!(
+        status,
+        json!({"sequences": [us], "duplicates": [], "malformed": [], "too_large": []})
+    );
 }
 
 #[test]
