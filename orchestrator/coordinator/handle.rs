@@ -1,7 +1,7 @@
 //! The handle through which everybody asks.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
@@ -10,14 +10,15 @@ use super::error::CoordinatorError;
 use super::event_loop::Writer;
 use crate::batch::{self, Handle, Options, Worker};
 use crate::model::{BacklogSnapshot, Change};
-use crate::store::events::{self, Event};
-use crate::store::{BacklogStore, Ingested, Paths, Request, StoreError};
+use crate::store::events::Event;
+use crate::store::{BacklogStore, Ingested, Request, StoreError, Story};
 
 /// A handle to the single writer of a backlog. Cheap to clone.
 #[derive(Clone)]
 pub struct Coordinator {
     handle: Handle<Writer>,
     snapshots: watch::Receiver<Arc<BacklogSnapshot>>,
+    story: Arc<Mutex<Story>>,
 }
 
 /// The writer's thread, to be ended in order.
@@ -33,10 +34,11 @@ pub struct Running {
 pub fn open(mut store: BacklogStore) -> Result<(Coordinator, Running), CoordinatorError> {
     let first = Arc::new(store.snapshot()?);
     let (sender, snapshots) = watch::channel(first);
+    let story = Arc::new(Mutex::new(Story::new(store.paths())));
     let writer = Writer { store, snapshots: sender, retired: None, has_reported: false };
     let (handle, worker) = batch::spawn(writer, Options::default())
         .map_err(|error| CoordinatorError::Spawn(Arc::new(error)))?;
-    Ok((Coordinator { handle, snapshots }, Running { worker }))
+    Ok((Coordinator { handle, snapshots, story }, Running { worker }))
 }
 
 impl Running {
@@ -107,12 +109,13 @@ impl Coordinator {
         Arc::clone(&self.snapshots.borrow())
     }
 
-    /// Returns the story of one item, oldest event first. Never waits.
+    /// Returns the events of the phases of an item that were done, oldest first. Never
+    /// waits for a writer.
     ///
     /// # Errors
-    /// Where the file cannot be read.
-    pub fn history(&self, paths: &Paths, id: &str) -> Result<Vec<Event>, StoreError> {
-        events::read(paths, Some(id))
+    /// Where the story cannot be read.
+    pub fn phases_done(&self, id: &str) -> Result<Vec<Event>, StoreError> {
+        self.story.lock().unwrap_or_else(PoisonError::into_inner).done(id)
     }
 
     /// Returns a receiver that is told of each new snapshot.

@@ -16,14 +16,33 @@ use crate::coordinator::{
     Reply, Request, RequestError, Told,
 };
 use crate::model::change::{PhaseCompletion, Skipped};
-use crate::model::{Applied, BlockType, Change, Ended, IdQuery, ItemStatus, ResultCode};
-use crate::runner::{Attempt, Stop, read_result};
+use crate::model::{
+    Applied, BlockType, Change, Ended, IdQuery, ItemStatus, PhaseResult, ResultCode,
+};
+use crate::runner::{Attempt, Stop};
 
 /// A phase that ended for good, with what it brings.
 pub(super) struct Finished {
     pub item: ItemRef,
     pub completion: PhaseCompletion,
+    pub said: Said,
     pub duration: Duration,
+}
+
+/// What else its result says.
+#[derive(Clone, Default)]
+pub(super) struct Said {
+    /// What the next phase should know.
+    pub context: Option<String>,
+    /// What it did, in a line for a commit.
+    pub commit_summary: Option<String>,
+}
+
+impl From<&PhaseResult> for Said {
+    fn from(result: &PhaseResult) -> Self {
+        let PhaseResult { context, commit_summary, .. } = result;
+        Self { context: context.clone(), commit_summary: commit_summary.clone() }
+    }
 }
 
 /// Has changes made; waits while somebody is typing in the backlog.
@@ -136,7 +155,7 @@ pub(super) fn log_of(
     finished: &Finished,
     attempt: &Attempt,
 ) -> PhaseLog {
-    let Finished { item, completion, duration } = finished;
+    let Finished { item, completion, said, duration } = finished;
     let now = environment.clock.now_in_millis();
     let entry = PhaseEntry {
         id: item.id.clone(),
@@ -150,8 +169,7 @@ pub(super) fn log_of(
     };
     let mut detail = format!("{}: {}", completion.phase, completion.summary);
     // What the next phase should know goes to it by the story.
-    if let Some(context) = read_result(attempt).result().and_then(|result| result.context.as_ref())
-    {
+    if let Some(context) = &said.context {
         detail.push_str("\n\n");
         detail.push_str(context);
     }

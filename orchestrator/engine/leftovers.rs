@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
 
-use super::apply::{Effects, Finished, ask, log_of};
+use super::apply::{Effects, Finished, Said, ask, log_of};
 use super::commits::Commits;
 use super::environment::Environment;
 use super::error::EngineError;
@@ -62,7 +62,8 @@ pub(super) async fn take_up(
         if let Outcome::Result(result) = outcome {
             let mut completion = PhaseCompletion::from_result(&result, None);
             completion.seen = attempt.item_seen()?.map(Arc::new);
-            match apply(environment, commits, &attempt, completion, stop).await? {
+            let said = Said::from(&*result);
+            match apply(environment, commits, &attempt, (completion, said), stop).await? {
                 Applied::Saved(effects) => {
                     all.push(TakenUp { id: attempt.item().to_owned(), effects: *effects });
                     continue;
@@ -98,7 +99,7 @@ async fn apply(
     environment: &Environment,
     commits: &Commits,
     attempt: &Attempt,
-    completion: PhaseCompletion,
+    (completion, said): (PhaseCompletion, Said),
     stop: &mut Receiver<Stop>,
 ) -> Result<Applied, EngineError> {
     let snapshot = environment.coordinator.snapshot();
@@ -112,7 +113,7 @@ async fn apply(
         Err(EngineError::Coordinator(error)) if error.is_passing() => return Ok(Applied::NotYet),
         answer => matches!(answer?, Reply::WasMade(true)),
     };
-    let finished = Finished { item, completion, duration: Duration::ZERO };
+    let finished = Finished { item, completion, said, duration: Duration::ZERO };
     if was_made {
         // Saved, and killed before the worklog, or just after it.
         let log = log_of(environment, &finished, attempt);

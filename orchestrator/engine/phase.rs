@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
 
-use super::apply::Finished;
+use super::apply::{Finished, Said};
 use super::environment::Environment;
 use super::error::EngineError;
 use super::event::RunEvent;
 use super::leftovers::record_of;
 use super::summary::ItemRef;
 use crate::coordinator::{
-    Command, Event, PHASE_DONE, PHASE_INTERRUPTED, PHASE_RETRIED, PHASE_STARTED, StoreError,
-    make_place,
+    Command, Event, PHASE_INTERRUPTED, PHASE_RETRIED, PHASE_STARTED, StoreError, make_place,
 };
 use crate::model::change::PhaseCompletion;
 use crate::model::{Assessments, BacklogItem, PhaseSpec, ResultCode};
@@ -47,7 +46,7 @@ pub(super) async fn run(
     mut item: Arc<BacklogItem>,
     stop: &Receiver<Stop>,
 ) -> Result<Ran, EngineError> {
-    let mut tries = Tries { failures: 0, last: None, duration: Duration::ZERO };
+    let mut tries = Tries::default();
     let phase = &start.phase;
     loop {
         let attempt = Attempt::create(&environment.runs(), &start.id, phase)?;
@@ -207,9 +206,12 @@ fn describe(error: &RunnerError) -> String {
 }
 
 /// The attempts so far.
+#[derive(Default)]
 struct Tries {
     failures: u32,
     last: Option<String>,
+    /// What the result of the last one says.
+    said: Said,
     duration: Duration,
 }
 
@@ -231,12 +233,18 @@ impl Tries {
     ) -> Ran {
         let completion = PhaseCompletion { seen: Some(Arc::clone(item)), ..completion };
         let item = ItemRef::from(&**item);
-        let finished = Box::new(Finished { item, completion, duration: self.duration });
+        let finished = Box::new(Finished {
+            item,
+            completion,
+            said: self.said.clone(),
+            duration: self.duration,
+        });
         Ran::Finished { finished, attempt, has_failed }
     }
 
     fn judge(&mut self, start: &Start, report: &Report, max_retries: u32) -> Next {
         self.duration += report.duration;
+        self.said = report.outcome.result().map(Said::from).unwrap_or_default();
         let (reason, retry) = match judge(report) {
             Verdict::Use(completion) => return Next::Use(completion),
             Verdict::Interrupted => return Next::Stop,
@@ -321,8 +329,7 @@ pub(super) fn spec(environment: &Environment, phase: &str, item: &BacklogItem) -
 /// Returns what earlier phases of an item reported: kept in the story, so that it
 /// outlives a restart.
 fn history(environment: &Environment, id: &str) -> Result<Vec<Summary>, EngineError> {
-    let events = environment.coordinator.history(&environment.paths, id)?;
-    let done = events.into_iter().filter(|event| event.event == PHASE_DONE);
+    let done = environment.coordinator.phases_done(id)?.into_iter();
     let summaries = done.filter_map(|event| {
         let detail = event.detail?;
         let (phase, summary) = detail.split_once(": ")?;

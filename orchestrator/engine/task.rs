@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
 
-use super::apply::{Effects, Finished, archive, block, finish};
+use super::apply::{Effects, Finished, Said, archive, block, finish};
 use super::commits::{Commits, Done, Subject, describe};
 use super::environment::Environment;
 use super::error::EngineError;
@@ -172,7 +172,8 @@ fn take(item: &BacklogItem, attempt: Attempt) -> Result<Option<Ran>, EngineError
     let Outcome::Result(result) = read_result(&attempt) else { return Ok(None) };
     let mut completion = PhaseCompletion::from_result(&result, None);
     completion.seen = attempt.item_seen()?.map(Arc::new);
-    let finished = Finished { item: ItemRef::from(item), completion, duration: Duration::ZERO };
+    let (item, said, duration) = (ItemRef::from(item), Said::from(&*result), Duration::ZERO);
+    let finished = Finished { item, completion, said, duration };
     Ok(Some(Ran::Finished { finished: Box::new(finished), attempt, has_failed: false }))
 }
 
@@ -223,12 +224,10 @@ pub(super) async fn save(
 }
 
 fn subject(finished: &Finished, attempt: &Attempt) -> Subject {
-    let result = read_result(attempt);
-    let commit_summary = result.result().and_then(|result| result.commit_summary.clone());
     Subject {
         item: finished.item.id.clone(),
         phase: attempt.phase().to_owned(),
-        commit_summary,
+        commit_summary: finished.said.commit_summary.clone(),
         summary: finished.completion.summary.clone(),
         attempt: attempt.number(),
     }

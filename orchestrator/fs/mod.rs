@@ -28,5 +28,5 @@ pub use read::{
     Entry, Kind, Stamp, hash, hash_file, is_same_mount, link_stamp, link_target, list, names, read,
     read_head, read_if_exists, resolve, stamp,
 };
-pub use stream::{OutputFile, open, open_output, tail};
+pub use stream::{OutputFile, open, open_output, read_ranges, tail};
 pub use walk::{Walked, walk};

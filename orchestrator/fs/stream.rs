@@ -8,6 +8,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::error::FsError;
@@ -77,6 +78,24 @@ fn tail_of(mut file: &File, max: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(max).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Reads parts of a file, each as far as the file goes. Nothing is opened for no parts.
+pub fn read_ranges(path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Vec<u8>>, FsError> {
+    if ranges.is_empty() {
+        return Ok(Vec::new());
+    }
+    let parts = || {
+        let mut file = File::open(path)?;
+        let mut part = |range: &Range<u64>| {
+            let mut bytes = Vec::new();
+            file.seek(SeekFrom::Start(range.start))?;
+            (&mut file).take(range.end.saturating_sub(range.start)).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        ranges.iter().map(&mut part).collect::<io::Result<_>>()
+    };
+    parts().map_err(FsError::one("read", path))
 }
 
 /// Opens a file that a child process is to read.

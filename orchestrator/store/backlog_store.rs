@@ -15,6 +15,7 @@ use super::mark::MarkFiles;
 use super::options::StoreOptions;
 use super::reload::reload;
 use super::settle::{Settled, read_settled};
+use super::story::Story;
 use super::told::PhaseLog;
 use super::worklog::{Archived, Worklog};
 use super::{LockedBacklog, Paths, StoreError, lost, replace};
@@ -56,6 +57,7 @@ pub struct BacklogStore {
     pub(super) warnings: Vec<String>,
     /// Whether the folders of our state were rid of what others left there.
     pub(super) is_swept: bool,
+    pub(super) story: Story,
     /// Displaced texts that nobody had written into, with the stamp they had then.
     pub(super) looked_at: HashMap<PathBuf, Stamp>,
 }
@@ -91,6 +93,7 @@ impl BacklogStore {
         }
         let marks = MarkFiles::find(&paths)?;
         let worklog = Worklog::new(&paths);
+        let story = Story::new(&paths);
         Ok(Self {
             options,
             paths,
@@ -98,6 +101,7 @@ impl BacklogStore {
             worklog,
             state: None,
             warnings: Vec::new(),
+            story,
             is_swept: false,
             looked_at: HashMap::new(),
         })

@@ -1,7 +1,5 @@
 //! The story of a backlog: `events.jsonl`, a line an event, append-only.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Paths, StoreError};
@@ -30,9 +28,6 @@ pub const PHASE_INTERRUPTED: &str = "phase_interrupted";
 
 /// The event of an ID that was issued without an item.
 pub const NUMBERED: &str = "numbered";
-
-/// How many items are looked for in each line.
-const FEW: usize = 8;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,24 +90,6 @@ fn select(paths: &Paths, may_be: impl Fn(&str) -> bool) -> Result<Vec<Event>, St
 fn may_name(line: &str, id: &str) -> bool {
     let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     !is_plain || line.contains(id)
-}
-
-/// Returns the phases that each of some items went through, in order, by its ID.
-pub(super) fn phases(
-    paths: &Paths,
-    ids: &[&str],
-) -> Result<HashMap<String, Vec<String>>, StoreError> {
-    // To look for many is dearer than to read.
-    let is_of_one = |line: &str| ids.len() > FEW || ids.iter().any(|id| may_name(line, id));
-    let done = select(paths, |line| line.contains(PHASE_DONE) && is_of_one(line))?;
-    let mut phases: HashMap<String, Vec<String>> = HashMap::new();
-    for event in done.into_iter().filter(|event| event.event == PHASE_DONE) {
-        if let (Some(item), Some(detail)) = (event.item, event.detail) {
-            let phase = detail.split(": ").next().unwrap_or_default().to_owned();
-            phases.entry(item).or_default().push(phase);
-        }
-    }
-    Ok(phases)
 }
 
 /// Tells what a change did, as events.

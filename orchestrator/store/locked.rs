@@ -351,18 +351,20 @@ impl<'a> LockedBacklog<'a> {
         });
         let records = planned::write(plans, &now.to_string(), ours)?;
         if !touched.removed.is_empty() {
-            let removed = touched.removed.iter().map(|(removal, _)| removal.item.id_or_dash());
-            let mut phases = events::phases(&store.paths, &removed.collect::<Vec<_>>())?;
-            let entry = |(removal, text): &(Removal, String)| ArchiveEntry {
-                id: removal.item.id_or_dash().to_owned(),
-                title: removal.item.title.clone(),
-                ended: removal.ended,
-                reason: removal.reason.clone(),
-                phases: phases.remove(removal.item.id_or_dash()).unwrap_or_default(),
-                text: text.clone(),
-                at: now,
+            let story = &mut store.story;
+            let mut entry = |(removal, text): &(Removal, String)| {
+                Ok::<_, StoreError>(ArchiveEntry {
+                    id: removal.item.id_or_dash().to_owned(),
+                    title: removal.item.title.clone(),
+                    ended: removal.ended,
+                    reason: removal.reason.clone(),
+                    phases: story.phases(removal.item.id_or_dash())?,
+                    text: text.clone(),
+                    at: now,
+                })
             };
-            let entries: Vec<_> = touched.removed.iter().map(entry).collect();
+            let entries: Vec<_> =
+                touched.removed.iter().map(&mut entry).collect::<Result<_, _>>()?;
             store.worklog.append_archived(&entries)?;
         }
         if let Some(original) =
