@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::backlog_store::{BacklogStore, State, floor_of, is_firm};
 use super::error::RequestError;
-use super::events::{self, Event};
+use super::events::Event;
 use super::journal::{self, Save};
 use super::load::{Loaded, load};
+use super::made::Made;
 use super::mark::MarkLock;
 use super::planned::{self, Taken};
 use super::replace::{self, Meanwhile, Put, Swap, Swapped};
@@ -20,9 +21,7 @@ use super::worklog::ArchiveEntry;
 use super::{Paths, StoreError, edits, late, lost};
 use crate::fs::{self, FileLock, Unsynced};
 use crate::model::change::Removal;
-use crate::model::{
-    Applied, BacklogFile, BacklogItem, Change, Code, Context, Diagnostic, FieldProblem, revert,
-};
+use crate::model::{Applied, BacklogFile, BacklogItem, Change, Code, Context, Diagnostic, revert};
 use crate::yaml::Refused;
 
 /// How often a save goes forward over edits that slip in, before it gives up.
@@ -165,8 +164,8 @@ impl<'a> LockedBacklog<'a> {
         let mut taken = planned::taken_before(requests)?;
         for _ in 0..FORWARD {
             let mut made = self.make_all(requests, now, &mut taken)?;
-            let story = story_of(&made);
-            let phases = phases_of(requests, &made);
+            let story = made.story();
+            let phases = made.phases(requests);
             if !made.is_needed {
                 let store = &mut *self.store;
                 let told = told::tell(&store.paths, &mut store.worklog, story, &phases);
@@ -176,7 +175,7 @@ impl<'a> LockedBacklog<'a> {
             let touched = std::mem::take(&mut made.touched);
             let ours = fs::hash(self.store.state()?.loaded.doc.text().as_bytes());
             let records = self.before_save(requests, &made, &touched, &ours)?;
-            let line = line_of(&made, touched, ours);
+            let line = made.line(touched, ours);
             let Swapped { put, copied, told } = self.put(&line, records, story, &phases)?;
             let ours = line.ours;
             match put {
@@ -485,33 +484,6 @@ impl<'a> LockedBacklog<'a> {
     }
 }
 
-/// Returns what the journal has of a save.
-fn line_of(made: &Made, touched: Touched, ours: String) -> Save {
-    let removed = touched.removed.iter().filter_map(|(removal, _)| removal.item.id.clone());
-    Save {
-        at: made.now.to_string(),
-        ours,
-        mark: made.mark,
-        removed: removed.collect(),
-        added: touched.added,
-        named: touched.named,
-        changed: touched.changed,
-    }
-}
-
-/// Returns the story of what was changed.
-fn story_of(made: &Made) -> Vec<Event> {
-    let time = made.now.to_string();
-    let applied = made.naming.iter().chain(made.outcome.outcomes.iter().flatten());
-    applied.flat_map(|applied| events::of(applied, &time)).collect()
-}
-
-/// Returns the phases that were ended: those whose change was not refused.
-fn phases_of<'r>(requests: &'r [Request], made: &Made) -> Vec<&'r PhaseLog> {
-    let made = requests.iter().zip(&made.outcome.outcomes).filter(|(_, outcome)| outcome.is_ok());
-    made.filter_map(|(request, _)| request.log.as_deref()).collect()
-}
-
 /// Gives hand-written items their IDs; where the text cannot be edited so, they stay
 /// without, and nothing else is held up.
 fn name_items(
@@ -548,50 +520,6 @@ fn no_mark(paths: &Paths, loaded: &Loaded, refused: &Refused) -> StoreError {
 type Items = Vec<Arc<BacklogItem>>;
 /// What was told, and whether the journal has it.
 type Placed = Swapped<Items, (Result<Told, StoreError>, Result<(), StoreError>)>;
-
-/// Changes that were made in memory.
-struct Made {
-    outcome: Saved,
-    touched: Touched,
-    /// What gave hand-written items their IDs.
-    naming: Option<Applied>,
-    /// Whether there was a mark before, and which.
-    had: (bool, u32),
-    /// The problems of the fields before.
-    problems: Vec<Box<[FieldProblem]>>,
-    /// The mark after them.
-    mark: u32,
-    /// When.
-    now: Timestamp,
-    /// Whether there is anything to save.
-    is_needed: bool,
-}
-
-impl Made {
-    /// Returns what is left where every request was refused.
-    fn nothing(
-        outcomes: Vec<Result<Applied, RequestError>>,
-        had: (bool, u32),
-        problems: Vec<Box<[FieldProblem]>>,
-        now: Timestamp,
-    ) -> Self {
-        Self {
-            outcome: Saved {
-                outcomes,
-                named: Vec::new(),
-                is_written: false,
-                told: Ok(Told::default()),
-            },
-            touched: Touched::default(),
-            naming: None,
-            had,
-            problems,
-            mark: had.1,
-            now,
-            is_needed: false,
-        }
-    }
-}
 
 /// Returns an error with everything that caused it, in one line.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {

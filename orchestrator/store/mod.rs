@@ -26,6 +26,7 @@ mod links;
 mod load;
 mod locked;
 mod lost;
+mod made;
 mod mark;
 mod migration;
 mod options;
