@@ -44,10 +44,10 @@ impl FollowUp {
                 .and_then(|v| text(v, "context", warnings)),
             suggested_size: field("suggested_size")
                 .or_else(|| field("size"))
-                .and_then(|v| word(v, warnings)),
+                .and_then(|v| word(v, "suggested_size", warnings)),
             suggested_risk: field("suggested_risk")
                 .or_else(|| field("risk"))
-                .and_then(|v| word(v, warnings)),
+                .and_then(|v| word(v, "suggested_risk", warnings)),
             tags: field("tags").map(|v| texts(v, "tags", warnings)).unwrap_or_default(),
             title,
         })
@@ -60,12 +60,12 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 /// Reads a word of a closed set; any other is a warning.
-pub(crate) fn word<T>(value: &Value, warnings: &mut Vec<String>) -> Option<T>
+pub(crate) fn word<T>(value: &Value, name: &str, warnings: &mut Vec<String>) -> Option<T>
 where
     T: std::str::FromStr<Err = super::UnknownValue>,
 {
     let Some(text) = value.as_str() else {
-        warnings.push(format!("expected a word, not {value}"));
+        warnings.push(format!("`{name}` must be a word, not {value}"));
         return None;
     };
     match text.parse() {

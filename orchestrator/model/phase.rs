@@ -165,10 +165,10 @@ fn assessments(value: &Value, warnings: &mut Vec<String>) -> Assessments {
         warnings.push(format!("`updated_assessments` must be a map, not {value}"));
     }
     Assessments {
-        size: field("size").and_then(|v| word(v, warnings)),
-        complexity: field("complexity").and_then(|v| word(v, warnings)),
-        risk: field("risk").and_then(|v| word(v, warnings)),
-        impact: field("impact").and_then(|v| word(v, warnings)),
+        size: field("size").and_then(|v| word(v, "size", warnings)),
+        complexity: field("complexity").and_then(|v| word(v, "complexity", warnings)),
+        risk: field("risk").and_then(|v| word(v, "risk", warnings)),
+        impact: field("impact").and_then(|v| word(v, "impact", warnings)),
     }
 }
 
