@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_yaml::{Mapping, Value};
 
 use super::backlog_store::BacklogStore;
-use super::locked::Request;
+use super::request::Request;
 use super::run_record::{remove_place, write_record};
 use super::{Clock, StoreError, planned};
 use crate::fs::{self, FsError, Kind};

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::backlog_store::{BacklogStore, State, floor_of, is_firm};
-use super::error::RequestError;
 use super::events::Event;
 use super::journal::{self, Save};
 use super::load::{Loaded, load};
@@ -14,6 +13,7 @@ use super::made::Made;
 use super::mark::MarkLock;
 use super::planned::{self, Taken};
 use super::replace::{self, Meanwhile, Put, Swap, Swapped};
+use super::request::{Request, Saved};
 use super::settle::read_displaced;
 use super::told::{self, PhaseLog, Told};
 use super::touched::{self, Touched, Work};
@@ -26,37 +26,6 @@ use crate::yaml::Refused;
 
 /// How often a save goes forward over edits that slip in, before it gives up.
 const FORWARD: usize = 50;
-
-/// One change that is asked for.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The change.
-    pub change: Change,
-    /// Where its plan is written, durably, before the save: so that whoever repeats it
-    /// after a crash can tell whether it was made, and takes the same IDs where not.
-    pub record: Option<PathBuf>,
-    /// The phase that it ends: told in the story and the worklog once it is saved.
-    pub log: Option<Box<PhaseLog>>,
-}
-
-impl From<Change> for Request {
-    fn from(change: Change) -> Self {
-        Self { change, record: None, log: None }
-    }
-}
-
-/// What a save did.
-#[derive(Debug)]
-pub struct Saved {
-    /// What each request did, or why it was refused.
-    pub outcomes: Vec<Result<Applied, RequestError>>,
-    /// Hand-written items that got their IDs on the way.
-    pub named: Vec<Arc<BacklogItem>>,
-    /// Whether the file was written: not where nothing changed.
-    pub is_written: bool,
-    /// What was told of the phases, or what kept it from being told; the save stands.
-    pub told: Result<Told, StoreError>,
-}
 
 /// A backlog under its lock, as fresh as the file.
 pub struct LockedBacklog<'a> {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::error::RequestError;
 use super::events::{self, Event};
 use super::journal::Save;
-use super::locked::{Request, Saved};
+use super::request::{Request, Saved};
 use super::told::{PhaseLog, Told};
 use super::touched::Touched;
 use crate::model::{Applied, FieldProblem};

@@ -11,7 +11,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::backlog_store::BacklogStore;
-use super::locked::{LockedBacklog, Request};
+use super::locked::LockedBacklog;
+use super::request::Request;
 use super::run_record::write_into_place;
 use super::{StoreError, journal, replace};
 use crate::fs::{self, Unsynced};

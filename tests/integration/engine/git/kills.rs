@@ -69,19 +69,27 @@ const OUTLIVE: &str = "case $(cat .git/begun 2>/dev/null) in\n\
        until git log -1 --format=%B | grep -q WRK-001/build/1; do sleep 0.05; done;;\n\
     esac";
 
-#[test]
-fn a_commit_that_outlives_its_run_is_the_commit() {
-    let shop = Shop::new(READY, SCRIPT);
-    shop.hook("pre-commit", OUTLIVE);
+/// Kills a run while it commits that phase of the first item, and begins another one,
+/// which comes to its commit before that one is made. Returns what the second one told.
+fn outlived(shop: &Shop, phase: &str, runs: [&str; 2]) -> String {
+    shop.hook("pre-commit", &OUTLIVE.replace("build", phase));
     let begun = |n: &str| fs::read_to_string(shop.top.join(".git/begun")).is_ok_and(|t| t == n);
-    let mut killed = shop.shop.start("run");
+    let mut killed = shop.shop.start(runs[0]);
     shop.shop.until_that("the first hook", || begun("1\n"));
     kill_process(Pid::from_child(&killed), Signal::KILL).unwrap();
     killed.wait().unwrap();
-    let mut run = shop.shop.start_told("run");
+    let mut run = shop.shop.start_told(runs[1]);
     shop.shop.until_that("the second hook", || begun("2\n"));
     shop.write(".git/free", "");
     let told = run.wait();
+    assert_eq!(run.code(), Some(0), "{told}");
+    told
+}
+
+#[test]
+fn a_commit_that_outlives_its_run_is_the_commit() {
+    let shop = Shop::new(READY, SCRIPT);
+    let told = outlived(&shop, "build", ["run", "run"]);
     assert!(told.contains("WRK-001 done"), "{told}");
     assert!(!shop.shop.exists(".orchestrator/runs/WRK-001/build/2"), "{told}");
     assert_eq!(shop.git("log --format=%H --grep=WRK-001/build/1").lines().count(), 1, "{told}");
@@ -99,17 +107,7 @@ items:
 ";
     let script = "*/research/*: write notes/{item} x; result phase_complete Read\n";
     let shop = Shop::new(backlog, script);
-    shop.hook("pre-commit", &OUTLIVE.replace("build", "research"));
-    let begun = |n: &str| fs::read_to_string(shop.top.join(".git/begun")).is_ok_and(|t| t == n);
-    let mut killed = shop.shop.start("run --target 1 --cap 1");
-    shop.shop.until_that("the first hook", || begun("1\n"));
-    kill_process(Pid::from_child(&killed), Signal::KILL).unwrap();
-    killed.wait().unwrap();
-    let mut run = shop.shop.start_told("run --target 2 --cap 1");
-    shop.shop.until_that("the second hook", || begun("2\n"));
-    shop.write(".git/free", "");
-    let told = run.wait();
-    assert_eq!(run.code(), Some(0), "{told}");
+    let told = outlived(&shop, "research", ["run --target 1 --cap 1", "run --target 2 --cap 1"]);
     for id in ["WRK-001", "WRK-002"] {
         let commits = shop.git(&format!("log --format=%H --grep={id}/research/1"));
         assert_eq!(commits.lines().count(), 1, "{id}: {told}");
