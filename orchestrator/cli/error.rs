@@ -446,6 +446,7 @@ fn sequence(error: &SequenceError) -> Kind {
         SequenceError::Replaced { .. }
         | SequenceError::Linked { .. }
         | SequenceError::NotADatabase { .. }
+        | SequenceError::DamagedTable { .. }
         | SequenceError::OtherColumns { .. }
         | SequenceError::NotUnique { .. }
         | SequenceError::Counter { .. }

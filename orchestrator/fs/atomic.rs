@@ -391,6 +391,13 @@ struct Attributes {
     owner: (u32, u32),
 }
 
+/// Gives a file the mode of another, and its owner and group where that is allowed.
+pub fn copy_attributes(from: &Path, to: &Path) -> Result<(), FsError> {
+    let Some(attributes) = attributes_of(from)? else { return Ok(()) };
+    let file = OpenOptions::new().append(true).open(to);
+    file.and_then(|file| attributes.apply(&file)).map_err(FsError::one("change", to))
+}
+
 fn attributes_of(path: &Path) -> Result<Option<Attributes>, FsError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,

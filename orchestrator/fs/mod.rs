@@ -18,9 +18,9 @@ mod stream;
 mod walk;
 
 pub use atomic::{
-    Durability, Exchange, Staged, TEMP_PREFIX, Unsynced, append, append_unsynced, create_dir,
-    create_dir_all, create_new, exchange, link, remove, remove_if_exists, rename, rename_noreplace,
-    replace, replace_private, stage, sync_dir,
+    Durability, Exchange, Staged, TEMP_PREFIX, Unsynced, append, append_unsynced, copy_attributes,
+    create_dir, create_dir_all, create_new, exchange, link, remove, remove_if_exists, rename,
+    rename_noreplace, replace, replace_private, stage, sync_dir,
 };
 pub use error::FsError;
 pub use lock::{FileLock, HeldBy, Holder, LockError};

@@ -97,6 +97,20 @@ pub enum SequenceError {
         #[source]
         source: Cause,
     },
+    /// A table of sequences is damaged, and other tables lie beside it: to make the
+    /// database anew would take those away.
+    #[error(
+        "the table {table} is damaged, and {path} has other tables too, so it is not made anew: mend it with REINDEX, or with `.recover` of sqlite3 into another file; or put it away as {path}.damaged-1, whose numbers then count, and try again"
+    )]
+    DamagedTable {
+        /// The file.
+        path: PathBuf,
+        /// The table.
+        table: String,
+        /// What is wrong with it.
+        #[source]
+        source: Cause,
+    },
     /// The database has no such table.
     #[error(
         "the database has no table {table}; `--create` adds it, but one that was there and is lost only `id sync --rebuild` makes"
@@ -155,7 +169,7 @@ pub enum SequenceError {
     #[error("too many requests are waiting; try again in a moment")]
     QueueFull,
     /// Others kept the database locked for all of the time; nothing was changed.
-    #[error("the database was locked by others for {} ms; try again", waited.as_millis())]
+    #[error("the database was locked by others{}; try again", for_so_long(waited))]
     Busy {
         /// How long was tried.
         waited: Duration,
@@ -205,6 +219,10 @@ pub enum SequenceError {
 #[error("the counter of {key} does not keep what is written to it; look for a trigger or a rule")]
 pub(super) struct NotKept {
     key: Key,
+}
+
+fn for_so_long(waited: &Duration) -> String {
+    if waited.is_zero() { String::new() } else { format!(" for {} ms", waited.as_millis()) }
 }
 
 impl SequenceError {

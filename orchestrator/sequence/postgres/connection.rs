@@ -132,6 +132,13 @@ fn not_connected(error: Error) -> SequenceError {
         return SequenceError::Database { doing: DOING, source: Arc::new(NoTls { source: error }) };
     }
     let class = error.code().and_then(|code| code.code().get(..2));
+    // The driver has no other name for what it was not given.
+    let lacks_password = std::error::Error::source(&error)
+        .is_some_and(|source| source.to_string() == "password missing");
+    if lacks_password {
+        let source = Arc::new(NoPassword { source: error });
+        return SequenceError::Database { doing: DOING, source };
+    }
     let is_final = matches!(class, Some("28" | "3D" | "42"));
     let source = Arc::new(error);
     match is_final {
@@ -156,6 +163,12 @@ fn refuses_tls(error: &Error) -> bool {
      `sslrootcert=FILE` names whose signature under its certificate is believed"
 )]
 struct NoTls {
+    source: Error,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the server asks for a password: put it into the URL, or into PGPASSWORD")]
+struct NoPassword {
     source: Error,
 }
 

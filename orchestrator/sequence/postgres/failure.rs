@@ -96,7 +96,11 @@ fn is_conflict(code: &SqlState) -> bool {
 
 /// Returns the error of a statement after which nobody commits.
 pub(super) fn refused(doing: &'static str, error: Error) -> SequenceError {
-    before_commit(doing, error).into_error()
+    match before_commit(doing, error) {
+        // How long is the server's to know.
+        Failure::Locked(_) => SequenceError::Busy { waited: Duration::ZERO },
+        other => other.into_error(),
+    }
 }
 
 /// Returns the error of a statement inside a caller's transaction, which waited for

@@ -14,8 +14,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::backend::list;
-use super::connection::Database;
+use super::backend::read as list_as_far;
+use super::connection::{Database, has_log};
 use super::damage::is_damaged;
 use super::migrate::{migrate_within, revive};
 use super::statements::Statements;
@@ -205,18 +205,24 @@ fn rebuild_locked(
     sweep(path)?;
     let mut raises = raises.clone();
     let Some(is_damaged) = is_damaged(path, layout, busy_for)? else {
+        // Somebody may have made it while it was away for a moment, or a kill kept it so.
+        let unread = count(&left(path, false)?, layout, &mut raises, busy_for);
         let database = Database::open(path, false, busy_for)?;
         let raised = raise_all(&database, layout, &raises, true)?;
-        return Ok(Rebuilt { raises, raised, was_made: false, ..Rebuilt::default() });
+        return Ok(Rebuilt { raises, raised, was_made: false, unread, ..Rebuilt::default() });
     };
     // Nobody may take a number of the old file once its counters were read. Where it is
     // too damaged for a lock, nobody can take one either.
-    let held = if is_damaged { hold(path, busy_for)? } else { None };
+    let is_empty = is_empty(path)?;
+    let held = if is_damaged && !is_empty { hold(path, busy_for)? } else { None };
     // What no source knows of would else begin anew.
     let left = left(path, is_damaged)?;
     let unread = count(&left, layout, &mut raises, busy_for);
     let others = others(&left, layout, busy_for);
     let (new, raised) = build_beside(path, REBUILDING, layout, &raises, &others, busy_for)?;
+    if is_damaged {
+        fs::copy_attributes(path, &new).map_err(failed("make the database its owner's"))?;
+    }
     let kept = now.strftime("%Y%m%dT%H%M%S%3fZ").to_string();
     let kept = if is_damaged { Some(set_aside(path, &kept)?) } else { None };
     if !put(&new, path)? {
@@ -272,10 +278,33 @@ fn left(path: &Path, is_damaged: bool) -> Result<Vec<PathBuf>, SequenceError> {
         !COMPANIONS.iter().any(|end| name.ends_with(end.as_bytes()))
     };
     let before = beside(path, DAMAGED)?.into_iter().filter(is_file);
-    Ok(is_damaged.then(|| path.to_owned()).into_iter().chain(before).collect())
+    let is_left = is_damaged || is_empty(path)? && has_log(path)?;
+    Ok(is_left.then(|| path.to_owned()).into_iter().chain(before).collect())
 }
 
-/// Raises to what such files say; returns those that say nothing.
+/// Tells whether there is nothing at all in the file, or no file.
+fn is_empty(path: &Path) -> Result<bool, SequenceError> {
+    let stamp = fs::stamp(path).map_err(failed("look for the database"))?;
+    Ok(stamp.is_none_or(|stamp| stamp.len == 0))
+}
+
+/// Tells whether a rebuild has left something of a database beside it.
+pub(super) fn has_remains(path: &Path) -> Result<bool, SequenceError> {
+    let Ok(path) = fs::resolve(path) else { return Ok(false) };
+    if !fs::stamp(path.parent().unwrap_or(&path)).is_ok_and(|folder| folder.is_some()) {
+        return Ok(false);
+    }
+    let is_file = |file: &PathBuf| fs::stamp(file).is_ok_and(|stamp| stamp.is_some());
+    let left = [REBUILDING, DAMAGED].map(|more| beside(&path, more));
+    for left in left {
+        if left?.iter().any(is_file) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Raises to what such files say; returns those that do not say all.
 fn count(
     files: &[PathBuf],
     layout: &Layout,
@@ -284,10 +313,10 @@ fn count(
 ) -> Vec<PathBuf> {
     let mut unread = Vec::new();
     for file in files {
-        let Some(counters) = remains(file, layout, busy_for) else {
+        let (counters, is_all) = remains(file, layout, busy_for);
+        if !is_all {
             unread.push(file.clone());
-            continue;
-        };
+        }
         for (key, last) in counters {
             if let Ok(last) = last {
                 let to = raises.entry(key).or_default();
@@ -316,18 +345,67 @@ fn others(files: &[PathBuf], layout: &Layout, busy_for: Duration) -> Vec<(Layout
     found
 }
 
-/// Returns what can still be read of the sequences in a damaged file; nothing where that
-/// is not known.
-fn remains(path: &Path, layout: &Layout, busy_for: Duration) -> Option<Vec<Counter>> {
-    let read = || {
-        let database = Database::open_damaged(path, busy_for)?;
-        let statements = Statements::new(layout);
-        database.retry("read the counters", || list(&database.conn, layout, &statements))
+/// Returns what can still be read of the sequences in a damaged file, and whether that is
+/// all.
+fn remains(path: &Path, layout: &Layout, busy_for: Duration) -> (Vec<Counter>, bool) {
+    let mut counters = Vec::new();
+    let read = is_empty(path).and_then(|is_empty| match is_empty {
+        true => salvage_log(path, layout, busy_for, &mut counters),
+        false => salvage(path, layout, busy_for, &mut counters),
+    });
+    if let Err(error) = &read {
+        tracing::info!(%error, "not all sequences of the damaged database can be read");
+    }
+    (counters, read.is_ok())
+}
+
+/// Reads the counters of a damaged file, from its beginning and from its end, each as far
+/// as it goes.
+fn salvage(
+    path: &Path,
+    layout: &Layout,
+    busy_for: Duration,
+    counters: &mut Vec<Counter>,
+) -> Result<(), SequenceError> {
+    let database = Database::open_damaged(path, busy_for)?;
+    let scan = Statements::new(layout).scan;
+    let doing = "read the counters";
+    let read = database.retry(doing, || {
+        counters.clear();
+        list_as_far(&database.conn, layout, &scan, counters)
+    });
+    if read.is_err() {
+        let from_behind = format!("{scan} ORDER BY s.rowid DESC");
+        let _as_far_as_it_goes = list_as_far(&database.conn, layout, &from_behind, counters);
+    }
+    read
+}
+
+/// Reads the counters of a log whose file is lost: behind a file of one page that says
+/// nothing. SQLite removes a log whose file is empty, so that both are copies.
+fn salvage_log(
+    path: &Path,
+    layout: &Layout,
+    busy_for: Duration,
+    counters: &mut Vec<Counter>,
+) -> Result<(), SequenceError> {
+    const DOING: &str = "read the log of a lost database";
+    let log = fs::read_if_exists(&with_end(path, "-wal")).map_err(failed(DOING))?;
+    let log = log.unwrap_or_default();
+    let size = log.get(8..12).and_then(|size| Some(u32::from_be_bytes(size.try_into().ok()?)));
+    let Some(size) = size.filter(|size| size.is_power_of_two() && *size <= 65_536) else {
+        let source = Arc::new(rusqlite::Error::InvalidQuery);
+        return Err(SequenceError::Database { doing: DOING, source });
     };
-    let told = |error: &SequenceError| {
-        tracing::info!(%error, "no sequence of the damaged database can be read");
-    };
-    read().inspect_err(told).ok()
+    let copy = with_end(path, &format!("{REBUILDING}{}", Uuid::new_v4().simple()));
+    let made = fs::create_new(&with_end(&copy, "-wal"), &log)
+        .and_then(|()| fs::create_new(&copy, &vec![0; size as usize]))
+        .map_err(failed(DOING));
+    let read = made.and_then(|()| salvage(&copy, layout, busy_for, counters));
+    for end in COMPANIONS.iter().chain([&""]) {
+        fs::remove_if_exists(&with_end(&copy, end)).map_err(failed("remove"))?;
+    }
+    read
 }
 
 /// Returns the files whose name is the database's and goes on like this.

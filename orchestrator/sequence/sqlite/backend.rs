@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::adopt::has_remains;
 use super::connection::{Database, FileIdentity, fault, has_log, is_constraint};
 use super::migrate::migrate;
 use super::rows;
@@ -349,7 +350,9 @@ fn check_left(path: &Path, make: Make) -> Result<(), SequenceError> {
     if file.as_ref().is_some_and(|file| file.len > 0) {
         return Ok(());
     }
-    if has_log(path)? || file.is_some() && make == Make::Tables {
+    // Nor was a database whose rebuild was killed just before the new file was in place.
+    let is_lost = || Ok::<_, SequenceError>(file.is_none() && has_remains(path)?);
+    if has_log(path)? || file.is_some() && make == Make::Tables || is_lost()? {
         return Err(SequenceError::Missing { path: path.to_owned() });
     }
     Ok(())
@@ -394,10 +397,21 @@ pub(super) fn list(
     layout: &Layout,
     statements: &Statements,
 ) -> rusqlite::Result<Vec<Counter>> {
-    let width = layout.key_columns().len();
-    let mut statement = conn.prepare_cached(&statements.list)?;
-    let mut rows = statement.query([])?;
     let mut counters = Vec::new();
+    read(conn, layout, &statements.list, &mut counters)?;
+    Ok(counters)
+}
+
+/// Reads the rows that a statement has, as far as they can be read.
+pub(super) fn read(
+    conn: &Connection,
+    layout: &Layout,
+    sql: &str,
+    counters: &mut Vec<Counter>,
+) -> rusqlite::Result<()> {
+    let width = layout.key_columns().len();
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let values: Vec<String> =
             (0..width).map(|i| row.get_ref(i).map(shown)).collect::<Result<_, _>>()?;
@@ -410,7 +424,7 @@ pub(super) fn list(
             Err(error) => tracing::warn!(%error, "a row of {} was passed over", layout.table()),
         }
     }
-    Ok(counters)
+    Ok(())
 }
 
 /// A key part as text, whatever type a column without one has given it.

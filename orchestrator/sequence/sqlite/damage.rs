@@ -3,15 +3,17 @@
 //! A database is mostly somebody else's, and what is wrong in their tables, such as a
 //! row against a check or a stale index, is theirs to mend: the file works, and must
 //! not be exchanged for one without their rows. So only what sequences are kept in is
-//! looked at, and all of the file where nothing else is in it.
+//! looked at, and all of the file where nothing else is in it. Only such a file is made
+//! anew.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::connection::Database;
+use crate::fs;
 use crate::sequence::{Layout, SequenceError};
 
 /// What the names of our own tables begin with, beside those of sequences.
@@ -34,6 +36,15 @@ pub(super) fn is_damaged(
     layout: &Layout,
     busy_for: Duration,
 ) -> Result<Option<bool>, SequenceError> {
+    // One that was cut to nothing is none of a program that has just begun, and its log
+    // must not be opened: SQLite would remove it.
+    let stamp = fs::stamp(path).map_err(|error| SequenceError::Database {
+        doing: "look for the database",
+        source: Arc::new(error),
+    })?;
+    if stamp.is_some_and(|stamp| stamp.len == 0) {
+        return Ok(Some(true));
+    }
     match check(path, layout, busy_for) {
         Ok(()) => Ok(None),
         Err(SequenceError::Missing { .. }) => Ok(Some(false)),
@@ -45,12 +56,15 @@ pub(super) fn is_damaged(
 fn check(path: &Path, layout: &Layout, busy_for: Duration) -> Result<(), SequenceError> {
     let database = Database::open(path, false, busy_for)?;
     let found = database.retry("check the database", || look(&database.conn, layout))?;
+    let path = path.to_owned();
     match found {
         None => Ok(()),
-        Some(found) => Err(SequenceError::NotADatabase {
-            path: path.to_owned(),
-            source: Arc::new(Damage(found)),
-        }),
+        Some((None, found)) => {
+            Err(SequenceError::NotADatabase { path, source: Arc::new(Damage(found)) })
+        }
+        Some((Some(table), found)) => {
+            Err(SequenceError::DamagedTable { path, table, source: Arc::new(Damage(found)) })
+        }
     }
 }
 
@@ -58,8 +72,8 @@ fn check(path: &Path, layout: &Layout, busy_for: Duration) -> Result<(), Sequenc
 #[error("{0}")]
 struct Damage(String);
 
-/// Returns what is damaged, if anything is.
-fn look(conn: &Connection, layout: &Layout) -> rusqlite::Result<Option<String>> {
+/// Returns what is damaged, if anything is, with the table where others lie beside it.
+fn look(conn: &Connection, layout: &Layout) -> rusqlite::Result<Option<(Option<String>, String)>> {
     let (_, own) = layout.table().split_once('.').unwrap_or(("main", layout.table()));
     let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
     let mut names = conn.prepare(names)?;
@@ -70,11 +84,11 @@ fn look(conn: &Connection, layout: &Layout) -> rusqlite::Result<Option<String>> 
         name == own.to_ascii_lowercase() || name.starts_with(OWN) || TABLES.contains(&name.as_str())
     };
     if names.iter().all(|name| is_ours(&name)) {
-        return first(conn, None);
+        return Ok(first(conn, None)?.map(|found| (None, found)));
     }
     for name in names.iter().filter(is_ours) {
         if let Some(found) = first(conn, Some(name))? {
-            return Ok(Some(found));
+            return Ok(Some((Some(name.clone()), found)));
         }
     }
     Ok(None)
@@ -90,9 +104,16 @@ fn first(conn: &Connection, table: Option<&str>) -> rusqlite::Result<Option<Stri
         }
         Ok(())
     };
-    match table {
-        Some(table) => conn.pragma(None, "integrity_check", table, look)?,
-        None => conn.pragma(None, "integrity_check", i32::MAX, look)?,
+    let looked = match table {
+        Some(table) => conn.pragma(None, "integrity_check", table, look),
+        None => conn.pragma(None, "integrity_check", i32::MAX, look),
+    };
+    match looked {
+        // Some damage is not told of as a row.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            damage.get_or_insert(error.to_string());
+        }
+        looked => looked?,
     }
     Ok(damage)
 }

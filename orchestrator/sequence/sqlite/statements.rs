@@ -20,6 +20,8 @@ pub(super) struct Statements {
     pub probe: String,
     /// Reads all rows, without what a damaged index may say: the key columns, then the
     /// counter.
+    pub scan: String,
+    /// The same, by key.
     pub list: String,
 }
 
@@ -45,6 +47,7 @@ impl Statements {
         }
         let listed: Vec<String> = keys.iter().map(|key| format!("s.{key}")).collect();
         let listed = listed.join(", ");
+        let scan = format!("SELECT {listed}, s.{value} FROM {table} AS s NOT INDEXED");
         Self {
             add: format!(
                 "UPDATE {table} AS s SET {value} = s.{value} + ?1{touch} WHERE {is_key} \
@@ -61,9 +64,8 @@ impl Statements {
             ),
             set: format!("UPDATE {table} AS s SET {value} = ?1{touch} WHERE {is_key}"),
             probe: format!("UPDATE {table} SET {value} = {value} WHERE 0"),
-            list: format!(
-                "SELECT {listed}, s.{value} FROM {table} AS s NOT INDEXED ORDER BY {listed}"
-            ),
+            list: format!("{scan} ORDER BY {listed}"),
+            scan,
         }
     }
 }

@@ -151,7 +151,7 @@ fn rebuild(
     }
     for path in &done.unread {
         output.warn(&format!(
-            "no number could be read from {}: only the sources count, so name all that have IDs",
+            "not all numbers could be read from {}: name all sources that have IDs",
             path.display()
         ));
     }

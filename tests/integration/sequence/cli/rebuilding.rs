@@ -82,7 +82,7 @@ fn a_damaged_database_is_kept_under_another_name() {
     workshop.id(&format!("sync {TASKS} --from-files items --create")).fails(8);
     assert_eq!(fs::read_to_string(workshop.path("chunks.sqlite3")).unwrap(), damaged);
     let answer = workshop.id(&format!("{REBUILD} --json"));
-    assert!(answer.stderr.contains("no number could be read from"), "{answer:?}");
+    assert!(answer.stderr.contains("not all numbers could be read"), "{answer:?}");
     let report = answer.data("id_sync");
     let kept = report["kept"].as_str().unwrap();
     assert!(kept.contains("chunks.sqlite3.damaged-2"), "{kept}");
@@ -92,7 +92,7 @@ fn a_damaged_database_is_kept_under_another_name() {
 
 #[test]
 fn what_a_damaged_database_still_says_counts() {
-    let workshop = Workshop::with_chunks();
+    let workshop = Workshop::empty();
     workshop.id(&format!("next {TASKS} --create --count 40")).ok();
     workshop.id("next --db sqlite:chunks.sqlite3 --prefix OLD --type X --count 3").ok();
     damage_a_page(&workshop);
@@ -125,7 +125,11 @@ fn damage_a_page(workshop: &Workshop) {
 /// Overwrites the first page of a table or an index.
 fn overwrite(workshop: &Workshop, name: &str) {
     let page = format!("SELECT rootpage FROM sqlite_schema WHERE name = '{name}'");
-    let end = usize::try_from(workshop.ask::<i64>(&page)).unwrap() * 4096;
+    overwrite_page(workshop, workshop.ask(&page));
+}
+
+fn overwrite_page(workshop: &Workshop, page: i64) {
+    let end = usize::try_from(page).unwrap() * 4096;
     let path = workshop.path("chunks.sqlite3");
     let mut bytes = fs::read(&path).unwrap();
     bytes[end - 4096..end].fill(0xff);
@@ -173,6 +177,80 @@ fn damage_of_other_tables_is_their_programs() {
     }
 }
 
+/// Nor is a damaged table of sequences that lies among them, until somebody puts the
+/// database away.
+#[test]
+fn a_database_with_other_tables_is_never_made_anew() {
+    let workshop = Workshop::with_chunks();
+    workshop.item(5);
+    workshop.id(&format!("next {TASKS} --create --count 40")).ok();
+    damage_a_page(&workshop);
+    for line in [REBUILD.to_owned(), format!("{REBUILD} --dry-run")] {
+        let told = workshop.id(&line).fails(8);
+        assert!(told.contains("the table id_sequences is damaged"), "{told}");
+        assert_eq!(workshop.ask::<String>("SELECT text FROM chunks"), "theirs");
+    }
+    let path = workshop.path("chunks.sqlite3");
+    fs::rename(&path, workshop.path("chunks.sqlite3.damaged-1")).unwrap();
+    // What is known of it is not forgotten by a new one either.
+    workshop.id(&format!("next {TASKS} --create")).fails(3);
+    assert_eq!(workshop.id(REBUILD).ok(), "KABSD/TSK\t-\t40\tnew\n");
+}
+
+/// As far as a table can be read, what it says counts; that it is not all is told.
+#[test]
+fn what_lies_around_a_damaged_page_counts() {
+    let workshop = Workshop::empty();
+    workshop.item(5);
+    workshop.id(&format!("next {TASKS} --create")).ok();
+    workshop.sql(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+         INSERT INTO id_sequences SELECT printf('P%05d', i), 'T', 1000 + i FROM n;
+         PRAGMA wal_checkpoint(TRUNCATE)",
+    );
+    let leaf = "SELECT pageno FROM dbstat WHERE name = 'id_sequences' AND pagetype = 'leaf'";
+    let leaf = workshop.try_ask::<i64>(&format!("{leaf} LIMIT 1 OFFSET 9")).unwrap_or(20);
+    overwrite_page(&workshop, leaf);
+    let answer = workshop.id(REBUILD);
+    assert!(answer.stderr.contains("not all numbers could be read"), "{answer:?}");
+    let told = answer.ok();
+    for line in ["P00001/T\t-\t1001\tnew\n", "P03000/T\t-\t4000\tnew\n"] {
+        assert!(told.contains(line), "{} lines without {line}", told.lines().count());
+    }
+}
+
+/// A database of ours that was cut to nothing is not sound, and its log knows more.
+#[test]
+fn a_log_behind_an_empty_file_or_none_counts() {
+    for is_empty in [true, false] {
+        let workshop = Workshop::empty();
+        workshop.item(5);
+        let (path, log) = (workshop.path("chunks.sqlite3"), workshop.path("chunks.sqlite3-wal"));
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        conn.pragma_update(None, "journal_mode", "WAL").unwrap();
+        conn.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+        conn.execute_batch(
+            "CREATE TABLE id_sequences (prefix TEXT, type_code TEXT, next_number INTEGER,
+             PRIMARY KEY (prefix, type_code)); INSERT INTO id_sequences VALUES ('KABSD', 'TSK', 40)",
+        )
+        .unwrap();
+        let before = fs::read(&log).unwrap();
+        drop(conn);
+        fs::remove_file(&path).unwrap();
+        if is_empty {
+            fs::write(&path, "").unwrap();
+        }
+        fs::write(&log, &before).unwrap();
+        let dry = workshop.id(&format!("{REBUILD} --dry-run")).ok();
+        assert_eq!(fs::read(&log).unwrap(), before, "a dry run changes nothing");
+        assert_eq!(
+            (dry.as_str(), workshop.id(REBUILD).ok()),
+            ("KABSD/TSK\t-\t40\tnew\n", dry.clone())
+        );
+        assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0041\n");
+    }
+}
+
 #[test]
 fn a_sound_database_of_another_program_gets_no_table() {
     let workshop = Workshop::with_chunks();
@@ -196,7 +274,7 @@ fn damage(workshop: &Workshop) {
 
 #[test]
 fn sequences_of_other_layouts_are_taken_over_too() {
-    let workshop = Workshop::with_chunks();
+    let workshop = Workshop::empty();
     damage(&workshop);
     workshop.item(5);
     let before = workshop.names();
@@ -238,7 +316,7 @@ fn a_database_behind_a_link_stays_behind_it() {
 #[test]
 fn nobody_gets_a_number_twice_while_a_damaged_file_is_made_anew() {
     for _ in 0..4 {
-        let workshop = Workshop::with_chunks();
+        let workshop = Workshop::empty();
         damage(&workshop);
         let told = thread::scope(|scope| {
             let next = || {

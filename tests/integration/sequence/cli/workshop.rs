@@ -43,6 +43,12 @@ impl Workshop {
         conn.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
+    /// Asks for one value, which it may not know.
+    pub(crate) fn try_ask<T: rusqlite::types::FromSql>(&self, sql: &str) -> Option<T> {
+        let conn = Connection::open(self.path("chunks.sqlite3")).unwrap();
+        conn.query_row(sql, [], |row| row.get(0)).ok()
+    }
+
     /// Writes a file, and its folders.
     pub(crate) fn file(&self, name: &str, text: &str) {
         let path = self.path(name);
