@@ -51,7 +51,12 @@ pub(super) async fn take_up(
     stop: &mut Receiver<Stop>,
 ) -> Result<Vec<TakenUp>, EngineError> {
     let mut all = Vec::new();
-    for attempt in Attempt::unfinished(&environment.runs())? {
+    let unfinished = Attempt::unfinished(&environment.runs())?;
+    // What was changed after the last agent's end is a person's.
+    let ended: Result<Vec<Option<i128>>, _> = unfinished.iter().map(Attempt::ended_ns).collect();
+    let ended: Option<Vec<i128>> = ended?.into_iter().collect();
+    commits.were_killed(ended.and_then(|ended| ended.into_iter().max())).await?;
+    for attempt in unfinished {
         if waits_for_git(environment, commits, &attempt).await? {
             continue;
         }

@@ -59,6 +59,9 @@ impl Repository {
     /// with what git, or a hook, said.
     pub fn commit_paths(&self, commit: &Commit<'_>) -> Result<Option<String>, GitError> {
         patiently(self.lock_wait, || {
+            // Before it is looked whether it was made: what lands in between is found then,
+            // or has moved HEAD from here.
+            let base = self.head()?;
             if let Some(made) = self.made_before(commit)? {
                 return Ok(Some(made));
             }
@@ -67,7 +70,6 @@ impl Repository {
             if let Some((path, _)) = conflict {
                 return Err(GitError::Unmerged { path: path.clone() });
             }
-            let base = self.head()?;
             let made = match self.make(commit, base.as_deref()) {
                 // A run that was killed may have left a commit that goes on by itself, and
                 // was made while ours was tried.

@@ -70,6 +70,13 @@ impl Repository {
         &self.checkout.work_tree
     }
 
+    /// Tells whether a path was changed after a moment, in nanoseconds since 1970; what is
+    /// not there, or cannot be looked at, was not.
+    pub fn was_changed_after(&self, path: &RepoPath, moment_ns: i128) -> bool {
+        let stamp = fs::link_stamp(&self.top().join(path.as_path()));
+        stamp.is_ok_and(|stamp| stamp.is_some_and(|stamp| stamp.ctime_ns > moment_ns))
+    }
+
     /// Returns a path as seen from the top of the work tree; `None` for one that lies
     /// elsewhere, links followed.
     pub fn relative(&self, path: &Path) -> Option<RepoPath> {

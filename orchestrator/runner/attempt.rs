@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::RunnerError;
+use super::process::Record;
 use crate::fs::{self, Durability, Kind};
 use crate::model::BacklogItem;
 
@@ -129,6 +130,22 @@ impl Attempt {
     pub fn is_superseded(&self) -> Result<bool, RunnerError> {
         let above = self.folder.parent().unwrap_or(&self.folder);
         Ok(numbers(above)?.into_iter().any(|number| number > self.number))
+    }
+
+    /// Returns when the agent had ended, as far as its folder tells, in nanoseconds since
+    /// 1970: nothing is made or removed in it after that, nor written to the record of
+    /// processes. To be asked before anything is; nothing while it may run still.
+    ///
+    /// # Errors
+    /// Where the folder cannot be looked at.
+    pub fn ended_ns(&self) -> Result<Option<i128>, RunnerError> {
+        let record = Record::read(&self.pid_file())?.unwrap_or_default();
+        let processes = [record.supervisor, record.agent];
+        if processes.into_iter().flatten().any(|process| process.is_alive()) {
+            return Ok(None);
+        }
+        let folder = fs::stamp(&self.folder)?.map(|stamp| stamp.mtime_ns);
+        Ok(folder.max(fs::stamp(&self.pid_file())?.map(|stamp| stamp.mtime_ns)))
     }
 
     /// Removes the result, so that nobody takes it a second time.

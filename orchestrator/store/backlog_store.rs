@@ -28,6 +28,9 @@ use crate::model::{
 /// tick of the kernel's clock, with room to spare.
 pub(super) const RACY_NS: i128 = 20_000_000;
 
+/// How often all is looked at again, where somebody saves at the same time.
+const LOOKS: usize = 5;
+
 /// The backlog of one file.
 ///
 /// Reading takes no lock and writes nothing. Writing goes through
@@ -302,6 +305,19 @@ impl BacklogStore {
     /// # Errors
     /// Where the file, the worklog or a mark cannot be read at all.
     pub fn diagnostics(&mut self) -> Result<Vec<Diagnostic>, StoreError> {
+        for _ in 0..LOOKS {
+            let found = self.diagnose()?;
+            // Who saves meanwhile adds to the journal and the marks behind the file that
+            // was read: nothing is lost by that.
+            if self.is_unchanged()? {
+                return Ok(found);
+            }
+            self.refresh()?;
+        }
+        self.diagnose()
+    }
+
+    fn diagnose(&mut self) -> Result<Vec<Diagnostic>, StoreError> {
         self.state()?;
         self.worklog.refresh()?;
         let lost: Vec<String> = self.lost(true)?.into_iter().map(|entry| entry.id).collect();

@@ -51,6 +51,7 @@ pub(in crate::engine) struct Uncommitted {
 
 /// Why a path is left to the person.
 const BESIDE: &str = "somebody else had changed it too";
+const SINCE: &str = "it was changed after the run that was killed";
 const BEFORE: &str = "it had changes before this run";
 const UNREADABLE: &str = "it is missing, or cannot be read as a backlog at the moment";
 
@@ -86,6 +87,11 @@ pub(super) struct Committer {
     paths: Paths,
     own: Own,
     ledger: Ledger,
+    /// When the phases had ended that a killed run has left, as long as they are taken
+    /// up: what was changed since then is not theirs.
+    killed_ns: Option<i128>,
+    /// The line by which a commit is known that a killed run had begun, and since when.
+    left_going: Option<(String, Option<String>)>,
 }
 
 impl Committer {
@@ -104,7 +110,8 @@ impl Committer {
         let record = RunRecord::new(paths, "git");
         let ledger = record.read()?.unwrap_or_default();
         let paths = paths.clone();
-        let mut committer = Self { repository, record, paths, own, ledger };
+        let mut committer =
+            Self { repository, record, paths, own, ledger, killed_ns: None, left_going: None };
         committer.begin()?;
         Ok(Some(committer))
     }
@@ -122,18 +129,29 @@ impl Committer {
             self.ledger.own_dirty = own_dirty.collect();
             self.ledger.is_open = true;
         }
-        // Killed after the commit and before it was noted.
+        // Killed after the commit and before it was noted; or the commit goes on yet.
         if let Some(entry) = self.ledger.batch.entries.first() {
             let known_by = trailer(&entry.attempt);
-            let since = self.ledger.batch.since.as_deref();
-            if self.repository.find_line(&known_by, since)?.is_some() {
-                let paths = &Snapshot::new();
-                let commit = Commit { message: &known_by, known_by: &known_by, since, paths };
-                self.repository.commit_paths(&commit)?;
+            self.left_going = Some((known_by, self.ledger.batch.since.clone()));
+            if self.agree_with_left()? {
+                self.left_going = None;
                 self.ledger.batch = Batch::default();
             }
         }
         self.note()
+    }
+
+    /// Brings the index into agreement with the commit that a killed run had begun, where
+    /// it was made. Returns whether it was.
+    fn agree_with_left(&self) -> Result<bool, CommitError> {
+        let Some((known_by, since)) = &self.left_going else { return Ok(false) };
+        let since = since.as_deref();
+        if self.repository.find_line(known_by, since)?.is_none() {
+            return Ok(false);
+        }
+        let paths = &Snapshot::new();
+        self.repository.commit_paths(&Commit { message: known_by, known_by, since, paths })?;
+        Ok(true)
     }
 
     fn note(&self) -> Result<(), CommitError> {
@@ -142,26 +160,42 @@ impl Committer {
 
     /// Returns what the running phases have changed so far.
     fn changed(&self, now: &Snapshot) -> Snapshot {
-        let is_theirs =
-            |path: &RepoPath| !self.ledger.foreign.contains_key(path) && !self.own.has(path);
+        let is_theirs = |path: &RepoPath| {
+            !self.ledger.foreign.contains_key(path) && !self.own.has(path) && !self.is_late(path)
+        };
         now.iter()
             .filter(|(path, _)| is_theirs(path))
             .map(|(path, content)| (path.clone(), content.clone()))
             .collect()
     }
 
-    /// Returns what was dirty before, and is another now.
+    /// Tells whether a path was changed once all phases of a killed run had ended.
+    fn is_late(&self, path: &RepoPath) -> bool {
+        self.killed_ns.is_some_and(|ended| self.repository.was_changed_after(path, ended))
+    }
+
+    /// Notes when the phases had ended that a killed run has left.
+    pub(super) fn were_killed(&mut self, ended_ns: Option<i128>) {
+        self.killed_ns = ended_ns;
+    }
+
+    /// Returns what was dirty before, and is another now, and what is a person's since.
     fn uncommitted(&self, now: &Snapshot) -> Vec<Uncommitted> {
         let foreign = self.ledger.foreign.iter();
         let changed = foreign.filter(|(path, before)| {
             now.get(path).is_some_and(|content| content != *before) && !self.own.has(path)
         });
-        changed.map(|(path, _)| left(path, BESIDE)).collect()
+        let late = now.keys().filter(|path| {
+            !self.ledger.foreign.contains_key(*path) && !self.own.has(path) && self.is_late(path)
+        });
+        let late = late.map(|path| left(path, SINCE));
+        changed.map(|(path, _)| left(path, BESIDE)).chain(late).collect()
     }
 
     /// Adds the backlog and the worklog to what is committed.
     fn with_own(&self, mut paths: Snapshot, now: &Snapshot) -> Snapshot {
-        let is_fit = |content: &Content| *content != Content::Absent && self.paths.has_backlog();
+        let is_file = |content: &Content| matches!(content, Content::File { .. });
+        let is_fit = |content: &Content| is_file(content) && self.paths.has_backlog();
         let own = now.iter().filter(|(path, content)| {
             self.own.is_kept_up(path)
                 && !self.ledger.own_dirty.contains(*path)
@@ -309,7 +343,8 @@ impl Committer {
             if at_end || !paths.is_empty() {
                 paths = self.with_own(paths, &now);
             }
-            if paths.is_empty() {
+            // With nothing left to commit, the index may have to agree with what was.
+            if paths.is_empty() && self.ledger.batch.entries.is_empty() {
                 break;
             }
             commit = self.commit_batch(&paths)?.or(commit);
@@ -366,6 +401,7 @@ impl Committer {
             }
             self.note()?;
         }
+        self.killed_ns = None;
         Ok(())
     }
 
@@ -373,11 +409,14 @@ impl Committer {
     pub(super) fn end(&mut self) -> Result<Ended, CommitError> {
         self.settle()?;
         let flushed = self.flush(true).and_then(|mut ended| {
+            self.agree_with_left()?;
             ended.uncommitted.extend(self.left_to_the_person()?);
             Ok(ended)
         });
-        if matches!(flushed, Err(CommitError::Git(GitError::Interrupted { .. }))) {
-            // The next run goes on with the books, as with those of one that was killed.
+        if matches!(flushed, Err(CommitError::Git(_))) {
+            // The next run goes on with the books, as with those of one that was killed:
+            // else our own files would be taken for what a person has changed.
+            self.note()?;
             return flushed;
         }
         if self.ledger.close() {

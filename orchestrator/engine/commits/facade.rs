@@ -175,6 +175,20 @@ impl Commits {
         Ok(ended)
     }
 
+    /// Notes when the phases had ended that a killed run has left.
+    pub(in crate::engine) async fn were_killed(
+        &self,
+        ended_ns: Option<i128>,
+    ) -> Result<(), EngineError> {
+        // It asks nothing of git.
+        let note = move |own: &mut Committer| {
+            own.were_killed(ended_ns);
+            Ok(())
+        };
+        drop(self.ask(note).await?);
+        Ok(())
+    }
+
     /// Settles what killed phases left.
     pub(in crate::engine) async fn settle(
         &self,

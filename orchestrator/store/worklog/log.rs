@@ -211,9 +211,16 @@ impl Worklog {
             return Ok(false);
         }
         let last = self.find(&IdQuery::new(&entry.id))?;
-        Ok(last.is_some_and(|last| {
-            last.text.trim_end() == entry.text.trim_end() && last.ended == entry.ended
-        }))
+        // A save that failed behind this is made again at another time.
+        let is_same = |a: &str, b: &str| {
+            let lines = |text: &str| {
+                let lines = text.trim_end().lines().map(str::trim);
+                lines.filter(|line| !line.starts_with("updated:")).map(str::to_owned).collect()
+            };
+            let (a, b): (Vec<String>, Vec<String>) = (lines(a), lines(b));
+            a == b
+        };
+        Ok(last.is_some_and(|last| is_same(&last.text, &entry.text) && last.ended == entry.ended))
     }
 
     /// Appends the entries of phases that were finished together; the caller waits for

@@ -50,6 +50,20 @@ fn a_refused_commit_blocks_the_item_and_keeps_its_result() {
     assert!(!shop.status().contains("src"), "{}", shop.status());
 }
 
+/// What the program itself has changed is not taken for a person's since a hook refused.
+#[test]
+fn a_last_commit_that_was_refused_is_made_by_the_next_run() {
+    let shop = Shop::new(READY, "*/*/*: result phase_complete x\n");
+    shop.hook("pre-commit", "test -e .git/free");
+    shop.run();
+    assert!(shop.status().contains(" M BACKLOG.yaml"), "{}", shop.status());
+    shop.write(".git/free", "");
+    shop.shop.run("add Another").ok();
+    let (_, report) = shop.shop.report("run --only tag=none");
+    assert_eq!(report["uncommitted"], serde_json::Value::Null, "{report}");
+    assert_eq!(shop.status(), "");
+}
+
 #[test]
 fn a_person_lets_it_go_on_while_the_run_lasts() {
     let script = "\

@@ -182,6 +182,49 @@ fn what_a_killed_attempt_left_is_its_items() {
     assert_eq!(shop.status(), "?? loose\n");
 }
 
+/// What somebody changes between a run that was killed and the next one is theirs.
+#[test]
+fn what_a_person_changes_after_the_kill_is_theirs() {
+    let script = "\
+*/build/1: write src/first x; write started x; hang
+*/build/*: write src/second x; result phase_complete Built
+*/*/*: result phase_complete x
+";
+    for has_result in [true, false] {
+        let script = if has_result {
+            script.replace("hang", "result phase_complete Built").replace("build/*", "build/9")
+        } else {
+            script.to_owned()
+        };
+        let shop = Shop::new(READY, &script);
+        shop.write("tracked", "x\n");
+        shop.commit_all();
+        if has_result {
+            shop.hook("pre-commit", KILL);
+        }
+        let mut run = shop.shop.start("run");
+        shop.shop.until("started");
+        if !has_result {
+            kill_process(Pid::from_child(&run), Signal::KILL).unwrap();
+        }
+        run.wait().unwrap();
+        // Until the agent has ended too, nobody can tell.
+        let runs = shop.shop.project.root().join(".orchestrator/runs");
+        shop.shop.until_that("the agent's end", || {
+            orchestrator::runner::underway(&runs).is_ok_and(|phases| phases.is_empty())
+        });
+        std::thread::sleep(Duration::from_millis(50));
+        shop.write("loose", "x\n");
+        shop.write("tracked", "mine\n");
+        let report = shop.run();
+        assert_eq!(ids(&report["completed"]), ["WRK-001"], "{report}");
+        let commit = shop.git("log --format=%H --grep=WRK-001/build/");
+        let changed = shop.changed(commit.trim());
+        assert!(changed.contains(&"src/first".to_owned()), "{has_result}: {changed:?}");
+        assert_eq!(shop.status(), " M tracked\n?? loose\n", "{has_result}: {report}");
+    }
+}
+
 #[test]
 fn what_an_interrupted_attempt_left_is_its_items() {
     let script = "\
