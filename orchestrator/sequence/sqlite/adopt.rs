@@ -14,10 +14,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::backend::read as list_as_far;
 use super::connection::{Database, has_log};
 use super::damage::is_damaged;
 use super::migrate::{migrate_within, revive};
+use super::salvage::{remains, reserved};
 use super::statements::Statements;
 use super::{rows, schema};
 use crate::fs::{self, FileLock, FsError, Holder, LockError};
@@ -25,14 +25,14 @@ use crate::sequence::adopt::Column;
 use crate::sequence::{Counter, Key, Layout, SequenceError};
 
 /// What SQLite keeps beside a database, by the end of the name.
-const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+pub(super) const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// What is put at the end of a damaged file's name, before the time.
 const DAMAGED: &str = ".damaged-";
 
 /// What is put at the end of the name of a file that is being made, before 32 digits.
 const NEW: &str = ".new-";
-const REBUILDING: &str = ".rebuilding-";
+pub(super) const REBUILDING: &str = ".rebuilding-";
 
 /// Sequences and the numbers that they are raised to.
 pub type Raises = BTreeMap<Key, u32>;
@@ -208,6 +208,8 @@ fn rebuild_locked(
         // Somebody may have made it while it was away for a moment, or a kill kept it so.
         let unread = count(&left(path, false)?, layout, &mut raises, busy_for);
         let database = Database::open(path, false, busy_for)?;
+        // Where the table is lost, reservations may be all that is left of it.
+        raise_to(&mut raises, reserved(&database, layout)?);
         let raised = raise_all(&database, layout, &raises, true)?;
         return Ok(Rebuilt { raises, raised, was_made: false, unread, ..Rebuilt::default() });
     };
@@ -283,7 +285,7 @@ fn left(path: &Path, is_damaged: bool) -> Result<Vec<PathBuf>, SequenceError> {
 }
 
 /// Tells whether there is nothing at all in the file, or no file.
-fn is_empty(path: &Path) -> Result<bool, SequenceError> {
+pub(super) fn is_empty(path: &Path) -> Result<bool, SequenceError> {
     let stamp = fs::stamp(path).map_err(failed("look for the database"))?;
     Ok(stamp.is_none_or(|stamp| stamp.len == 0))
 }
@@ -317,14 +319,18 @@ fn count(
         if !is_all {
             unread.push(file.clone());
         }
-        for (key, last) in counters {
-            if let Ok(last) = last {
-                let to = raises.entry(key).or_default();
-                *to = last.max(*to);
-            }
-        }
+        raise_to(raises, counters);
     }
     unread
+}
+
+fn raise_to(raises: &mut Raises, counters: Vec<Counter>) {
+    for (key, last) in counters {
+        if let Ok(last) = last {
+            let to = raises.entry(key).or_default();
+            *to = last.max(*to);
+        }
+    }
 }
 
 /// Returns what such files say in layouts that were not asked for, but lie in the same
@@ -343,69 +349,6 @@ fn others(files: &[PathBuf], layout: &Layout, busy_for: Duration) -> Vec<(Layout
         }
     }
     found
-}
-
-/// Returns what can still be read of the sequences in a damaged file, and whether that is
-/// all.
-fn remains(path: &Path, layout: &Layout, busy_for: Duration) -> (Vec<Counter>, bool) {
-    let mut counters = Vec::new();
-    let read = is_empty(path).and_then(|is_empty| match is_empty {
-        true => salvage_log(path, layout, busy_for, &mut counters),
-        false => salvage(path, layout, busy_for, &mut counters),
-    });
-    if let Err(error) = &read {
-        tracing::info!(%error, "not all sequences of the damaged database can be read");
-    }
-    (counters, read.is_ok())
-}
-
-/// Reads the counters of a damaged file, from its beginning and from its end, each as far
-/// as it goes.
-fn salvage(
-    path: &Path,
-    layout: &Layout,
-    busy_for: Duration,
-    counters: &mut Vec<Counter>,
-) -> Result<(), SequenceError> {
-    let database = Database::open_damaged(path, busy_for)?;
-    let scan = Statements::new(layout).scan;
-    let doing = "read the counters";
-    let read = database.retry(doing, || {
-        counters.clear();
-        list_as_far(&database.conn, layout, &scan, counters)
-    });
-    if read.is_err() {
-        let from_behind = format!("{scan} ORDER BY s.rowid DESC");
-        let _as_far_as_it_goes = list_as_far(&database.conn, layout, &from_behind, counters);
-    }
-    read
-}
-
-/// Reads the counters of a log whose file is lost: behind a file of one page that says
-/// nothing. SQLite removes a log whose file is empty, so that both are copies.
-fn salvage_log(
-    path: &Path,
-    layout: &Layout,
-    busy_for: Duration,
-    counters: &mut Vec<Counter>,
-) -> Result<(), SequenceError> {
-    const DOING: &str = "read the log of a lost database";
-    let log = fs::read_if_exists(&with_end(path, "-wal")).map_err(failed(DOING))?;
-    let log = log.unwrap_or_default();
-    let size = log.get(8..12).and_then(|size| Some(u32::from_be_bytes(size.try_into().ok()?)));
-    let Some(size) = size.filter(|size| size.is_power_of_two() && *size <= 65_536) else {
-        let source = Arc::new(rusqlite::Error::InvalidQuery);
-        return Err(SequenceError::Database { doing: DOING, source });
-    };
-    let copy = with_end(path, &format!("{REBUILDING}{}", Uuid::new_v4().simple()));
-    let made = fs::create_new(&with_end(&copy, "-wal"), &log)
-        .and_then(|()| fs::create_new(&copy, &vec![0; size as usize]))
-        .map_err(failed(DOING));
-    let read = made.and_then(|()| salvage(&copy, layout, busy_for, counters));
-    for end in COMPANIONS.iter().chain([&""]) {
-        fs::remove_if_exists(&with_end(&copy, end)).map_err(failed("remove"))?;
-    }
-    read
 }
 
 /// Returns the files whose name is the database's and goes on like this.
@@ -518,7 +461,7 @@ fn set_aside(path: &Path, when: &str) -> Result<PathBuf, SequenceError> {
     Ok(kept)
 }
 
-fn with_end(path: &Path, end: &str) -> PathBuf {
+pub(super) fn with_end(path: &Path, end: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(end);
     name.into()
@@ -529,6 +472,6 @@ fn sync(path: &Path) -> Result<(), SequenceError> {
     fs::sync_dir(dir).map_err(failed("sync the folder"))
 }
 
-fn failed(doing: &'static str) -> impl FnOnce(FsError) -> SequenceError {
+pub(super) fn failed(doing: &'static str) -> impl FnOnce(FsError) -> SequenceError {
     move |error| SequenceError::Database { doing, source: Arc::new(error) }
 }

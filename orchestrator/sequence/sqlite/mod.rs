@@ -16,6 +16,7 @@ mod connection;
 mod damage;
 mod migrate;
 mod rows;
+mod salvage;
 mod schema;
 mod statements;
 

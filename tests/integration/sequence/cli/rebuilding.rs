@@ -197,6 +197,24 @@ fn a_database_with_other_tables_is_never_made_anew() {
     assert_eq!(workshop.id(REBUILD).ok(), "KABSD/TSK\t-\t40\tnew\n");
 }
 
+/// Who holds numbers was told them, also where the sequence is lost.
+#[test]
+fn what_is_reserved_counts() {
+    let registry = "--db sqlite:chunks.sqlite3 --project p --type TSK";
+    let rebuild = format!("sync {registry} --rebuild --from-files items");
+    for (sequence, table, rebuild) in
+        [(TASKS, "id_sequences", REBUILD), (registry, "id_registry", rebuild.as_str())]
+    {
+        let workshop = Workshop::with_chunks();
+        workshop.file("items/TSK-1.md", "");
+        workshop.item(1);
+        workshop.id(&format!("next {sequence} --create --count 7")).ok();
+        workshop.id(&format!("reserve {sequence} --create --count 3")).ok();
+        workshop.sql(&format!("DROP TABLE {table}"));
+        assert!(workshop.id(rebuild).ok().ends_with("\t-\t10\tnew\n"), "{table}");
+    }
+}
+
 /// As far as a table can be read, what it says counts; that it is not all is told.
 #[test]
 fn what_lies_around_a_damaged_page_counts() {
