@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 
 use super::args::{Cli, ColorWhen, Command, Global};
 use super::command as run;
@@ -27,7 +28,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            let error = CliError::Usage(error);
+            let error = CliError::Usage(without_password(error));
             Output::of_process(&as_far_as_known(&arguments)).error(&error);
             return error.exit().into();
         }
@@ -48,6 +49,20 @@ pub fn main() -> ExitCode {
             error.exit().into()
         }
     }
+}
+
+/// Hides what may be a password in a URL that is none: standard error goes into logs.
+fn without_password(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
+        && let Some((before, after)) = value.rsplit_once('@')
+        && let Some((user, _)) = before.rsplit_once(':')
+        && matches!(error.get(ContextKind::InvalidArg),
+            Some(ContextValue::String(option)) if option.starts_with("--db"))
+    {
+        let hidden = ContextValue::String(format!("{user}:…@{after}"));
+        error.insert(ContextKind::InvalidValue, hidden);
+    }
+    error
 }
 
 /// Watches over one agent: what a run starts, and no person.

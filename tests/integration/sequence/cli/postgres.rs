@@ -113,6 +113,12 @@ fn a_server_that_is_not_there_is_told_without_the_password() {
     let answer = id(&workshop, url, "next --project shop --type US --json");
     assert!(!answer.stderr.contains("secret"), "{answer:?}");
     assert_eq!(answer.error(8)["code"], "database");
+    for none in ["POSTGRES://someone:secret@h/none", "postgres:/someone:secret@h/none"] {
+        let answer = id(&workshop, none, "next --project shop --type US");
+        assert_eq!(answer.code, 2, "{answer:?}");
+        assert!(!answer.stderr.contains("secret"), "{answer:?}");
+        assert!(answer.stderr.contains("someone:…@h/none"), "{answer:?}");
+    }
     // A server that is only away knows more than the files do.
     let scan = "next --project shop --type US --fallback scan --from-files .";
     id(&workshop, url, scan).fails(8);
