@@ -343,8 +343,7 @@ impl Committer {
             if at_end || !paths.is_empty() {
                 paths = self.with_own(paths, &now);
             }
-            // With nothing left to commit, the index may have to agree with what was.
-            if paths.is_empty() && self.ledger.batch.entries.is_empty() {
+            if paths.is_empty() {
                 break;
             }
             commit = self.commit_batch(&paths)?.or(commit);
