@@ -168,7 +168,11 @@ impl Attempt {
     /// a crash can do without.
     pub(super) fn note_item(&self, item: &BacklogItem) -> Result<(), RunnerError> {
         match serde_json::to_vec(item) {
-            Ok(json) => Ok(fs::append(&self.item_file(), &json, Durability::Buffered)?),
+            Ok(json) => match fs::append(&self.item_file(), &json, Durability::Buffered) {
+                // The agent has deleted the folder already: its end tells of that.
+                Err(error) if error.is_not_found() => Ok(()),
+                noted => Ok(noted?),
+            },
             // YAML has keys of its own that JSON does not.
             Err(error) => {
                 tracing::debug!(%error, item = self.item, "the item is not noted");

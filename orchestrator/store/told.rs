@@ -29,7 +29,11 @@ impl Told {
     /// # Errors
     /// Where the disk refuses; then it may not be.
     pub fn sync(&self) -> Result<(), StoreError> {
-        Ok(self.0.as_ref().map_or(Ok(()), |unsynced| unsynced.sync())?)
+        match self.0.as_ref().map_or(Ok(()), |unsynced| unsynced.sync()) {
+            // Somebody has deleted the worklog since, such as an agent that cleans up.
+            Err(error) if error.is_not_found() => Ok(()),
+            synced => Ok(synced?),
+        }
     }
 }
 
