@@ -204,25 +204,23 @@ pub fn rename_noreplace(from: &Path, to: &Path) -> Result<(), FsError> {
 /// Gives a file a second name; returns whether the file system has such. The folder is
 /// not fsynced.
 pub fn link(from: &Path, to: &Path) -> Result<bool, FsError> {
-    match point(Op::Link, to, || fs::hard_link(from, to)) {
-        Ok(()) => Ok(true),
-        Err(error) if has_no_links(&error) => Ok(false),
-        Err(error) => Err(FsError::two("link", from, to)(error)),
-    }
+    try_link(from, to).map_err(FsError::two("link", from, to))
 }
 
-/// Tells whether the answer means that a file system has no hard links.
-fn has_no_links(error: &io::Error) -> bool {
-    // So do Linux and others say it.
-    is_unsupported(error) || error.kind() == io::ErrorKind::PermissionDenied
+fn try_link(from: &Path, to: &Path) -> io::Result<bool> {
+    match point(Op::Link, to, || fs::hard_link(from, to)) {
+        Ok(()) => Ok(true),
+        Err(error) if is_unsupported(&error) => Ok(false),
+        // So do Linux and others say that a file system has no links.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The way of [`rename_noreplace`] without the system's help.
 fn link_and_remove(from: &Path, to: &Path) -> io::Result<()> {
-    match point(Op::Link, to, || fs::hard_link(from, to)) {
-        Ok(()) => return point(Op::Remove, from, || fs::remove_file(from)),
-        Err(error) if has_no_links(&error) => {}
-        Err(error) => return Err(error),
+    if try_link(from, to)? {
+        return point(Op::Remove, from, || fs::remove_file(from));
     }
     match fs::symlink_metadata(to) {
         Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),

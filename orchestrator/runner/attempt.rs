@@ -139,9 +139,7 @@ impl Attempt {
     /// # Errors
     /// Where the folder cannot be looked at.
     pub fn ended_ns(&self) -> Result<Option<i128>, RunnerError> {
-        let record = Record::read(&self.pid_file())?.unwrap_or_default();
-        let processes = [record.supervisor, record.agent];
-        if processes.into_iter().flatten().any(|process| process.is_alive()) {
+        if Record::read(&self.pid_file())?.is_some_and(|record| record.is_alive()) {
             return Ok(None);
         }
         let folder = fs::stamp(&self.folder)?.map(|stamp| stamp.mtime_ns);

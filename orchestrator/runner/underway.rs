@@ -40,9 +40,7 @@ pub struct Underway {
 pub fn underway(runs: &Path) -> Result<Vec<Underway>, RunnerError> {
     let mut found = Vec::new();
     for attempt in Attempt::unfinished(runs)? {
-        let record = Record::read(&attempt.pid_file())?.unwrap_or_default();
-        let processes = [record.supervisor, record.agent];
-        if !processes.into_iter().flatten().any(|process| process.is_alive()) {
+        if !Record::read(&attempt.pid_file())?.is_some_and(|record| record.is_alive()) {
             continue;
         }
         let began = fs::stamp(&attempt.prompt_file())?;

@@ -14,7 +14,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::backlog_store::BacklogStore;
 use super::request::Request;
-use super::run_record::{remove_place, write_record};
+use super::run_record::{read_record, remove_place, write_record};
 use super::{Clock, StoreError, planned};
 use crate::fs::{self, FsError, Kind};
 use crate::ingest;
@@ -141,7 +141,7 @@ impl BacklogStore {
     fn take_claimed(&mut self, claimed: &Path, ingested: &mut Ingested) -> Result<(), StoreError> {
         let record = claimed.with_extension("batch.json");
         let claim_file = claimed.with_extension("json");
-        let mut claim: Claim = read_json(&claim_file)?.unwrap_or_default();
+        let mut claim: Claim = read_record(&claim_file)?.unwrap_or_default();
         // Between claiming and now the copy may have grown; never shrunk.
         let entries = parse(claimed, &fs::read(claimed)?)?;
         let mut locked = self.lock()?;
@@ -184,13 +184,6 @@ impl BacklogStore {
 fn is_settled(claimed: &Path, clock: &Clock) -> Result<bool, StoreError> {
     let changed = fs::stamp(claimed)?.map_or(0, |stamp| stamp.mtime_ns.max(stamp.ctime_ns));
     Ok(clock.now().as_nanosecond() - changed > i128::from(KEEP_MILLIS) * 1_000_000)
-}
-
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
-    Ok(match fs::read_if_exists(path)? {
-        Some(bytes) => serde_json::from_slice(&bytes).ok(),
-        None => None,
-    })
 }
 
 fn refused(claimed: &Path, error: &super::RequestError) -> StoreError {

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::backlog_store::BacklogStore;
 use super::locked::LockedBacklog;
 use super::request::Request;
-use super::run_record::write_into_place;
+use super::run_record::{read_record, write_into_place};
 use super::{StoreError, journal, replace};
-use crate::fs::{self, Unsynced};
+use crate::fs::Unsynced;
 use crate::model::{Applied, ItemId};
 
 /// What a [`Request::record`] holds.
@@ -71,8 +71,7 @@ pub(super) fn write<'a>(
 /// Reads the plan of a request; one that is not there, or was cut short, was never acted
 /// on.
 pub(super) fn read(record: &Path) -> Result<Option<Planned>, StoreError> {
-    let bytes = fs::read_if_exists(record)?;
-    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    read_record(record)
 }
 
 impl BacklogStore {

@@ -96,6 +96,12 @@ impl RunRecord {
     }
 }
 
+/// Reads a record of ours; nothing where there is none, or one that was cut short.
+pub(super) fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
+    let bytes = fs::read_if_exists(path)?;
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
 /// Writes a record of ours, durably; its folder is made anew where it was deleted.
 ///
 /// One that was not there yet is written in its place: a part of it counts as none, and

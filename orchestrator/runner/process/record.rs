@@ -84,6 +84,12 @@ impl Record {
             || matches!(self.exit, Some(Exit::Signal(signal)) if by_hand.contains(&signal))
     }
 
+    /// Tells whether the supervisor or the agent lives.
+    pub(crate) fn is_alive(&self) -> bool {
+        let processes = [&self.supervisor, &self.agent];
+        processes.into_iter().flatten().any(|process| process.is_alive())
+    }
+
     /// Reads the record; `None` where there is none, or no whole line of one.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, RunnerError> {
         let Some(bytes) = fs::read_if_exists(path)? else {

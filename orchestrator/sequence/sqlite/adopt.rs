@@ -55,7 +55,7 @@ pub struct Rebuilt {
     pub kept: Option<PathBuf>,
     /// Other layouts whose sequences were taken over from it as they stood.
     pub others: Vec<&'static str>,
-    /// Damaged files of which no counter could be read: only what was asked for counts.
+    /// Damaged files of which not all counters could be read.
     pub unread: Vec<PathBuf>,
 }
 

@@ -212,15 +212,9 @@ impl Worklog {
         }
         let last = self.find(&IdQuery::new(&entry.id))?;
         // A save that failed behind this is made again at another time.
-        let is_same = |a: &str, b: &str| {
-            let lines = |text: &str| {
-                let lines = text.trim_end().lines().map(str::trim);
-                lines.filter(|line| !line.starts_with("updated:")).map(str::to_owned).collect()
-            };
-            let (a, b): (Vec<String>, Vec<String>) = (lines(a), lines(b));
-            a == b
-        };
-        Ok(last.is_some_and(|last| is_same(&last.text, &entry.text) && last.ended == entry.ended))
+        Ok(last.is_some_and(|last| {
+            undated(&last.text).eq(undated(&entry.text)) && last.ended == entry.ended
+        }))
     }
 
     /// Appends the entries of phases that were finished together; the caller waits for
@@ -296,6 +290,12 @@ impl Worklog {
             self.gather_ended();
         }
     }
+}
+
+/// Returns the lines of an item's text, but for when it was updated.
+fn undated(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.trim_end().lines().map(str::trim);
+    lines.filter(|line| !line.starts_with("updated:"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Killed at any moment: one commit for each attempt, and nothing of anybody is lost.
 
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -19,6 +20,15 @@ WRK-001/*/*: result phase_complete x
 */*/*: result blocked Later
 ";
 
+/// Two items at a phase whose changes are committed together.
+const SCOPING: &str = "\
+schema_version: 2
+next_item_id: 2
+items:
+  - {id: WRK-001, title: One, status: scoping, phase: research, phase_pool: pre}
+  - {id: WRK-002, title: Two, status: scoping, phase: research, phase_pool: pre}
+";
+
 /// Runs again: what the first attempt did is used, each of its effects once. Returns its
 /// commit.
 #[track_caller]
@@ -31,6 +41,12 @@ fn taken_up_once(shop: &Shop, hook: &str) -> String {
     assert_eq!(commit.lines().count(), 1, "{hook}");
     assert_eq!(shop.changed(commit.trim()), ["src/WRK-001"], "{hook}");
     commit
+}
+
+/// Kills a run, and waits until it is gone.
+fn kill(run: &mut Child) {
+    kill_process(Pid::from_child(run), Signal::KILL).unwrap();
+    run.wait().unwrap();
 }
 
 fn killed_in(hook: &str) {
@@ -76,8 +92,7 @@ fn outlived(shop: &Shop, phase: &str, runs: [&str; 2]) -> String {
     let begun = |n: &str| fs::read_to_string(shop.top.join(".git/begun")).is_ok_and(|t| t == n);
     let mut killed = shop.shop.start(runs[0]);
     shop.shop.until_that("the first hook", || begun("1\n"));
-    kill_process(Pid::from_child(&killed), Signal::KILL).unwrap();
-    killed.wait().unwrap();
+    kill(&mut killed);
     let mut run = shop.shop.start_told(runs[1]);
     shop.shop.until_that("the second hook", || begun("2\n"));
     shop.write(".git/free", "");
@@ -98,15 +113,8 @@ fn a_commit_that_outlives_its_run_is_the_commit() {
 
 #[test]
 fn what_came_since_a_commit_that_outlives_its_run_is_committed_too() {
-    let backlog = "\
-schema_version: 2
-next_item_id: 2
-items:
-  - {id: WRK-001, title: One, status: scoping, phase: research, phase_pool: pre}
-  - {id: WRK-002, title: Two, status: scoping, phase: research, phase_pool: pre}
-";
     let script = "*/research/*: write notes/{item} x; result phase_complete Read\n";
-    let shop = Shop::new(backlog, script);
+    let shop = Shop::new(SCOPING, script);
     let told = outlived(&shop, "research", ["run --target 1 --cap 1", "run --target 2 --cap 1"]);
     for id in ["WRK-001", "WRK-002"] {
         let commits = shop.git(&format!("log --format=%H --grep={id}/research/1"));
@@ -173,8 +181,7 @@ fn what_a_killed_attempt_left_is_its_items() {
     shop.write("loose", "x\n");
     let mut run = shop.shop.start("run");
     shop.shop.until("started");
-    kill_process(Pid::from_child(&run), Signal::KILL).unwrap();
-    run.wait().unwrap();
+    kill(&mut run);
     let report = shop.run();
     assert_eq!(ids(&report["completed"]), ["WRK-001"]);
     let commit = shop.git("log --format=%H --grep=WRK-001/build/");
@@ -249,23 +256,15 @@ fn what_an_interrupted_attempt_left_is_its_items() {
 
 #[test]
 fn what_waits_to_be_committed_together_outlives_a_kill() {
-    let backlog = "\
-schema_version: 2
-next_item_id: 2
-items:
-  - {id: WRK-001, title: One, status: scoping, phase: research, phase_pool: pre}
-  - {id: WRK-002, title: Two, status: scoping, phase: research, phase_pool: pre}
-";
     let script = "\
 WRK-002/research/1: write notes/two x; write started x; hang
 */research/*: write notes/{item} x; result phase_complete Read
 */*/*: result blocked Later
 ";
-    let shop = Shop::new(backlog, script);
+    let shop = Shop::new(SCOPING, script);
     let mut run = shop.shop.start("run --only status=scoping");
     shop.shop.until("started");
-    kill_process(Pid::from_child(&run), Signal::KILL).unwrap();
-    run.wait().unwrap();
+    kill(&mut run);
     shop.run();
     let subjects = shop.subjects();
     assert!(subjects[0].contains("[WRK-001][research] Read"), "{subjects:?}");
@@ -299,8 +298,7 @@ items:
     for _ in 0..12 {
         let mut run = shop.shop.start("run");
         std::thread::sleep(Duration::from_millis(random.next() % 900));
-        kill_process(Pid::from_child(&run), Signal::KILL).unwrap();
-        run.wait().unwrap();
+        kill(&mut run);
     }
     let report = shop.run();
     assert!(report["halt"] != "circuit_breaker", "{report}");
