@@ -9,7 +9,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the module that touches the file system")]
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 
 use super::error::{FsError, is_absent};
@@ -131,6 +131,23 @@ pub fn create_new(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     rename_noreplace(staged.path(), path)?;
     staged.keep();
     sync_dir(dir)
+}
+
+/// Copies what is open of the file at `from`, in its mode and where allowed with its owner,
+/// to a name that nothing has yet, and fsyncs it. The folder is not fsynced, and a crash may
+/// leave a part.
+pub fn copy_new(mut open: &File, from: &Path, to: &Path) -> Result<(), FsError> {
+    let attributes = attributes_of(from)?;
+    let mut copy = || {
+        let mut file = create_file(to, attributes.is_some())?;
+        if let Some(attributes) = &attributes {
+            point(Op::SetAttributes, to, || attributes.apply(&file))?;
+        }
+        open.rewind()?;
+        point(Op::Write, to, || io::copy(&mut open, &mut file))?;
+        point(Op::SyncFile, to, || file.sync_all())
+    };
+    copy().map_err(FsError::two("copy", from, to))
 }
 
 /// Writes `bytes` to a new file in `dir`, whose name starts with `prefix` and
@@ -387,13 +404,6 @@ struct Attributes {
     permissions: fs::Permissions,
     #[cfg(unix)]
     owner: (u32, u32),
-}
-
-/// Gives a file the mode of another, and its owner and group where that is allowed.
-pub fn copy_attributes(from: &Path, to: &Path) -> Result<(), FsError> {
-    let Some(attributes) = attributes_of(from)? else { return Ok(()) };
-    let file = OpenOptions::new().append(true).open(to);
-    file.and_then(|file| attributes.apply(&file)).map_err(FsError::one("change", to))
 }
 
 fn attributes_of(path: &Path) -> Result<Option<Attributes>, FsError> {

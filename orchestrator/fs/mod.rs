@@ -18,7 +18,7 @@ mod stream;
 mod walk;
 
 pub use atomic::{
-    Durability, Exchange, Staged, TEMP_PREFIX, Unsynced, append, append_unsynced, copy_attributes,
+    Durability, Exchange, Staged, TEMP_PREFIX, Unsynced, append, append_unsynced, copy_new,
     create_dir, create_dir_all, create_new, exchange, link, remove, remove_if_exists, rename,
     rename_noreplace, replace, replace_private, stage, sync_dir,
 };

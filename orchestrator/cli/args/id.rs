@@ -241,7 +241,7 @@ pub(crate) struct IdSync {
     /// Show what would be raised, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Make a lost or damaged database anew; a damaged one is kept under another name,
+    /// Make a lost or damaged database anew; a copy of a damaged one is kept beside it,
     /// a sound one only raised
     #[arg(long)]
     pub(crate) rebuild: bool,

@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::adopt::has_remains;
 use super::connection::{Database, FileIdentity, fault, has_log, is_constraint};
 use super::migrate::migrate;
+use super::rebuild::has_remains;
 use super::rows;
 use super::schema;
 use super::statements::Statements;

@@ -82,14 +82,16 @@ impl Database {
         let now = database.identity()?;
         if file.is_some() && now != file {
             // Exchanged meanwhile: the log that was found by its name may be the other's.
+            // Closed first: what this process closes later would end its locks on that log.
+            drop(database.conn);
             return Self::open(&database.path, create, busy_for);
         }
         database.file = now;
         Ok(database)
     }
 
-    /// Opens what is left of a damaged file, only to read: what makes no sense in its
-    /// schema is passed over, and the other tables can still tell what they know.
+    /// Opens what is left of a damaged file: what makes no sense in its schema is passed
+    /// over, and the other tables can still tell what they know.
     pub(super) fn open_damaged(path: &Path, busy_for: Duration) -> Result<Self, SequenceError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(path, flags);
@@ -101,6 +103,28 @@ impl Database {
         database.retry("open the database", || {
             database.conn.busy_timeout(Duration::ZERO)?;
             database.conn.pragma_update(None, "writable_schema", true)
+        })?;
+        Ok(database)
+    }
+
+    /// Opens a damaged file whose content is to be exchanged. One in which not even the
+    /// schema can be read is taken for empty.
+    pub(super) fn open_to_exchange(path: &Path, busy_for: Duration) -> Result<Self, SequenceError> {
+        let database = Self::open_damaged(path, busy_for)?;
+        let schema =
+            || database.conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+        match database.retry("open the database", schema) {
+            Err(SequenceError::NotADatabase { .. }) => {}
+            read => return read.map(|()| database),
+        }
+        drop(database);
+        let database = Self::open_damaged(path, busy_for)?;
+        database.retry("open the database", || {
+            // Its pages must have the size that its log has, which may be in use.
+            if let Some(size) = log_page_size(path) {
+                database.conn.pragma_update(None, "page_size", size)?;
+            }
+            database.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true).map(drop)
         })?;
         Ok(database)
     }
@@ -240,21 +264,29 @@ impl Database {
     /// Tries until it is no longer busy, or the time is up.
     pub(super) fn wait<T>(
         &self,
-        mut f: impl FnMut() -> Result<T, SequenceError>,
+        f: impl FnMut() -> Result<T, SequenceError>,
     ) -> Result<T, SequenceError> {
-        let start = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let done = f();
-            let waited = start.elapsed();
-            match done {
-                Err(SequenceError::Busy { .. }) if waited < self.busy_for => {}
-                Err(SequenceError::Busy { .. }) => return Err(SequenceError::Busy { waited }),
-                done => return done,
-            }
-            thread::sleep(jitter(pause).min(self.busy_for - waited));
-            pause = (pause * 2).min(LAST_PAUSE);
+        wait(self.busy_for, f)
+    }
+}
+
+/// Tries until it is no longer busy, or the time is up.
+pub(super) fn wait<T>(
+    busy_for: Duration,
+    mut f: impl FnMut() -> Result<T, SequenceError>,
+) -> Result<T, SequenceError> {
+    let start = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let done = f();
+        let waited = start.elapsed();
+        match done {
+            Err(SequenceError::Busy { .. }) if waited < busy_for => {}
+            Err(SequenceError::Busy { .. }) => return Err(SequenceError::Busy { waited }),
+            done => return done,
         }
+        thread::sleep(jitter(pause).min(busy_for - waited));
+        pause = (pause * 2).min(LAST_PAUSE);
     }
 }
 
@@ -278,11 +310,15 @@ pub(super) fn fault(
     doing: &'static str,
     error: rusqlite::Error,
 ) -> SequenceError {
+    fault_at(Path::new(conn.path().unwrap_or_default()), doing, error)
+}
+
+/// The same where the connection is in use.
+pub(super) fn fault_at(path: &Path, doing: &'static str, error: rusqlite::Error) -> SequenceError {
     let source = |error| Arc::new(error) as _;
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            let path = conn.path().unwrap_or_default().into();
-            SequenceError::NotADatabase { path, source: source(error) }
+            SequenceError::NotADatabase { path: path.to_owned(), source: source(error) }
         }
         // The last one: others kept changing the log while it was to be read.
         Some(
@@ -354,7 +390,16 @@ pub(super) fn has_log(path: &Path) -> Result<bool, SequenceError> {
     Ok(log.is_some_and(|log| log.len > 0))
 }
 
-fn identity(path: &Path) -> Result<FileIdentity, SequenceError> {
+/// Returns the size of the pages in the log beside a file.
+pub(super) fn log_page_size(path: &Path) -> Option<u32> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let head = fs::read_head(Path::new(&log), 12).ok()?;
+    let size = u32::from_be_bytes(head.get(8..12)?.try_into().ok()?);
+    (size.is_power_of_two() && size <= 65_536).then_some(size)
+}
+
+pub(super) fn identity(path: &Path) -> Result<FileIdentity, SequenceError> {
     let stamp = fs::stamp(path).map_err(file_error)?;
     Ok(stamp.map(|stamp| (stamp.dev, stamp.ino)))
 }

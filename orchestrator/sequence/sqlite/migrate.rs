@@ -48,18 +48,17 @@ fn migrations(layout: &Layout) -> &'static [Migration] {
 /// Makes the tables that are missing, and marks an empty file as ours.
 /// Returns whether it was such a file.
 pub(super) fn migrate(database: &Database, layout: &Layout) -> Result<bool, SequenceError> {
-    database.transaction(|conn| migrate_within(database, conn, layout))
+    database.transaction(|conn| migrate_within(conn, layout, database.is_empty()?))
 }
 
-/// The same within a transaction that is under way.
+/// The same within a transaction that is under way, whose lock keeps others from filling
+/// a file that is new.
 pub(super) fn migrate_within(
-    database: &Database,
     conn: &Connection,
     layout: &Layout,
+    is_new: bool,
 ) -> Result<bool, SequenceError> {
     let failed = |error| fault(conn, "make the tables", error);
-    // The lock is ours, so that nobody else is filling it just now.
-    let is_new = database.is_empty()?;
     if is_new {
         conn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
     }

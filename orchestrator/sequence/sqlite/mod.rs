@@ -15,13 +15,13 @@ mod backend;
 mod connection;
 mod damage;
 mod migrate;
+mod rebuild;
 mod rows;
 mod salvage;
 mod schema;
 mod statements;
 
-pub use adopt::{
-    Raised, Raises, RebuildPlan, Rebuilt, column, make_and_raise, plan_rebuild, rebuild,
-};
+pub use adopt::{Raised, Raises, column, make_and_raise};
 pub use allocate::allocate;
 pub use backend::{Make, SqliteBackend, SqliteOptions};
+pub use rebuild::{RebuildPlan, Rebuilt, plan_rebuild, rebuild};

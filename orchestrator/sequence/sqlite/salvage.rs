@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::adopt::{COMPANIONS, REBUILDING, failed, is_empty, with_end};
+use super::adopt::{COMPANIONS, REBUILDING, failed, with_end};
 use super::backend::read as list_as_far;
-use super::connection::Database;
+use super::connection::{Database, log_page_size};
+use super::rebuild::is_empty;
 use super::schema;
 use super::statements::Statements;
 use crate::fs;
@@ -111,13 +112,11 @@ fn salvage_log(
     counters: &mut Vec<Counter>,
 ) -> Result<(), SequenceError> {
     const DOING: &str = "read the log of a lost database";
-    let log = fs::read_if_exists(&with_end(path, "-wal")).map_err(failed(DOING))?;
-    let log = log.unwrap_or_default();
-    let size = log.get(8..12).and_then(|size| Some(u32::from_be_bytes(size.try_into().ok()?)));
-    let Some(size) = size.filter(|size| size.is_power_of_two() && *size <= 65_536) else {
+    let Some(size) = log_page_size(path) else {
         let source = Arc::new(rusqlite::Error::InvalidQuery);
         return Err(SequenceError::Database { doing: DOING, source });
     };
+    let log = fs::read(&with_end(path, "-wal")).map_err(failed(DOING))?;
     let copy = with_end(path, &format!("{REBUILDING}{}", Uuid::new_v4().simple()));
     let made = fs::create_new(&with_end(&copy, "-wal"), &log)
         .and_then(|()| fs::create_new(&copy, &vec![0; size as usize]))

@@ -100,7 +100,7 @@ fn plan(
         (raises, counters) = (plan.raises, Vec::new());
         if plan.is_damaged {
             let path = path.display();
-            context.output.warn(&format!("{path} is damaged: it would be kept under another name"));
+            context.output.warn(&format!("{path} is damaged: a copy would be kept beside it"));
         }
     }
     let of = |key| counters.iter().find(|(other, _)| other == key);
@@ -145,7 +145,7 @@ fn rebuild(
     let output = context.output;
     if let Some(kept) = &done.kept {
         output.warn(&format!(
-            "the damaged database, with all that was in it, is {} now; only sequences were taken over",
+            "a copy of the damaged database, with all that was in it, is {}; only sequences were taken over",
             kept.display()
         ));
     }

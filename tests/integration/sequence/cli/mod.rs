@@ -5,6 +5,7 @@ mod answers;
 mod issuing;
 mod postgres;
 mod rebuilding;
+mod rebuilding_beside;
 mod sources;
 mod storm;
 mod workshop;

@@ -1,14 +1,13 @@
 //! `id sync --rebuild`: a database that was lost or damaged.
 
 use std::fs;
-use std::thread;
 
 use orchestrator::fs::{FileLock, Holder};
 use serde_json::json;
 
 use super::workshop::{TASKS, Workshop};
 
-const REBUILD: &str =
+pub(super) const REBUILD: &str =
     "sync --db sqlite:chunks.sqlite3 --layout prefix-type --rebuild --from-files items/**/*.md";
 
 /// What we put at the end of a name while a file is being made.
@@ -74,7 +73,7 @@ fn what_another_one_is_making_is_left_alone() {
 }
 
 #[test]
-fn a_damaged_database_is_kept_under_another_name() {
+fn a_copy_of_a_damaged_database_is_kept() {
     let workshop = Workshop::empty();
     workshop.item(5);
     let damaged = "not a database ".repeat(1000);
@@ -95,7 +94,7 @@ fn what_a_damaged_database_still_says_counts() {
     let workshop = Workshop::empty();
     workshop.id(&format!("next {TASKS} --create --count 40")).ok();
     workshop.id("next --db sqlite:chunks.sqlite3 --prefix OLD --type X --count 3").ok();
-    damage_a_page(&workshop);
+    workshop.damage_a_page();
     workshop.item(5);
     let text = workshop.id(REBUILD).ok();
     assert_eq!(text, "KABSD/TSK\t-\t40\tnew\nOLD/X\t-\t3\tnew\n");
@@ -115,25 +114,6 @@ fn a_damaged_schema_hides_no_number() {
     fs::write(&path, &bytes).unwrap();
     workshop.id(&format!("next {TASKS}")).fails(8);
     assert_eq!(workshop.id(REBUILD).ok(), "KABSD/TSK\t-\t40\tnew\n");
-}
-
-/// Overwrites the index of the sequences.
-fn damage_a_page(workshop: &Workshop) {
-    overwrite(workshop, "sqlite_autoindex_id_sequences_1");
-}
-
-/// Overwrites the first page of a table or an index.
-fn overwrite(workshop: &Workshop, name: &str) {
-    let page = format!("SELECT rootpage FROM sqlite_schema WHERE name = '{name}'");
-    overwrite_page(workshop, workshop.ask(&page));
-}
-
-fn overwrite_page(workshop: &Workshop, page: i64) {
-    let end = usize::try_from(page).unwrap() * 4096;
-    let path = workshop.path("chunks.sqlite3");
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[end - 4096..end].fill(0xff);
-    fs::write(&path, &bytes).unwrap();
 }
 
 /// What is wrong with another program's tables is no reason to take them away.
@@ -160,7 +140,7 @@ fn damage_of_other_tables_is_their_programs() {
                  WHERE name = 'by_kind';",
             );
         },
-        |workshop| overwrite(workshop, "chunks"),
+        |workshop| workshop.overwrite("chunks"),
     ];
     for spoil in spoils {
         let workshop = Workshop::with_chunks();
@@ -184,7 +164,7 @@ fn a_database_with_other_tables_is_never_made_anew() {
     let workshop = Workshop::with_chunks();
     workshop.item(5);
     workshop.id(&format!("next {TASKS} --create --count 40")).ok();
-    damage_a_page(&workshop);
+    workshop.damage_a_page();
     for line in [REBUILD.to_owned(), format!("{REBUILD} --dry-run")] {
         let told = workshop.id(&line).fails(8);
         assert!(told.contains("the table id_sequences is damaged"), "{told}");
@@ -228,7 +208,7 @@ fn what_lies_around_a_damaged_page_counts() {
     );
     let leaf = "SELECT pageno FROM dbstat WHERE name = 'id_sequences' AND pagetype = 'leaf'";
     let leaf = workshop.try_ask::<i64>(&format!("{leaf} LIMIT 1 OFFSET 9")).unwrap_or(20);
-    overwrite_page(&workshop, leaf);
+    workshop.overwrite_page(leaf);
     let answer = workshop.id(REBUILD);
     assert!(answer.stderr.contains("not all numbers could be read"), "{answer:?}");
     let told = answer.ok();
@@ -240,7 +220,9 @@ fn what_lies_around_a_damaged_page_counts() {
 /// A database of ours that was cut to nothing is not sound, and its log knows more.
 #[test]
 fn a_log_behind_an_empty_file_or_none_counts() {
-    for is_empty in [true, false] {
+    for left in
+        ["an empty file", "no file", "no file, and the log put aside by one that was killed"]
+    {
         let workshop = Workshop::empty();
         workshop.item(5);
         let (path, log) = (workshop.path("chunks.sqlite3"), workshop.path("chunks.sqlite3-wal"));
@@ -255,9 +237,14 @@ fn a_log_behind_an_empty_file_or_none_counts() {
         let before = fs::read(&log).unwrap();
         drop(conn);
         fs::remove_file(&path).unwrap();
-        if is_empty {
-            fs::write(&path, "").unwrap();
-        }
+        let log = match left {
+            "an empty file" => {
+                fs::write(&path, "").unwrap();
+                log
+            }
+            "no file" => log,
+            _ => workshop.path(&format!("chunks.sqlite3.damaged-lost-{ID}-wal")),
+        };
         fs::write(&log, &before).unwrap();
         let dry = workshop.id(&format!("{REBUILD} --dry-run")).ok();
         assert_eq!(fs::read(&log).unwrap(), before, "a dry run changes nothing");
@@ -282,18 +269,10 @@ fn a_sound_database_of_another_program_gets_no_table() {
     assert_eq!(workshop.ask::<String>(tables), "chunks id_sequences");
 }
 
-/// Lets the database issue 40 IDs of tasks and 3 of stories, then damages the index of
-/// the tasks' table.
-fn damage(workshop: &Workshop) {
-    workshop.id(&format!("next {TASKS} --create --count 40")).ok();
-    workshop.id("next --db sqlite:chunks.sqlite3 --project p --type US --create --count 3").ok();
-    damage_a_page(workshop);
-}
-
 #[test]
 fn sequences_of_other_layouts_are_taken_over_too() {
     let workshop = Workshop::empty();
-    damage(&workshop);
+    workshop.damage();
     workshop.item(5);
     let before = workshop.names();
     let dry = workshop.id(&format!("{REBUILD} --dry-run"));
@@ -328,37 +307,6 @@ fn a_database_behind_a_link_stays_behind_it() {
         fs::remove_file(workshop.path("data/real.db")).unwrap();
         workshop.id(&format!("next {TASKS}")).fails(3);
         workshop.id(makes).ok();
-    }
-}
-
-#[test]
-fn nobody_gets_a_number_twice_while_a_damaged_file_is_made_anew() {
-    for _ in 0..4 {
-        let workshop = Workshop::empty();
-        damage(&workshop);
-        let told = thread::scope(|scope| {
-            let next = || {
-                let answers = (0..3).map(|_| workshop.id(&format!("next {TASKS}")));
-                answers.collect::<Vec<_>>()
-            };
-            let nexts: Vec<_> = (0..8).map(|_| scope.spawn(next)).collect();
-            let rebuild = scope.spawn(|| workshop.id(&REBUILD.replace("items/**/*.md", "none*")));
-            let rebuilt = rebuild.join().unwrap();
-            assert!(matches!(rebuilt.code, 0 | 4), "{rebuilt:?}");
-            nexts.into_iter().flat_map(|next| next.join().unwrap()).collect::<Vec<_>>()
-        });
-        let mut numbers = std::collections::BTreeSet::new();
-        for answer in told {
-            // While there is no file, one fails; and where its file is another by then.
-            assert!(matches!(answer.code, 0 | 3 | 6 | 8), "{answer:?}");
-            for id in answer.stdout.lines() {
-                let number: u32 = id.rsplit('-').next().unwrap().parse().unwrap();
-                assert!(number > 40 && numbers.insert(number), "{id} was told twice");
-            }
-        }
-        let next = workshop.id(&format!("next {TASKS}")).ok();
-        let number: u32 = next.trim().rsplit('-').next().unwrap().parse().unwrap();
-        assert!(numbers.last().is_none_or(|last| number > *last), "{next}");
     }
 }
 
@@ -412,23 +360,6 @@ fn from_nothing_nothing_is_made() {
     let named = workshop.id(&format!("sync {TASKS} --rebuild --from-files items"));
     named.fails(4);
     assert_eq!(workshop.names(), ["items"]);
-}
-
-#[test]
-fn several_rebuilds_at_once_make_one_database() {
-    let workshop = Workshop::empty();
-    (1..=5).for_each(|n| workshop.item(n));
-    workshop.file("chunks.sqlite3", &"no database ".repeat(500));
-    thread::scope(|scope| {
-        let rebuild = || workshop.id(&format!("{REBUILD} --lock-timeout 60s"));
-        let all: Vec<_> = (0..6).map(|_| scope.spawn(rebuild)).collect();
-        for answer in all {
-            answer.join().unwrap().ok();
-        }
-    });
-    let kept = workshop.names().into_iter().filter(|name| name.contains(".damaged-")).count();
-    assert_eq!(kept, 1, "{:?}", workshop.names());
-    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0006\n");
 }
 
 /// Leaves nothing of the database but its log, in which the counter stands at 3.

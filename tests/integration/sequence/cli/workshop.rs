@@ -1,7 +1,9 @@
 //! A project with files that have IDs, and a database beside them.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -75,5 +77,41 @@ impl Workshop {
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    /// Lets the database issue 40 IDs of tasks and 3 of stories, then damages the index of
+    /// the tasks' table.
+    pub(crate) fn damage(&self) {
+        self.id(&format!("next {TASKS} --create --count 40")).ok();
+        self.id("next --db sqlite:chunks.sqlite3 --project p --type US --create --count 3").ok();
+        self.damage_a_page();
+    }
+
+    /// Overwrites the index of the sequences.
+    pub(crate) fn damage_a_page(&self) {
+        self.overwrite("sqlite_autoindex_id_sequences_1");
+    }
+
+    /// Overwrites the first page of a table or an index.
+    pub(crate) fn overwrite(&self, name: &str) {
+        let page = format!("SELECT rootpage FROM sqlite_schema WHERE name = '{name}'");
+        self.overwrite_page(self.ask(&page));
+    }
+
+    /// Overwrites a page, while others may use the file.
+    pub(crate) fn overwrite_page(&self, page: i64) {
+        self.overwrite_bytes((page as u64 - 1) * 4096, 4096);
+    }
+
+    /// Overwrites bytes, while nobody is about to write some of them.
+    pub(crate) fn overwrite_bytes(&self, from: u64, many: usize) {
+        let path = self.path("chunks.sqlite3");
+        // To close it ends the lock: it is opened first, and closed last.
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        let conn = Connection::open(&path).unwrap();
+        conn.busy_timeout(Duration::from_secs(60)).unwrap();
+        conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+        file.write_all_at(&vec![0xff; many], from).unwrap();
+        drop(conn);
     }
 }
