@@ -81,10 +81,10 @@ impl fmt::Display for Outcome {
             }
             Self::Interrupted => f.write_str("it was interrupted"),
             Self::TimedOut(Timeout::Idle(time)) => {
-                write!(f, "it printed nothing for {time:?} and was ended")
+                write!(f, "it printed nothing for {time:?} (`idle_timeout`) and was ended")
             }
             Self::TimedOut(Timeout::Total(time)) => {
-                write!(f, "it took longer than {time:?} and was ended")
+                write!(f, "it took longer than {time:?} (`phase_timeout`) and was ended")
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use super::cache;
@@ -21,7 +22,7 @@ use super::worklog::{Archived, Worklog};
 use super::{LockedBacklog, Paths, StoreError, lost, replace};
 use crate::fs::{self, Stamp};
 use crate::model::{
-    BacklogFile, BacklogItem, BacklogSnapshot, Diagnostic, Ended, IdQuery, ItemId, Rules,
+    BacklogFile, BacklogItem, BacklogSnapshot, Code, Diagnostic, Ended, IdQuery, ItemId, Rules,
 };
 
 /// For how long after a change a file's stamp cannot tell it from a second one: a
@@ -30,6 +31,9 @@ pub(super) const RACY_NS: i128 = 20_000_000;
 
 /// How often all is looked at again, where somebody saves at the same time.
 const LOOKS: usize = 5;
+
+/// How long somebody who saves is given, where what they do is only half to be seen.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The backlog of one file.
 ///
@@ -305,16 +309,28 @@ impl BacklogStore {
     /// # Errors
     /// Where the file, the worklog or a mark cannot be read at all.
     pub fn diagnostics(&mut self) -> Result<Vec<Diagnostic>, StoreError> {
-        for _ in 0..LOOKS {
+        let mut looks = 0;
+        loop {
             let found = self.diagnose()?;
-            // Who saves meanwhile adds to the journal and the marks behind the file that
-            // was read: nothing is lost by that.
-            if self.is_unchanged()? {
+            looks += 1;
+            // Who saves meanwhile adds to the journal and the marks, the one behind and the
+            // other before the file that was read: nothing is lost by that, nor behind.
+            let is_behind = found.iter().any(|found| found.code == Code::MarkBehind);
+            let saves = is_behind && self.somebody_saves();
+            let most = if is_behind { 10 * LOOKS } else { LOOKS };
+            if !saves && self.is_unchanged()? || looks >= most {
                 return Ok(found);
+            }
+            if saves {
+                thread::sleep(PAUSE);
             }
             self.refresh()?;
         }
-        self.diagnose()
+    }
+
+    fn somebody_saves(&self) -> bool {
+        let host = self.options.holder.host.as_deref();
+        fs::FileLock::holder(&self.paths.lock(), host).is_some_and(|by| by.alive != Some(false))
     }
 
     fn diagnose(&mut self) -> Result<Vec<Diagnostic>, StoreError> {

@@ -86,3 +86,16 @@ fn two_ingestions_at_once_take_each_entry_in_once() {
         assert_eq!(count, 1, "{title}:\n{text}");
     }
 }
+
+/// What a save has written of itself is no warning for those who look in between.
+#[test]
+fn a_check_beside_adds_finds_nothing() {
+    let project = Project::with("schema_version: 2\nnext_item_id: 0\nitems: []\n");
+    let add = || (0..25).for_each(|n| drop(project.run(&["add", &format!("Item {n}")]).ok()));
+    std::thread::scope(|scope| {
+        let adds: Vec<_> = (0..3).map(|_| scope.spawn(add)).collect();
+        while !adds.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            project.run(&["check", "--strict"]).ok();
+        }
+    });
+}
