@@ -47,7 +47,11 @@ impl Attempt {
                 .checked_add(1)
                 .ok_or_else(|| RunnerError::NoAttemptLeft { folder: above.clone() })?;
             let folder = above.join(highest.to_string());
-            match fs::create_dir(&folder) {
+            let made = match fs::rename_noreplace(&spare(runs), &folder) {
+                Err(error) if !error.is_already_exists() => fs::create_dir(&folder),
+                moved => moved,
+            };
+            match made {
                 Ok(()) => {
                     return Ok(Self {
                         item: item.to_owned(),
@@ -59,6 +63,24 @@ impl Attempt {
                 Err(error) if error.is_already_exists() => {}
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+
+    /// Makes the folder of some later attempt, while nobody waits for it: in a folder that
+    /// is new the files of one cost a small part of a phase, and much more on file systems
+    /// that do not give out again at once what was just deleted.
+    pub(super) fn make_spare(&self) {
+        let Some(runs) = self.folder.ancestors().nth(3) else { return };
+        let spare = spare(runs);
+        let files =
+            [prompt_file(&spare), output_file(&spare), error_file(&spare), pid_file(&spare)];
+        let make = || {
+            fs::create_dir(&spare)?;
+            files.iter().try_for_each(|file| fs::open_output(file).map(drop))
+        };
+        if let Err(error) = make() {
+            // The next attempt makes what is missing.
+            tracing::debug!(%error, "no folder is made in advance");
         }
     }
 
@@ -213,6 +235,12 @@ impl Attempt {
     }
 }
 
+/// Returns the folder that is made in advance: a name that stands for no item, and one that
+/// leads to a folder or nowhere.
+fn spare(runs: &Path) -> PathBuf {
+    runs.join(".spare/")
+}
+
 /// Returns where the prompt of the attempt in a folder lies.
 pub(super) fn prompt_file(folder: &Path) -> PathBuf {
     folder.join("prompt.md")
@@ -310,6 +338,27 @@ mod tests {
         fs::create_dir(&last).unwrap();
         let error = Attempt::create(&runs, "WRK-001", "build").unwrap_err();
         assert!(matches!(error, RunnerError::NoAttemptLeft { .. }), "{error}");
+    }
+
+    #[test]
+    fn an_attempt_takes_the_folder_that_was_made_in_advance() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = dir.path().join("runs");
+        let first = Attempt::create(&runs, "WRK-001", "build").unwrap();
+        first.make_spare();
+        first.make_spare();
+        assert_eq!(Attempt::unfinished(&runs).unwrap(), [], "it is none of an item");
+        let made = fs::stamp(&runs.join(".spare")).unwrap().unwrap().ino;
+        let second = Attempt::create(&runs, "WRK-002", "build").unwrap();
+        assert_eq!(fs::stamp(second.folder()).unwrap().unwrap().ino, made);
+        assert_eq!(fs::read(&second.prompt_file()).unwrap(), b"");
+        assert_eq!(fs::stamp(&runs.join(".spare")).unwrap(), None);
+        // What is no folder becomes none of an attempt.
+        fs::create_new(&runs.join(".spare"), b"theirs").unwrap();
+        second.make_spare();
+        let third = Attempt::create(&runs, "WRK-002", "build").unwrap();
+        assert_eq!(fs::stamp(third.folder()).unwrap().unwrap().kind, Kind::Dir);
+        assert_eq!((second.number(), third.number()), (1, 2));
     }
 
     #[test]

@@ -62,6 +62,7 @@ pub async fn run(
     progress(Progress::Started { attempt: attempt.number(), folder: attempt.folder().to_owned() });
     // Only whoever takes up a killed run asks for it, so the agent need not wait for it.
     attempt.note_item(job.item)?;
+    attempt.make_spare();
     let patience = Patience { total: job.timeout, idle: job.agent.idle_timeout };
     let mut on_line = |line: &str| {
         let line = line.to_owned();
