@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Issued;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+use super::{Counter, Key, Layout};
 
 /// Numbers that are held until they are confirmed or the time is up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,4 +45,18 @@ pub struct StoredAnswer {
     pub answer: String,
     /// Until when it is repeated, by the database's clock.
     pub expires_at: Timestamp,
+}
+
+/// Reads what a reservation has taken of its sequence at most: its key and its IDs, as far
+/// as they make sense.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(super) fn taken(layout: &Layout, key: Vec<String>, ids: &[String]) -> Option<Counter> {
+    let key = Key::new(key).ok()?;
+    let format = layout.format(&key);
+    let number = |id: &String| {
+        let (_, number) = format.parse(id, key.values().len())?;
+        u32::try_from(number).ok()
+    };
+    let highest = ids.iter().filter_map(number).max()?;
+    Some((key, Ok(highest)))
 }

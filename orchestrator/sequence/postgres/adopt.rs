@@ -13,11 +13,13 @@ use tokio_postgres::Client;
 
 use super::connection::{Isolation, Target, connect};
 use super::failure::{in_commit, refused};
-use super::migrate::{apply_within, revive};
+use super::migrate::{apply_within, is_there, revive};
 use super::rows::Rows;
+use super::side::reservations;
 use super::table::Table;
 use crate::sequence::adopt::Column;
-use crate::sequence::{Key, Layout, SequenceError};
+use crate::sequence::reservation::taken;
+use crate::sequence::{Counter, Key, Layout, SequenceError};
 
 /// How long reading a column, or waiting for somebody else's migration, may take; longer
 /// where locks are waited for longer.
@@ -42,6 +44,41 @@ pub fn column(
         let value = |row: &tokio_postgres::Row| row.try_get(0);
         let values: Result<Vec<String>, _> = rows.iter().map(value).collect();
         values.map_err(|error| refused("read the column", error))
+    })
+}
+
+/// Returns the highest number of each reservation there is, in no order: who holds them was
+/// told, also where the sequence is lost. Blocks.
+///
+/// # Errors
+/// [`SequenceError::Unreachable`]; [`SequenceError::Database`] where they cannot be read.
+pub fn reserved(
+    url: &str,
+    layout: &Layout,
+    busy_for: Duration,
+) -> Result<Vec<Counter>, SequenceError> {
+    let target = Target::new(url)?;
+    let doing = |error| refused("read the reservations", error);
+    blocking(busy_for, async {
+        let client = connect(&target, Isolation::ReadCommitted, busy_for).await?;
+        let table = reservations(layout);
+        if !is_there(&client, table).await.map_err(doing)? {
+            return Ok(Vec::new());
+        }
+        let of = match layout.layout_name() {
+            "registry" => "ARRAY[r.artifact_type, r.project_id], $1::text",
+            _ => "r.sequence_key, r.sequence_table",
+        };
+        let sql = format!("SELECT {of}, r.reserved_ids FROM {table} r");
+        let sql =
+            format!("SELECT key, ids FROM ({sql}) AS held (key, of, ids) WHERE of = $1::text");
+        let mut counters = Vec::new();
+        for row in client.query(&sql, &[&layout.table()]).await.map_err(doing)? {
+            let (key, ids) = (row.try_get(0).map_err(doing)?, row.try_get(1).map_err(doing)?);
+            let (key, ids): (Vec<String>, Vec<String>) = (key, ids);
+            counters.extend(taken(layout, key, &ids));
+        }
+        Ok(counters)
     })
 }
 

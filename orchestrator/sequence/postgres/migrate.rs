@@ -95,7 +95,7 @@ where
     Ok(())
 }
 
-async fn is_there<C>(client: &C, table: &str) -> Result<bool, Error>
+pub(super) async fn is_there<C>(client: &C, table: &str) -> Result<bool, Error>
 where
     C: GenericClient + Sync,
 {

@@ -24,7 +24,7 @@ mod side;
 mod table;
 mod tls;
 
-pub use adopt::{column, make_and_raise};
+pub use adopt::{column, make_and_raise, reserved};
 pub use allocate::allocate;
 pub use backend::{PostgresBackend, PostgresOptions};
 pub use connection::Isolation;

@@ -14,7 +14,8 @@ use super::rebuild::is_empty;
 use super::schema;
 use super::statements::Statements;
 use crate::fs;
-use crate::sequence::{Counter, Key, Layout, SequenceError};
+use crate::sequence::reservation::taken as taken_of;
+use crate::sequence::{Counter, Layout, SequenceError};
 
 /// Returns what can still be read of the sequences in a damaged file, and whether that is
 /// all.
@@ -82,25 +83,14 @@ pub(super) fn reserved(
             let (key, of): (String, String) = (row.get(0)?, row.get(1)?);
             let ids: String = row.get(2)?;
             if is_registry || of == layout.table() {
-                counters.extend(highest(layout, &key, &ids));
+                let list = |text: &str| serde_json::from_str::<Vec<String>>(text).ok();
+                let taken = list(&key).zip(list(&ids));
+                counters.extend(taken.and_then(|(key, ids)| taken_of(layout, key, &ids)));
             }
         }
         Ok(counters)
     };
     database.retry("read the reservations", read)
-}
-
-/// Reads the key and the IDs of a reservation, each a list in JSON.
-fn highest(layout: &Layout, key: &str, ids: &str) -> Option<Counter> {
-    let key = Key::new(serde_json::from_str::<Vec<String>>(key).ok()?).ok()?;
-    let ids: Vec<String> = serde_json::from_str(ids).ok()?;
-    let format = layout.format(&key);
-    let number = |id: &String| {
-        let (_, number) = format.parse(id, key.values().len())?;
-        u32::try_from(number).ok()
-    };
-    let highest = ids.iter().filter_map(number).max()?;
-    Some((key, Ok(highest)))
 }
 
 /// Reads the counters of a log whose file is lost: behind a file of one page that says

@@ -10,7 +10,8 @@ use crate::sequence::adopt::Column;
 use crate::sequence::postgres::{PostgresBackend, PostgresOptions};
 use crate::sequence::sqlite::{Make, Raised, Raises, SqliteBackend, SqliteOptions};
 use crate::sequence::{
-    Action, Backend, DatabaseUrl, Key, Layout, MissingRow, Reply, SequenceError, postgres, sqlite,
+    Action, Backend, Counter, DatabaseUrl, Key, Layout, MissingRow, Reply, SequenceError, postgres,
+    sqlite,
 };
 use crate::store::LOCK_TIMEOUT;
 
@@ -203,6 +204,16 @@ pub(super) fn make_and_raise(
             postgres::make_and_raise(url, &target.layout, raises, revives, patience(context))?
         }
     })
+}
+
+/// Returns what a rebuild has to know beside its sources; of a file it finds that itself.
+pub(super) fn reserved(target: &Target, context: &Context<'_>) -> Result<Vec<Counter>, CliError> {
+    match target.url()? {
+        DatabaseUrl::Sqlite(_) => Ok(Vec::new()),
+        DatabaseUrl::Postgres(url) => {
+            Ok(postgres::reserved(url, &target.layout, patience(context))?)
+        }
+    }
 }
 
 /// Reads all values of a column.

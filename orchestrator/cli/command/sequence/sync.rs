@@ -4,7 +4,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::database::{Access, Database, detect_layouts, make_and_raise, one_of, patience};
+use super::database::{
+    Access, Database, detect_layouts, make_and_raise, one_of, patience, reserved,
+};
 use super::sources;
 use super::target::Target;
 use crate::cli::args::IdSync;
@@ -40,6 +42,12 @@ pub(crate) fn sync(args: &IdSync, context: &Context<'_>) -> Result<Exit, CliErro
     if let Some(key) = filter.key() {
         // A sequence without any ID yet gets its row, too.
         raises.entry(key).or_default();
+    }
+    if args.rebuild {
+        for (key, last) in reserved(&target, context)? {
+            let to = raises.entry(key).or_default();
+            *to = last.unwrap_or_default().max(*to);
+        }
     }
     if raises.is_empty() {
         context.output.warn("the sources have no ID of these sequences");

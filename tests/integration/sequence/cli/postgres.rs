@@ -106,6 +106,27 @@ fn a_lost_table_comes_back_with_its_numbers_only() {
     assert_eq!(id(&workshop, url, next).ok(), "US-028\n");
 }
 
+/// Who holds numbers was told them, also where the sequence is lost.
+#[test]
+fn what_is_reserved_counts_in_a_rebuild() {
+    let tasks = "--layout prefix-type --prefix KABSD --type TSK";
+    let tables = [("--project shop --type US", "id_registry"), (tasks, "id_sequences")];
+    for (sequence, table) in tables {
+        let cluster = Cluster::shared();
+        let database = cluster.database();
+        let url = &cluster.url(&database);
+        let workshop = Workshop::empty();
+        id(&workshop, url, &format!("next {sequence} --create --count 7")).ok();
+        id(&workshop, url, &format!("reserve {sequence} --create --count 3")).ok();
+        cluster.execute(&database, &format!("DROP TABLE {table}"));
+        let rebuild = format!("sync {sequence} --rebuild --from-files none*");
+        let dry = id(&workshop, url, &format!("{rebuild} --dry-run")).ok();
+        assert!(dry.ends_with("\t-\t10\tnew\n"), "{dry}");
+        assert_eq!(id(&workshop, url, &rebuild).ok(), dry);
+        assert!(id(&workshop, url, &format!("next {sequence}")).ok().ends_with("11\n"));
+    }
+}
+
 #[test]
 fn a_server_that_is_not_there_is_told_without_the_password() {
     let workshop = Workshop::empty();
