@@ -1,5 +1,5 @@
-//! Taking over IDs that exist: reading them from a column, and making tables or a
-//! whole file in which they are counted from the first moment on.
+//! The steps of taking over IDs that exist: reading them from a column, and making tables
+//! or a whole file in which they are counted from the first moment on.
 //!
 //! Tables are made and sequences raised in one transaction, and a file is made beside
 //! its place and then renamed, so that nobody ever finds a sequence that starts at 1
@@ -29,7 +29,7 @@ pub(super) const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 pub(super) const DAMAGED: &str = ".damaged-";
 
 /// What is put at the end of the name of a file that is being made, before 32 digits.
-const NEW: &str = ".new-";
+pub(super) const NEW: &str = ".new-";
 pub(super) const REBUILDING: &str = ".rebuilding-";
 
 /// Sequences and the numbers that they are raised to.
@@ -62,44 +62,6 @@ pub fn column(
         Ok(values)
     };
     database.retry("read the column", read)
-}
-
-/// Makes the tables that are missing and raises sequences, in one transaction; the
-/// file is made where it is missing.
-///
-/// # Errors
-/// Those of opening the file; [`SequenceError::Busy`] where somebody else is making it.
-/// What is wrong with a single sequence is in the answer.
-pub fn make_and_raise(
-    path: &Path,
-    layout: &Layout,
-    raises: &Raises,
-    holder: &Holder,
-    busy_for: Duration,
-) -> Result<Raised, SequenceError> {
-    match Database::open(path, false, busy_for) {
-        Ok(database) => raise_all(&database, layout, raises, false),
-        Err(SequenceError::Missing { path }) => {
-            let path = place(&path)?;
-            locked(&path, holder, busy_for, || make_locked(&path, layout, raises, busy_for))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn make_locked(
-    path: &Path,
-    layout: &Layout,
-    raises: &Raises,
-    busy_for: Duration,
-) -> Result<Raised, SequenceError> {
-    sweep(path)?;
-    let (new, raised) = build_beside(path, NEW, layout, raises, &[], busy_for)?;
-    match put(&new, path)? {
-        true => Ok(raised),
-        // Somebody made it just now.
-        false => raise_all(&Database::open(path, false, busy_for)?, layout, raises, false),
-    }
 }
 
 /// Runs what makes a file with the lock that all who make it take.

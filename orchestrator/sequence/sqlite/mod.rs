@@ -21,7 +21,7 @@ mod salvage;
 mod schema;
 mod statements;
 
-pub use adopt::{Raised, Raises, column, make_and_raise};
+pub use adopt::{Raised, Raises, column};
 pub use allocate::allocate;
 pub use backend::{Make, SqliteBackend, SqliteOptions};
-pub use rebuild::{RebuildPlan, Rebuilt, plan_rebuild, rebuild};
+pub use rebuild::{RebuildPlan, Rebuilt, make_and_raise, plan_rebuild, rebuild};

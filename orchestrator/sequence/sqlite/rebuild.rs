@@ -1,6 +1,6 @@
-//! Making a lost or damaged database anew, so that no number is told again.
+//! Making a database, also one that was lost or is damaged, so that no number is told again.
 //!
-//! A lost one is built beside its place and put there. In a damaged one the content is
+//! One that is not there is built beside its place and put there. In a damaged one the content is
 //! exchanged, in one transaction of SQLite's own: whoever has the file open, or waits for
 //! its lock, goes on with what is new in it. To rename it would leave others with a file of
 //! which nobody else knows, and with a log that is found by its name and is another's. A
@@ -17,8 +17,8 @@ use rusqlite::config::DbConfig;
 use uuid::Uuid;
 
 use super::adopt::{
-    COMPANIONS, DAMAGED, REBUILDING, Raised, Raises, beside, build_beside, failed, locked, place,
-    put, raise_all, raise_rows, sweep, sync, with_end,
+    COMPANIONS, DAMAGED, NEW, REBUILDING, Raised, Raises, beside, build_beside, failed, locked,
+    place, put, raise_all, raise_rows, sweep, sync, with_end,
 };
 use super::connection::{APPLICATION_ID, Database, fault_at, has_log, identity, wait};
 use super::damage::is_damaged;
@@ -46,7 +46,7 @@ pub struct Rebuilt {
     pub raised: Raised,
     /// Whether the file was made; else it was sound, and only raised.
     pub was_made: bool,
-    /// Where the copy of the damaged file is.
+    /// Where the copy of a damaged file is.
     pub kept: Option<PathBuf>,
     /// Other layouts whose sequences were taken over from it as they stood.
     pub others: Vec<&'static str>,
@@ -61,6 +61,40 @@ pub struct RebuildPlan {
     pub is_damaged: bool,
     /// What the sequences would be raised to.
     pub raises: Raises,
+}
+
+/// Makes the tables that are missing and raises sequences, in one transaction. The file is
+/// made where it is missing, with what one that was lost has left to say.
+///
+/// # Errors
+/// Those of opening the file; [`SequenceError::Busy`] where somebody else is making it.
+/// What is wrong with a single sequence is in the answer.
+pub fn make_and_raise(
+    path: &Path,
+    layout: &Layout,
+    raises: &Raises,
+    holder: &Holder,
+    busy_for: Duration,
+) -> Result<Rebuilt, SequenceError> {
+    let raise = |path: &Path| {
+        let database = Database::open(path, false, busy_for)?;
+        let raised = raise_all(&database, layout, raises, false)?;
+        Ok(Rebuilt { raises: raises.clone(), raised, ..Rebuilt::default() })
+    };
+    match raise(path) {
+        Err(SequenceError::Missing { path }) => {
+            let path = place(&path)?;
+            locked(&path, holder, busy_for, || {
+                sweep(&path)?;
+                match make_lost(&path, NEW, layout, raises.clone(), busy_for) {
+                    // Somebody made it just now.
+                    Err(SequenceError::Replaced { .. }) => raise(&path),
+                    made => made,
+                }
+            })
+        }
+        raised => raised,
+    }
 }
 
 /// Makes a lost or damaged file anew, with these sequences in it. A sound file is only
@@ -111,7 +145,7 @@ fn rebuild_locked(
     sweep(path)?;
     match is_damaged(path, layout, busy_for)? {
         None => raise_sound(path, layout, raises.clone(), busy_for),
-        Some(false) => make_lost(path, layout, raises.clone(), busy_for),
+        Some(false) => make_lost(path, REBUILDING, layout, raises.clone(), busy_for),
         Some(true) => exchange_damaged(path, layout, raises.clone(), now, busy_for),
     }
 }
@@ -133,6 +167,7 @@ fn raise_sound(
 
 fn make_lost(
     path: &Path,
+    more: &str,
     layout: &Layout,
     mut raises: Raises,
     busy_for: Duration,
@@ -141,7 +176,7 @@ fn make_lost(
     let left = left(path, false)?;
     let unread = count(&left, layout, &mut raises, busy_for);
     let others = others(&left, layout, busy_for);
-    let (new, raised) = build_beside(path, REBUILDING, layout, &raises, &others, busy_for)?;
+    let (new, raised) = build_beside(path, more, layout, &raises, &others, busy_for)?;
     if !put(&new, path)? {
         return Err(SequenceError::Replaced { path: path.to_owned() });
     }

@@ -8,7 +8,7 @@ use crate::cli::session::Context;
 use crate::fs::Holder;
 use crate::sequence::adopt::Column;
 use crate::sequence::postgres::{PostgresBackend, PostgresOptions};
-use crate::sequence::sqlite::{Make, Raised, Raises, SqliteBackend, SqliteOptions};
+use crate::sequence::sqlite::{Make, Raised, Raises, Rebuilt, SqliteBackend, SqliteOptions};
 use crate::sequence::{
     Action, Backend, Counter, DatabaseUrl, Key, Layout, MissingRow, Reply, SequenceError, postgres,
     sqlite,
@@ -187,21 +187,23 @@ pub(super) fn one_of(mut targets: Vec<Target>) -> Result<Target, CliError> {
     })
 }
 
-/// Makes what is missing of a database and raises sequences, in one transaction; on a
-/// server, `revives` makes tables too that were made before.
+/// Makes what is missing of a database and raises sequences, in one transaction, at least
+/// as far as asked for; on a server, `revives` makes tables too that were made before.
 pub(super) fn make_and_raise(
     target: &Target,
     raises: &Raises,
     revives: bool,
     holder: &Holder,
     context: &Context<'_>,
-) -> Result<Raised, CliError> {
+) -> Result<Rebuilt, CliError> {
+    let (layout, patience) = (&target.layout, patience(context));
     Ok(match target.url()? {
         DatabaseUrl::Sqlite(path) => {
-            sqlite::make_and_raise(path, &target.layout, raises, holder, patience(context))?
+            sqlite::make_and_raise(path, layout, raises, holder, patience)?
         }
         DatabaseUrl::Postgres(url) => {
-            postgres::make_and_raise(url, &target.layout, raises, revives, patience(context))?
+            let raised = postgres::make_and_raise(url, layout, raises, revives, patience)?;
+            Rebuilt { raises: raises.clone(), raised, ..Rebuilt::default() }
         }
     })
 }

@@ -16,7 +16,7 @@ use crate::cli::output::Table;
 use crate::cli::session::Context;
 use crate::fs::Holder;
 use crate::sequence::adopt::{Findings, KeyFilter};
-use crate::sequence::sqlite::{self, Raised, Raises};
+use crate::sequence::sqlite::{self, Raised, Raises, Rebuilt};
 use crate::sequence::{Counter, DatabaseUrl, SequenceError};
 use crate::store::Clock;
 use crate::wire::{SyncReport, SyncedSequence, UnsyncedSequence, key_parts};
@@ -57,7 +57,7 @@ pub(crate) fn sync(args: &IdSync, context: &Context<'_>) -> Result<Exit, CliErro
         return Err(CliError::NothingFound);
     }
     let done = match args.dry_run {
-        true => plan(&target, args, raises, counters.unwrap_or_default(), context)?,
+        true => plan(&target, args, raises, counters, context)?,
         false => raise(&target, args, raises, context)?,
     };
     show(&target, args, &findings, &done, context)?;
@@ -98,10 +98,12 @@ fn plan(
     target: &Target,
     args: &IdSync,
     mut raises: Raises,
-    mut counters: Vec<Counter>,
+    counters: Option<Vec<Counter>>,
     context: &Context<'_>,
 ) -> Result<Done, CliError> {
-    if let (true, DatabaseUrl::Sqlite(path)) = (args.rebuild, target.url()?)
+    let makes = args.rebuild || args.create && counters.is_none();
+    let mut counters = counters.unwrap_or_default();
+    if let (true, DatabaseUrl::Sqlite(path)) = (makes, target.url()?)
         && let Some(plan) = sqlite::plan_rebuild(path, &target.layout, &raises, patience(context))?
     {
         // It would be made anew, and what can still be read of it counts as a source.
@@ -123,16 +125,17 @@ fn raise(
     raises: Raises,
     context: &Context<'_>,
 ) -> Result<Done, CliError> {
+    if !(args.rebuild || args.create) {
+        let raised = Database::open(target, Access::Write, context)?.raise(&raises)?;
+        return Ok(Done { raises, raised, was_made: false, kept: None });
+    }
     if let (true, DatabaseUrl::Sqlite(path)) = (args.rebuild, target.url()?) {
         return rebuild(path, target, &raises, context);
     }
-    let raised = if args.rebuild || args.create {
-        let holder = holder("orchestrator id sync --create", Clock::system().now());
-        make_and_raise(target, &raises, args.rebuild, &holder, context)?
-    } else {
-        Database::open(target, Access::Write, context)?.raise(&raises)?
-    };
-    Ok(Done { raises, raised, was_made: false, kept: None })
+    let holder = holder("orchestrator id sync --create", Clock::system().now());
+    let made = make_and_raise(target, &raises, args.rebuild, &holder, context)?;
+    tell_of(&made, context);
+    Ok(Done { raises: made.raises, raised: made.raised, was_made: false, kept: None })
 }
 
 /// This process, as those who wait for what it makes are told.
@@ -157,21 +160,27 @@ fn rebuild(
             kept.display()
         ));
     }
-    for path in &done.unread {
-        output.warn(&format!(
-            "not all numbers could be read from {}: name all sources that have IDs",
-            path.display()
-        ));
-    }
-    for layout in &done.others {
-        output.note(&format!("so were those of layout {layout}, as they stood"));
-    }
+    tell_of(&done, context);
     match done.was_made {
         true => output.note(&format!("{} was made anew", path.display())),
         false => output.note("the database is sound; it was raised, not made anew"),
     }
     let kept = done.kept.map(|path| path.display().to_string());
     Ok(Done { raises: done.raises, raised: done.raised, was_made: done.was_made, kept })
+}
+
+/// Tells what became of what was there before.
+fn tell_of(done: &Rebuilt, context: &Context<'_>) {
+    for path in &done.unread {
+        context.output.warn(&format!(
+            "not all numbers could be read from {}: name all sources that have IDs",
+            path.display()
+        ));
+    }
+    for layout in &done.others {
+        let what = format!("sequences of layout {layout} were taken over too, as they stood");
+        context.output.note(&what);
+    }
 }
 
 fn show(

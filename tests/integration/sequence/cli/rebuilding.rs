@@ -282,7 +282,7 @@ fn sequences_of_other_layouts_are_taken_over_too() {
     // As another one has left it that was killed.
     workshop.file(&format!("chunks.sqlite3.rebuilding-{ID}"), "half");
     let answer = workshop.id(REBUILD);
-    assert!(answer.stderr.contains("those of layout registry"), "{answer:?}");
+    assert!(answer.stderr.contains("of layout registry were taken over"), "{answer:?}");
     assert_eq!(answer.ok(), "KABSD/TSK\t-\t40\tnew\n");
     let next = workshop.id("next --db sqlite:chunks.sqlite3 --project p --type US");
     assert_eq!(next.ok(), "US-004\n");
@@ -322,6 +322,24 @@ fn a_rebuild_that_was_killed_in_the_middle_is_taken_up() {
     assert_eq!(workshop.id(REBUILD).ok(), "KABSD/TSK\t-\t40\tnew\n");
     assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0041\n");
     assert!(kept.exists());
+}
+
+/// A database that is made where one was lost goes on from what is left of that.
+#[test]
+fn what_is_left_of_a_lost_one_counts_where_one_is_made() {
+    let workshop = Workshop::empty();
+    workshop.damage();
+    workshop.item(5);
+    let lost = "chunks.sqlite3.damaged-20260101T000000000Z";
+    fs::rename(workshop.path("chunks.sqlite3"), workshop.path(lost)).unwrap();
+    workshop.id(&format!("next {TASKS} --create")).fails(3);
+    let create = format!("sync {TASKS} --create --from-files items/**/*.md");
+    let dry = workshop.id(&format!("{create} --dry-run")).ok();
+    assert_eq!(dry, "KABSD/TSK\t-\t40\tnew\n");
+    assert_eq!(workshop.id(&create).ok(), dry);
+    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0041\n");
+    let next = workshop.id("next --db sqlite:chunks.sqlite3 --project p --type US");
+    assert_eq!(next.ok(), "US-004\n");
 }
 
 #[test]
