@@ -370,7 +370,11 @@ impl<'a> Run<'a> {
         let waiting = plan.waiting.iter().filter(is_asked_for);
         self.summary.waiting = waiting.map(|waiting| named(snapshot, waiting)).collect();
         let selection = &self.options.selection;
-        if plan.blocked_target.is_some() {
+        if let Err(gone) = check_targets(snapshot, selection) {
+            // It was there when the run began.
+            self.environment.observer.warn(format!("{gone} any more, a target of this run"));
+            Halt::TargetBlocked
+        } else if plan.blocked_target.is_some() {
             Halt::TargetBlocked
         } else if !selection.targets.is_empty() && plan.targets_done {
             Halt::TargetsDone

@@ -31,7 +31,7 @@ pub enum Halt {
     CircuitBreaker,
     /// All targets are done.
     TargetsDone,
-    /// A target is blocked.
+    /// A target is blocked, or was taken out of the backlog.
     TargetBlocked,
     /// Nothing fits the filters.
     NoMatch,

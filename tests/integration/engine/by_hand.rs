@@ -230,3 +230,17 @@ fn a_run_that_is_ended_while_the_file_cannot_be_read_keeps_the_result() {
     assert!(!shop.exists(".orchestrator/runs/WRK-001/build/2"));
     nothing_is_lost(&shop);
 }
+
+/// A target that somebody takes away is not done.
+#[test]
+fn a_target_that_is_deleted_is_told_of() {
+    let shop = Workshop::new(TWO, SCRIPT);
+    let mut run = shop.start_told("run --target 1 --target WRK-002");
+    shop.until("started");
+    let second = shop.text().find("  - id: WRK-002").unwrap();
+    shop.project.write(&shop.text()[..second]);
+    shop.release("go");
+    let told = run.wait();
+    assert!(told.contains("there is no item WRK-002 any more, a target of this run"), "{told}");
+    assert!(told.contains("stopped at a target"), "{told}");
+}

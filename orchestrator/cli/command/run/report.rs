@@ -89,7 +89,7 @@ fn reason(summary: &Summary) -> &'static str {
         Halt::Cap => "as many as one run may execute",
         Halt::CircuitBreaker => "stopped, since phases in a row failed for good",
         Halt::TargetsDone => "all targets are done",
-        Halt::TargetBlocked => "stopped at a target that is blocked",
+        Halt::TargetBlocked => "stopped at a target that is blocked, or gone",
         Halt::NoMatch => "nothing fits",
         Halt::Interrupted => "interrupted",
         Halt::Failed => "stopped by an error",
