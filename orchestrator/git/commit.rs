@@ -85,6 +85,16 @@ impl Repository {
         })
     }
 
+    /// Returns the ID of a commit that was made before a kill, if it was; then the index
+    /// agrees with it.
+    ///
+    /// # Errors
+    /// [`GitError::Locked`] where another program holds the index for longer than we wait;
+    /// [`GitError::Failed`].
+    pub fn take_up(&self, commit: &Commit<'_>) -> Result<Option<String>, GitError> {
+        patiently(self.lock_wait, || self.made_before(commit))
+    }
+
     /// Returns the commit, where it was made before; then the index agrees with it.
     fn made_before(&self, commit: &Commit<'_>) -> Result<Option<String>, GitError> {
         let made = self.find_line(commit.known_by, commit.since)?;

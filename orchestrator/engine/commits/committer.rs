@@ -145,13 +145,9 @@ impl Committer {
     /// it was made. Returns whether it was.
     fn agree_with_left(&self) -> Result<bool, CommitError> {
         let Some((known_by, since)) = &self.left_going else { return Ok(false) };
-        let since = since.as_deref();
-        if self.repository.find_line(known_by, since)?.is_none() {
-            return Ok(false);
-        }
-        let paths = &Snapshot::new();
-        self.repository.commit_paths(&Commit { message: known_by, known_by, since, paths })?;
-        Ok(true)
+        let (since, paths) = (since.as_deref(), &Snapshot::new());
+        let commit = Commit { message: known_by, known_by, since, paths };
+        Ok(self.repository.take_up(&commit)?.is_some())
     }
 
     fn note(&self) -> Result<(), CommitError> {
