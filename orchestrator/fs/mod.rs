@@ -17,6 +17,9 @@ mod read;
 mod stream;
 mod walk;
 
+/// A file that is open.
+pub use std::fs::File;
+
 pub use atomic::{
     Durability, Exchange, Staged, TEMP_PREFIX, Unsynced, append, append_unsynced, copy_new,
     create_dir, create_dir_all, create_new, exchange, link, remove, remove_if_exists, rename,
@@ -26,7 +29,7 @@ pub use error::FsError;
 pub use lock::{FileLock, HeldBy, Holder, LockError};
 pub use read::{
     Entry, Kind, Stamp, hash, hash_file, is_same_mount, link_stamp, link_target, list, names, read,
-    read_head, read_if_exists, resolve, stamp,
+    read_head, read_if_exists, resolve, stamp, stamp_of,
 };
 pub use stream::{OutputFile, open, open_output, read_ranges, tail};
 pub use walk::{Walked, walk};

@@ -147,6 +147,12 @@ pub fn stamp(path: &Path) -> Result<Option<Stamp>, FsError> {
     Ok(metadata.as_ref().map(Stamp::of))
 }
 
+/// Returns the stamp of a file that is open; `path` is for the error.
+pub fn stamp_of(file: &File, path: &Path) -> Result<Stamp, FsError> {
+    let metadata = file.metadata().map_err(FsError::one("examine", path))?;
+    Ok(Stamp::of(&metadata))
+}
+
 /// Returns how many names a file has, links followed: 0 where there is none, and 1 where
 /// the system does not tell.
 pub fn names(path: &Path) -> Result<u64, FsError> {

@@ -2,8 +2,8 @@
 //!
 //! Owns the numbers, the names of the files, and how an item and a phase become
 //! parts of a path: whatever they hold, the folder lies inside `runs`, and two of
-//! them never share one. A number is used once, as the folder is made by whoever
-//! takes it. What the files hold is known to those who write them.
+//! them never share one. A number is used once, as the folder is put in place by
+//! whoever takes it. What the files hold is known to those who write them.
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,9 @@ use super::process::Record;
 use crate::fs::{self, Durability, Kind};
 use crate::model::BacklogItem;
 
+/// The name of the file in which an agent says what came of its phase.
+const RESULT: &str = "result.json";
+
 /// One try at one phase of one item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Attempt {
@@ -19,6 +22,7 @@ pub struct Attempt {
     phase: String,
     number: u32,
     folder: PathBuf,
+    runs: PathBuf,
 }
 
 impl Attempt {
@@ -49,7 +53,9 @@ impl Attempt {
             let folder = above.join(highest.to_string());
             let made = match fs::rename_noreplace(&spare(runs), &folder) {
                 Err(error) if !error.is_already_exists() => fs::create_dir(&folder),
-                moved => moved,
+                // What somebody has put there is nobody's result.
+                Ok(()) => fs::remove_if_exists(&folder.join(RESULT)).map(drop),
+                taken => taken,
             };
             match made {
                 Ok(()) => {
@@ -58,6 +64,7 @@ impl Attempt {
                         phase: phase.to_owned(),
                         number: highest,
                         folder,
+                        runs: runs.to_owned(),
                     });
                 }
                 Err(error) if error.is_already_exists() => {}
@@ -70,10 +77,9 @@ impl Attempt {
     /// is new the files of one cost a small part of a phase, and much more on file systems
     /// that do not give out again at once what was just deleted.
     pub(super) fn make_spare(&self) {
-        let Some(runs) = self.folder.ancestors().nth(3) else { return };
-        let spare = spare(runs);
-        let files =
-            [prompt_file(&spare), output_file(&spare), error_file(&spare), pid_file(&spare)];
+        let spare = spare(&self.runs);
+        // The record of processes is none of them: where it is, a phase was begun.
+        let files = [prompt_file(&spare), output_file(&spare), error_file(&spare)];
         let make = || {
             fs::create_dir(&spare)?;
             files.iter().try_for_each(|file| fs::open_output(file).map(drop))
@@ -103,6 +109,7 @@ impl Attempt {
                         phase: phase.clone(),
                         number,
                         folder: folder.join(number.to_string()),
+                        runs: runs.to_owned(),
                     });
                 }
             }
@@ -141,7 +148,7 @@ impl Attempt {
 
     /// Returns where the agent's result is expected.
     pub fn result_file(&self) -> PathBuf {
-        self.folder.join("result.json")
+        self.folder.join(RESULT)
     }
 
     /// Returns whether a later attempt at the same phase was made: what an agent that
@@ -235,8 +242,8 @@ impl Attempt {
     }
 }
 
-/// Returns the folder that is made in advance: a name that stands for no item, and one that
-/// leads to a folder or nowhere.
+/// Returns the folder that is made in advance, by a name that stands for no item. The slash
+/// at its end keeps a file or a link of that name from becoming an attempt's folder.
 fn spare(runs: &Path) -> PathBuf {
     runs.join(".spare/")
 }

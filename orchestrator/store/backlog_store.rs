@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::cache;
 use super::diagnostics::{self, Around};
@@ -32,7 +32,9 @@ pub(super) const RACY_NS: i128 = 20_000_000;
 /// How often all is looked at again, where somebody saves at the same time.
 const LOOKS: usize = 5;
 
-/// How long somebody who saves is given, where what they do is only half to be seen.
+/// How long those who save are given, where what they do is only half to be seen, and how
+/// often it is looked whether all is.
+const SAVING: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The backlog of one file.
@@ -260,7 +262,8 @@ impl BacklogStore {
     }
 
     pub(super) fn invalid(&mut self) -> Result<StoreError, StoreError> {
-        let diagnostics = self.diagnostics()?;
+        // What is an error is one at each look, and the lock may be ours.
+        let diagnostics = self.diagnose()?;
         let text = self.text()?.to_owned();
         Ok(StoreError::Invalid { diagnostics, text })
     }
@@ -309,16 +312,16 @@ impl BacklogStore {
     /// # Errors
     /// Where the file, the worklog or a mark cannot be read at all.
     pub fn diagnostics(&mut self) -> Result<Vec<Diagnostic>, StoreError> {
+        let start = Instant::now();
         let mut looks = 0;
         loop {
             let found = self.diagnose()?;
             looks += 1;
-            // Who saves meanwhile adds to the journal and the marks, the one behind and the
-            // other before the file that was read: nothing is lost by that, nor behind.
+            // Who saves meanwhile writes the mark before the file and the journal after it.
             let is_behind = found.iter().any(|found| found.code == Code::MarkBehind);
             let saves = is_behind && self.somebody_saves();
-            let most = if is_behind { 10 * LOOKS } else { LOOKS };
-            if !saves && self.is_unchanged()? || looks >= most {
+            let is_enough = looks >= LOOKS && (!is_behind || start.elapsed() > SAVING);
+            if !saves && self.is_unchanged()? || is_enough {
                 return Ok(found);
             }
             if saves {
@@ -333,7 +336,8 @@ impl BacklogStore {
         fs::FileLock::holder(&self.paths.lock(), host).is_some_and(|by| by.alive != Some(false))
     }
 
-    fn diagnose(&mut self) -> Result<Vec<Diagnostic>, StoreError> {
+    /// The same from one look, which is enough where nobody else can save.
+    pub(super) fn diagnose(&mut self) -> Result<Vec<Diagnostic>, StoreError> {
         self.state()?;
         self.worklog.refresh()?;
         let lost: Vec<String> = self.lost(true)?.into_iter().map(|entry| entry.id).collect();

@@ -112,7 +112,7 @@ pub struct SyncReport {
     pub dry_run: bool,
     /// Whether the database was made anew.
     pub rebuilt: bool,
-    /// Where the damaged database is now.
+    /// Where the copy of a damaged database is.
     pub kept: Option<String>,
     /// The sequences, by key.
     pub sequences: Vec<SyncedSequence>,

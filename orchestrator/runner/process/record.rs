@@ -97,7 +97,7 @@ impl Record {
         };
         let mut lines = bytes.split(|byte| *byte == b'\n').rev();
         let record = lines.find_map(|line| serde_json::from_slice(line).ok());
-        if record.is_none() && !bytes.is_empty() {
+        if record.is_none() {
             // Who edits this file has to live with processes not being found by it.
             tracing::warn!(path = %path.display(), "an unreadable record of processes");
         }

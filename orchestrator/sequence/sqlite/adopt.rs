@@ -22,10 +22,14 @@ use crate::fs::{self, FileLock, FsError, Holder, LockError};
 use crate::sequence::adopt::Column;
 use crate::sequence::{Key, Layout, SequenceError};
 
-/// What SQLite keeps beside a database, by the end of the name.
-pub(super) const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// What SQLite keeps beside a database and could not make anew, by the end of the name.
+pub(super) const LOG: &str = "-wal";
+pub(super) const JOURNAL: &str = "-journal";
 
-/// What is put at the end of a damaged file's name, before the time.
+/// All that it keeps there.
+pub(super) const COMPANIONS: [&str; 3] = [LOG, "-shm", JOURNAL];
+
+/// What is put at the end of the name of a damaged file's copy, before the time.
 pub(super) const DAMAGED: &str = ".damaged-";
 
 /// What is put at the end of the name of a file that is being made, before 32 digits.
@@ -90,14 +94,14 @@ pub(super) fn place(path: &Path) -> Result<PathBuf, SequenceError> {
     fs::resolve(path).map_err(failed("find the database"))
 }
 
-/// Removes what others that were killed had begun to make. Those who live have the lock.
+/// Removes what others that were killed had begun to make, also of what they had put aside.
+/// Those who live have the lock.
 pub(super) fn sweep(path: &Path) -> Result<(), SequenceError> {
-    for more in [NEW, REBUILDING] {
-        let begin = with_end(path, more).as_os_str().len();
-        for file in beside(path, more)? {
-            if is_of_ours(&file.as_os_str().as_encoded_bytes()[begin..]) {
-                fs::remove_if_exists(&file).map_err(failed("remove"))?;
-            }
+    for file in beside(path, ".")? {
+        let name = file.to_string_lossy();
+        let end_of = |more| Some(name.rsplit_once(more)?.1);
+        if [NEW, REBUILDING].into_iter().filter_map(end_of).any(is_of_ours) {
+            fs::remove_if_exists(&file).map_err(failed("remove"))?;
         }
     }
     Ok(())
@@ -105,10 +109,10 @@ pub(super) fn sweep(path: &Path) -> Result<(), SequenceError> {
 
 /// Tells whether the end of a name is one that we gave: a person may keep a copy under
 /// a name that begins like ours.
-fn is_of_ours(end: &[u8]) -> bool {
+fn is_of_ours(end: &str) -> bool {
     let Some((id, companion)) = end.split_at_checked(32) else { return false };
-    let is_id = id.iter().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte));
-    is_id && (companion.is_empty() || COMPANIONS.iter().any(|end| end.as_bytes() == companion))
+    let is_id = id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    is_id && (companion.is_empty() || COMPANIONS.contains(&companion))
 }
 
 /// Returns the files whose name is the database's and goes on like this.
@@ -121,32 +125,19 @@ pub(super) fn beside(path: &Path, more: &str) -> Result<Vec<PathBuf>, SequenceEr
     Ok(files.filter(|file| file.as_os_str().as_encoded_bytes().starts_with(begin)).collect())
 }
 
-/// Makes a file of another name with all sequences in it, closed and durable.
-pub(super) fn build_beside(
-    path: &Path,
-    more: &str,
-    layout: &Layout,
-    raises: &Raises,
-    others: &[(Layout, Raises)],
+/// Makes a file, filled in one transaction, closed and durable; where that fails, none.
+pub(super) fn build<T>(
+    new: &Path,
     busy_for: Duration,
-) -> Result<(PathBuf, Raised), SequenceError> {
-    let new = with_end(path, &format!("{more}{}", Uuid::new_v4().simple()));
-    let made = Database::open(&new, true, busy_for).and_then(|database| {
-        let raised = raise_all(&database, layout, raises, false)?;
-        for (layout, raises) in others {
-            raise_all(&database, layout, raises, false)?;
-        }
-        Ok(raised)
-    });
-    match made {
-        Ok(raised) => Ok((new, raised)),
-        Err(error) => {
-            for end in COMPANIONS.iter().chain([&""]) {
-                fs::remove_if_exists(&with_end(&new, end)).map_err(failed("remove"))?;
-            }
-            Err(error)
+    fill: impl FnOnce(&Connection) -> Result<T, SequenceError>,
+) -> Result<T, SequenceError> {
+    let made = Database::open(new, true, busy_for).and_then(|database| database.transaction(fill));
+    if made.is_err() {
+        for end in COMPANIONS.iter().chain([&""]) {
+            fs::remove_if_exists(&with_end(new, end)).map_err(failed("remove"))?;
         }
     }
+    made
 }
 
 pub(super) fn raise_all(

@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::connection::{Database, FileIdentity, fault, has_log, is_constraint};
+use super::connection::{Database, FileIdentity, check_names, fault, is_constraint};
 use super::migrate::migrate;
-use super::rebuild::has_remains;
+use super::rebuild::is_emptied;
 use super::rows;
 use super::schema;
 use super::statements::Statements;
@@ -205,7 +205,7 @@ impl Backend for SqliteBackend {
         let file = self.file;
         self.on_database(|database, layout, statements| {
             database.check_file(file)?;
-            if let Err(error) = database.check_names() {
+            if let Err(error) = check_names(database.path()) {
                 // To look does no harm, but may show less than there is.
                 tracing::warn!("{error}");
             }
@@ -340,8 +340,8 @@ fn hold(conn: &Connection, layout: &Layout, row: &ReservationRow) -> rusqlite::R
     conn.prepare_cached(&sql)?.execute([id, first, second, ids, expires_at]).map(drop)
 }
 
-/// Checks that what is missing was never there: a log without its file, or a file that
-/// was named and is empty, is one that was lost.
+/// Checks that what is missing was never there: a log without its file, a copy that a
+/// rebuild has kept, or a file that was named and is empty, is one that was lost.
 fn check_left(path: &Path, make: Make) -> Result<(), SequenceError> {
     let file = fs::stamp(path).map_err(|error| SequenceError::Database {
         doing: "reach the database file",
@@ -350,9 +350,7 @@ fn check_left(path: &Path, make: Make) -> Result<(), SequenceError> {
     if file.as_ref().is_some_and(|file| file.len > 0) {
         return Ok(());
     }
-    // Nor was a database whose rebuild was killed just before the new file was in place.
-    let is_lost = || Ok::<_, SequenceError>(file.is_none() && has_remains(path)?);
-    if has_log(path)? || file.is_some() && make == Make::Tables || is_lost()? {
+    if file.is_some() && make == Make::Tables || is_emptied(path)? {
         return Err(SequenceError::Missing { path: path.to_owned() });
     }
     Ok(())

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
+use super::adopt::{JOURNAL, LOG, with_end};
 use crate::fs;
 use crate::sequence::SequenceError;
 
@@ -102,31 +103,43 @@ impl Database {
         let database = Self { conn, path: path.to_owned(), file: identity(path)?, busy_for };
         database.retry("open the database", || {
             database.conn.busy_timeout(Duration::ZERO)?;
+            // As elsewhere; that of `synchronous` would need the schema, and is right.
+            database.conn.pragma_update(None, "fullfsync", true)?;
+            database.conn.pragma_update(None, "checkpoint_fullfsync", true)?;
             database.conn.pragma_update(None, "writable_schema", true)
         })?;
         Ok(database)
     }
 
-    /// Opens a damaged file whose content is to be exchanged. One in which not even the
-    /// schema can be read is taken for empty.
-    pub(super) fn open_to_exchange(path: &Path, busy_for: Duration) -> Result<Self, SequenceError> {
+    /// Opens a damaged file whose content is to be exchanged, and returns whether its schema
+    /// can be read. One of which it cannot is taken for empty.
+    pub(super) fn open_to_exchange(
+        path: &Path,
+        busy_for: Duration,
+    ) -> Result<(Self, bool), SequenceError> {
         let database = Self::open_damaged(path, busy_for)?;
-        let schema =
-            || database.conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
-        match database.retry("open the database", schema) {
-            Err(SequenceError::NotADatabase { .. }) => {}
-            read => return read.map(|()| database),
+        let log = log_page_size(path);
+        let is_readable = || {
+            let count = "SELECT count(*) FROM sqlite_schema";
+            database.conn.query_row(count, [], |_| Ok(()))?;
+            let size = |row: &rusqlite::Row<'_>| row.get::<_, u32>(0);
+            let size = database.conn.pragma_query_value(None, "page_size", size)?;
+            Ok(log.is_none_or(|log| log == size))
+        };
+        match database.retry("open the database", is_readable) {
+            Ok(false) | Err(SequenceError::NotADatabase { .. }) => {}
+            read => return read.map(|_| (database, true)),
         }
         drop(database);
         let database = Self::open_damaged(path, busy_for)?;
         database.retry("open the database", || {
             // Its pages must have the size that its log has, which may be in use.
-            if let Some(size) = log_page_size(path) {
+            if let Some(size) = log {
                 database.conn.pragma_update(None, "page_size", size)?;
             }
             database.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true).map(drop)
         })?;
-        Ok(database)
+        Ok((database, false))
     }
 
     /// Tells whether a log lies beside the file, which may know more than the file does.
@@ -181,18 +194,9 @@ impl Database {
         }
     }
 
-    /// Checks that no other process can come by another name.
-    pub(super) fn check_names(&self) -> Result<(), SequenceError> {
-        match fs::names(&self.path).map_err(file_error)? {
-            names @ 2.. => Err(SequenceError::Linked { path: self.path.clone(), names }),
-            _ => Ok(()),
-        }
-    }
-
     /// Tells whether nothing was ever written to the file.
     pub(super) fn is_empty(&self) -> Result<bool, SequenceError> {
-        let stamp = fs::stamp(&self.path).map_err(file_error)?;
-        Ok(stamp.is_none_or(|stamp| stamp.len == 0))
+        is_empty(&self.path)
     }
 
     /// Tells whether this program made the file.
@@ -233,7 +237,7 @@ impl Database {
     ) -> Result<T, SequenceError> {
         self.retry("lock the database", || self.conn.execute_batch("BEGIN IMMEDIATE"))?;
         let rollback = Rollback(&self.conn);
-        self.check_names()?;
+        check_names(&self.path)?;
         let made = f(&self.conn)?;
         if self.conn.is_autocommit() {
             // As by a trigger that says RAISE(ROLLBACK).
@@ -381,22 +385,49 @@ fn unchanging(path: &Path) -> String {
     format!("file:{path}?immutable=1")
 }
 
+/// Checks that no other process can come to a file by another name.
+pub(super) fn check_names(path: &Path) -> Result<(), SequenceError> {
+    match fs::names(path).map_err(file_error)? {
+        names @ 2.. => Err(SequenceError::Linked { path: path.to_owned(), names }),
+        _ => Ok(()),
+    }
+}
+
+/// Tells whether there is nothing at all in the file, or no file.
+pub(super) fn is_empty(path: &Path) -> Result<bool, SequenceError> {
+    let stamp = fs::stamp(path).map_err(file_error)?;
+    Ok(stamp.is_none_or(|stamp| stamp.len == 0))
+}
+
 /// Tells whether a write-ahead log lies beside a file, or beside where a link leads to.
 pub(super) fn has_log(path: &Path) -> Result<bool, SequenceError> {
+    has_beside(path, LOG)
+}
+
+/// Tells whether a journal has lost its file: whoever makes one begins with the file, which
+/// is looked for last.
+pub(super) fn has_lost_journal(path: &Path) -> Result<bool, SequenceError> {
+    Ok(has_beside(path, JOURNAL)? && identity(path)?.is_none())
+}
+
+fn has_beside(path: &Path, end: &str) -> Result<bool, SequenceError> {
     // Where not even the folder is there, there is no log.
-    let mut log = fs::resolve(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
-    log.push("-wal");
-    let log = fs::stamp(Path::new(&log)).map_err(file_error)?;
+    let path = fs::resolve(path).unwrap_or_else(|_| path.to_owned());
+    let log = fs::stamp(&with_end(&path, end)).map_err(file_error)?;
     Ok(log.is_some_and(|log| log.len > 0))
 }
 
 /// Returns the size of the pages in the log beside a file.
 pub(super) fn log_page_size(path: &Path) -> Option<u32> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let head = fs::read_head(Path::new(&log), 12).ok()?;
+    let head = fs::read_head(&with_end(path, LOG), 12).ok()?;
     let size = u32::from_be_bytes(head.get(8..12)?.try_into().ok()?);
     (size.is_power_of_two() && size <= 65_536).then_some(size)
+}
+
+/// Returns which file is open.
+pub(super) fn identity_of(file: &fs::File, path: &Path) -> Result<FileIdentity, SequenceError> {
+    let stamp = fs::stamp_of(file, path).map_err(file_error)?;
+    Ok(Some((stamp.dev, stamp.ino)))
 }
 
 pub(super) fn identity(path: &Path) -> Result<FileIdentity, SequenceError> {

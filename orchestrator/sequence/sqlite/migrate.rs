@@ -98,3 +98,19 @@ pub(super) fn revive(conn: &Connection, layout: &Layout) -> Result<(), SequenceE
     }
     Ok(())
 }
+
+/// Writes down that the table of sequences of a layout was made, and lets it be missing:
+/// it is then one that was lost.
+pub(super) fn note_lost(conn: &Connection, layout: &Layout) -> Result<(), SequenceError> {
+    let note = || {
+        conn.execute_batch(RECORD)?;
+        let sequences = migrations(layout).iter().filter(|(number, ..)| SEQUENCES.contains(number));
+        for (number, name, _) in sequences {
+            let record = "INSERT OR IGNORE INTO orchestrator_migrations (number, name) \
+                          VALUES (?1, ?2)";
+            conn.execute(record, params![number, name])?;
+        }
+        Ok(())
+    };
+    note().map_err(|error| fault(conn, "make the tables", error))
+}

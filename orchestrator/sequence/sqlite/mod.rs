@@ -14,6 +14,7 @@ mod allocate;
 mod backend;
 mod connection;
 mod damage;
+mod exchange;
 mod migrate;
 mod rebuild;
 mod rows;

@@ -1,10 +1,7 @@
 //! Making a database, also one that was lost or is damaged, so that no number is told again.
 //!
-//! One that is not there is built beside its place and put there. In a damaged one the content is
-//! exchanged, in one transaction of SQLite's own: whoever has the file open, or waits for
-//! its lock, goes on with what is new in it. To rename it would leave others with a file of
-//! which nobody else knows, and with a log that is found by its name and is another's. A
-//! copy of it is kept.
+//! One that is not there is built beside its place and put there; what is in a damaged one
+//! is exchanged. What is left of the old one counts.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,29 +9,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
-use rusqlite::backup::{Backup, StepResult};
-use rusqlite::config::DbConfig;
 use uuid::Uuid;
 
 use super::adopt::{
-    COMPANIONS, DAMAGED, NEW, REBUILDING, Raised, Raises, beside, build_beside, failed, locked,
-    place, put, raise_all, raise_rows, sweep, sync, with_end,
+    COMPANIONS, DAMAGED, LOG, NEW, REBUILDING, Raised, Raises, beside, build, locked, place, put,
+    raise_all, raise_rows, sweep, with_end,
 };
-use super::connection::{APPLICATION_ID, Database, fault_at, has_log, identity, wait};
+use super::connection::{Database, has_log, has_lost_journal, is_empty};
 use super::damage::is_damaged;
-use super::migrate::migrate_within;
+use super::exchange::exchange_damaged;
+use super::migrate::{migrate_within, note_lost};
 use super::salvage::{remains, reserved};
 use crate::fs::{self, Holder};
 use crate::sequence::{Counter, Layout, SequenceError};
-
-const KEEP: &str = "keep the damaged database";
-
-/// What SQLite keeps beside a file and could not make anew, by the end of the name.
-const LOG: &str = "-wal";
-const JOURNAL: &str = "-journal";
-
-/// Pages of an exchange: as many as there are.
-const ALL: i32 = -1;
 
 /// What a rebuild did.
 #[derive(Debug, Default)]
@@ -50,6 +37,9 @@ pub struct Rebuilt {
     pub kept: Option<PathBuf>,
     /// Other layouts whose sequences were taken over from it as they stood.
     pub others: Vec<&'static str>,
+    /// Other layouts whose sequences could not all be read: their table is not made, so that
+    /// none begins anew, before a rebuild of that layout.
+    pub lost: Vec<&'static str>,
     /// Damaged files of which not all counters could be read.
     pub unread: Vec<PathBuf>,
 }
@@ -76,6 +66,10 @@ pub fn make_and_raise(
     holder: &Holder,
     busy_for: Duration,
 ) -> Result<Rebuilt, SequenceError> {
+    // Of one that was cut to nothing the log knows more, and SQLite would remove it.
+    if fs::stamp(path).is_ok_and(|file| file.is_some()) && is_emptied(path)? {
+        return Err(SequenceError::Missing { path: path.to_owned() });
+    }
     let raise = |path: &Path| {
         let database = Database::open(path, false, busy_for)?;
         let raised = raise_all(&database, layout, raises, false)?;
@@ -101,6 +95,9 @@ pub fn make_and_raise(
 /// raised; of a damaged one a copy is kept as `FILE.damaged-NOW`, and its content exchanged.
 /// What can still be read of its sequences counts too, and of copies that are left from
 /// before.
+///
+/// The file is opened and closed, which ends the locks that this process has on it by other
+/// connections: not to be called beside one.
 ///
 /// # Errors
 /// [`SequenceError::Busy`] where another rebuild is under way; those of the files.
@@ -130,7 +127,7 @@ pub fn plan_rebuild(
     let Some(is_damaged) = is_damaged(path, layout, busy_for)? else { return Ok(None) };
     let mut raises = raises.clone();
     if let Ok(path) = fs::resolve(path) {
-        count(&left(&path, is_damaged)?, layout, &mut raises, busy_for);
+        count(&left(&path, is_damaged)?, layout, &mut raises, busy_for)?;
     }
     Ok(Some(RebuildPlan { is_damaged, raises }))
 }
@@ -157,7 +154,7 @@ fn raise_sound(
     busy_for: Duration,
 ) -> Result<Rebuilt, SequenceError> {
     // Somebody may have made it while it was lost.
-    let unread = count(&left(path, false)?, layout, &mut raises, busy_for);
+    let unread = count(&left(path, false)?, layout, &mut raises, busy_for)?;
     let database = Database::open(path, false, busy_for)?;
     // Where the table is lost, reservations may be all that is left of it.
     raise_to(&mut raises, reserved(&database, layout)?);
@@ -169,146 +166,105 @@ fn make_lost(
     path: &Path,
     more: &str,
     layout: &Layout,
-    mut raises: Raises,
+    raises: Raises,
     busy_for: Duration,
 ) -> Result<Rebuilt, SequenceError> {
     // What no source knows of would else begin anew.
-    let left = left(path, false)?;
-    let unread = count(&left, layout, &mut raises, busy_for);
-    let others = others(&left, layout, busy_for);
-    let (new, raised) = build_beside(path, more, layout, &raises, &others, busy_for)?;
+    let known = Known::of(&left(path, false)?, layout, raises, busy_for)?;
+    let new = with_end(path, &format!("{more}{}", Uuid::new_v4().simple()));
+    let raised = build(&new, busy_for, |conn| fill(conn, layout, true, &known))?;
     if !put(&new, path)? {
         return Err(SequenceError::Replaced { path: path.to_owned() });
     }
-    let others = names(&others);
-    Ok(Rebuilt { raises, raised, was_made: true, kept: None, others, unread })
+    Ok(known.rebuilt(raised, None))
 }
 
-fn exchange_damaged(
-    path: &Path,
+/// What is known of a database that is to be made anew.
+pub(super) struct Known {
+    raises: Raises,
+    unread: Vec<PathBuf>,
+    others: Vec<Other>,
+}
+
+/// What is known of a layout that was not asked for, but lies in the same database.
+struct Other {
+    layout: Layout,
+    raises: Raises,
+    is_all: bool,
+}
+
+impl Known {
+    pub(super) fn of(
+        left: &[PathBuf],
+        layout: &Layout,
+        mut raises: Raises,
+        busy_for: Duration,
+    ) -> Result<Self, SequenceError> {
+        let unread = count(left, layout, &mut raises, busy_for)?;
+        let others = others(left, layout, busy_for)?;
+        Ok(Self { raises, unread, others })
+    }
+
+    pub(super) fn rebuilt(self, raised: Raised, kept: Option<PathBuf>) -> Rebuilt {
+        let name = |other: Other| other.layout.layout_name();
+        let (whole, part) = self.others.into_iter().partition::<Vec<_>, _>(|other| other.is_all);
+        Rebuilt {
+            raises: self.raises,
+            raised,
+            was_made: true,
+            kept,
+            others: whole.into_iter().map(name).collect(),
+            lost: part.into_iter().map(name).collect(),
+            unread: self.unread,
+        }
+    }
+}
+
+/// Makes tables and sequences in a new database, within a transaction.
+pub(super) fn fill(
+    conn: &Connection,
     layout: &Layout,
-    mut raises: Raises,
-    now: Timestamp,
-    busy_for: Duration,
-) -> Result<Rebuilt, SequenceError> {
-    const DOING: &str = "exchange the damaged database";
-    // To close it ends all locks that this process has on the file: it is the first to be
-    // opened, and the last to be closed.
-    let file = fs::open(path).map_err(failed(KEEP))?;
-    let copy = with_end(path, &format!("{REBUILDING}{}", Uuid::new_v4().simple()));
-    let was_empty = is_empty(path)?;
-    if was_empty {
-        // SQLite removes both when it opens the file.
-        copy_log(path, &copy, LOG)?;
-        copy_log(path, &copy, JOURNAL)?;
-    }
-    let mut damaged = Database::open_to_exchange(path, busy_for)?;
-    damaged.check_names()?;
-    let opened = damaged.file();
-    let new = Connection::open_in_memory().map_err(|error| fault_at(path, DOING, error))?;
-    let is_ours = damaged.retry(DOING, || take_settings(&damaged.conn, &new))?;
-    migrate_within(&new, layout, was_empty || is_ours)?;
-    let exchange = Backup::new(&new, &mut damaged.conn);
-    let exchange = exchange.map_err(|error| fault_at(path, DOING, error))?;
-    let step = |pages| match exchange.step(pages) {
-        Ok(StepResult::Busy | StepResult::Locked) => {
-            Err(SequenceError::Busy { waited: Duration::ZERO })
-        }
-        stepped => stepped.map(drop).map_err(|error| fault_at(path, DOING, error)),
-    };
-    // From here on the write lock is ours, and nobody else takes a number.
-    wait(busy_for, || step(0))?;
-    if identity(path)? != opened || is_empty(path)? != was_empty {
-        return Err(SequenceError::Replaced { path: path.to_owned() });
-    }
-    if !was_empty {
-        // A journal was played in when the file was opened, and one that is there is ours.
-        copy_log(path, &copy, LOG)?;
-    }
-    let kept = with_end(path, &format!("{DAMAGED}{}", now.strftime("%Y%m%dT%H%M%S%3fZ")));
-    fs::copy_new(&file, path, &copy).map_err(failed(KEEP))?;
-    keep(&copy, &kept)?;
-    let left = left(path, false)?;
-    let unread = count(&left, layout, &mut raises, busy_for);
-    let others = others(&left, layout, busy_for);
-    let raised = raise_rows(&new, layout, &raises)?;
-    for (layout, raises) in &others {
-        migrate_within(&new, layout, false)?;
-        raise_rows(&new, layout, raises)?;
-    }
-    step(ALL)?;
-    drop(exchange);
-    drop(damaged);
-    drop(file);
-    let others = names(&others);
-    Ok(Rebuilt { raises, raised, was_made: true, kept: Some(kept), others, unread })
-}
-
-/// Gives a new database what can be read of the settings of a damaged one, and returns
-/// whether that is ours, as one is of which nothing can be read.
-fn take_settings(damaged: &Connection, new: &Connection) -> rusqlite::Result<bool> {
-    let read = |name| damaged.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    // With a log of pages of another size nobody could go on.
-    new.pragma_update(None, "page_size", read("page_size")?)?;
-    new.pragma_update(None, "user_version", read("user_version")?)?;
-    let application = read("application_id")?;
-    new.pragma_update(None, "application_id", application)?;
-    let is_unread = damaged.db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE)?;
-    Ok(is_unread || application == APPLICATION_ID)
-}
-
-/// Copies a log that lies beside a file, if one does.
-fn copy_log(path: &Path, copy: &Path, end: &str) -> Result<(), SequenceError> {
-    let log = with_end(path, end);
-    let copied = match fs::open(&log) {
-        Ok(file) => fs::copy_new(&file, &log, &with_end(copy, end)),
-        Err(error) if error.is_not_found() => Ok(()),
-        Err(error) => Err(error),
-    };
-    copied.map_err(failed(KEEP))
-}
-
-/// Gives a copy the name under which it is kept. The file comes last: with the name, all
-/// is there.
-fn keep(copy: &Path, kept: &Path) -> Result<(), SequenceError> {
-    for end in [LOG, JOURNAL, ""] {
-        match fs::rename_noreplace(&with_end(copy, end), &with_end(kept, end)) {
-            Err(error) if !error.is_not_found() => return Err(failed(KEEP)(error)),
-            _ => {}
+    is_ours: bool,
+    known: &Known,
+) -> Result<Raised, SequenceError> {
+    migrate_within(conn, layout, is_ours)?;
+    let raised = raise_rows(conn, layout, &known.raises)?;
+    for other in &known.others {
+        if other.is_all {
+            migrate_within(conn, &other.layout, false)?;
+            raise_rows(conn, &other.layout, &other.raises)?;
+        } else {
+            // A sequence that could not be read would begin anew: without the table none
+            // does, before a rebuild with sources of its own.
+            note_lost(conn, &other.layout)?;
         }
     }
-    sync(kept)
+    Ok(raised)
 }
 
 /// Returns the files that were the database once, and may say what was issued.
-fn left(path: &Path, is_damaged: bool) -> Result<Vec<PathBuf>, SequenceError> {
+pub(super) fn left(path: &Path, is_damaged: bool) -> Result<Vec<PathBuf>, SequenceError> {
     let mut before = BTreeSet::new();
     for file in beside(path, DAMAGED)? {
-        // A log that a lost file left was kept without it.
-        let name = file.to_string_lossy();
-        let of_log = name.strip_suffix(LOG).map(PathBuf::from);
-        if !COMPANIONS.iter().any(|end| name.ends_with(end)) {
+        let ends = |end: &&str| file.as_os_str().as_encoded_bytes().ends_with(end.as_bytes());
+        if !COMPANIONS.iter().any(ends) {
             before.insert(file);
-        } else if let Some(file) = of_log {
-            before.insert(file);
+        } else if let Some(file) = file.to_str().and_then(|name| name.strip_suffix(LOG)) {
+            // A log that a lost file left was kept without it.
+            before.insert(file.into());
         }
     }
     let is_left = is_damaged || is_empty(path)? && has_log(path)?;
     Ok(is_left.then(|| path.to_owned()).into_iter().chain(before).collect())
 }
 
-fn names(layouts: &[(Layout, Raises)]) -> Vec<&'static str> {
-    layouts.iter().map(|(layout, _)| layout.layout_name()).collect()
-}
-
-/// Tells whether there is nothing at all in the file, or no file.
-pub(super) fn is_empty(path: &Path) -> Result<bool, SequenceError> {
-    let stamp = fs::stamp(path).map_err(failed("look for the database"))?;
-    Ok(stamp.is_none_or(|stamp| stamp.len == 0))
+/// Tells whether a file has nothing in it, or is not there, though it was a database.
+pub(super) fn is_emptied(path: &Path) -> Result<bool, SequenceError> {
+    Ok(is_empty(path)? && (has_log(path)? || has_lost_journal(path)? || has_remains(path)?))
 }
 
 /// Tells whether a rebuild has left something of a database beside it.
-pub(super) fn has_remains(path: &Path) -> Result<bool, SequenceError> {
+fn has_remains(path: &Path) -> Result<bool, SequenceError> {
     let Ok(path) = fs::resolve(path) else { return Ok(false) };
     if !fs::stamp(path.parent().unwrap_or(&path)).is_ok_and(|folder| folder.is_some()) {
         return Ok(false);
@@ -329,16 +285,16 @@ fn count(
     layout: &Layout,
     raises: &mut Raises,
     busy_for: Duration,
-) -> Vec<PathBuf> {
+) -> Result<Vec<PathBuf>, SequenceError> {
     let mut unread = Vec::new();
     for file in files {
-        let (counters, is_all) = remains(file, layout, busy_for);
+        let (counters, is_all) = remains(file, layout, busy_for)?;
         if !is_all {
             unread.push(file.clone());
         }
         raise_to(raises, counters);
     }
-    unread
+    Ok(unread)
 }
 
 fn raise_to(raises: &mut Raises, counters: Vec<Counter>) {
@@ -352,18 +308,22 @@ fn raise_to(raises: &mut Raises, counters: Vec<Counter>) {
 
 /// Returns what such files say in layouts that were not asked for, but lie in the same
 /// database.
-fn others(files: &[PathBuf], layout: &Layout, busy_for: Duration) -> Vec<(Layout, Raises)> {
-    let mut found: Vec<(Layout, Raises)> = Vec::new();
+fn others(
+    files: &[PathBuf],
+    layout: &Layout,
+    busy_for: Duration,
+) -> Result<Vec<Other>, SequenceError> {
+    let mut found: Vec<Other> = Vec::new();
     for other in [Layout::registry(), Layout::prefix_type(), Layout::name()] {
-        let is_taken = found.iter().any(|(one, _)| one.table() == other.table());
+        let is_taken = found.iter().any(|one| one.layout.table() == other.table());
         if is_taken || other.table() == layout.table() {
             continue;
         }
         let mut raises = Raises::new();
-        count(files, &other, &mut raises, busy_for);
-        if !raises.is_empty() {
-            found.push((other, raises));
+        let is_all = count(files, &other, &mut raises, busy_for)?.is_empty();
+        if !(raises.is_empty() && is_all) {
+            found.push(Other { layout: other, raises, is_all });
         }
     }
-    found
+    Ok(found)
 }

@@ -5,30 +5,55 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::{ErrorCode, ffi};
 use uuid::Uuid;
 
 use super::adopt::{COMPANIONS, REBUILDING, failed, with_end};
 use super::backend::read as list_as_far;
-use super::connection::{Database, log_page_size};
-use super::rebuild::is_empty;
+use super::connection::{Database, is_empty, log_page_size};
 use super::schema;
 use super::statements::Statements;
-use crate::fs;
+use crate::fs::{self, Durability};
 use crate::sequence::reservation::taken as taken_of;
 use crate::sequence::{Counter, Layout, SequenceError};
 
 /// Returns what can still be read of the sequences in a damaged file, and whether that is
 /// all.
-pub(super) fn remains(path: &Path, layout: &Layout, busy_for: Duration) -> (Vec<Counter>, bool) {
+///
+/// # Errors
+/// What says nothing about the file, such as a full disk: tried again, it may be all.
+pub(super) fn remains(
+    path: &Path,
+    layout: &Layout,
+    busy_for: Duration,
+) -> Result<(Vec<Counter>, bool), SequenceError> {
     let mut counters = Vec::new();
-    let read = is_empty(path).and_then(|is_empty| match is_empty {
+    let read = match is_empty(path)? {
         true => salvage_log(path, layout, busy_for, &mut counters),
         false => salvage(path, layout, busy_for, &mut counters),
-    });
-    if let Err(error) = &read {
-        tracing::info!(%error, "not all sequences of the damaged database can be read");
+    };
+    match read {
+        Ok(()) => Ok((counters, true)),
+        Err(error) if is_of_the_content(&error) => {
+            tracing::info!(%error, "not all sequences of the damaged database can be read");
+            Ok((counters, false))
+        }
+        Err(error) => Err(error),
     }
-    (counters, read.is_ok())
+}
+
+/// Tells whether an error is the file's own: what is in it, or a place of the disk that
+/// cannot be read.
+fn is_of_the_content(error: &SequenceError) -> bool {
+    let SequenceError::Database { source, .. } = error else {
+        return matches!(error, SequenceError::NotADatabase { .. });
+    };
+    let Some(error) = source.downcast_ref::<rusqlite::Error>() else { return false };
+    let is_unread = |error: &ffi::Error| error.extended_code == ffi::SQLITE_IOERR_READ;
+    match error.sqlite_error_code() {
+        None | Some(ErrorCode::Unknown | ErrorCode::TooBig | ErrorCode::TypeMismatch) => true,
+        Some(_) => error.sqlite_error().is_some_and(is_unread),
+    }
 }
 
 /// Reads the counters of a damaged file, from its beginning and from its end, each as far
@@ -40,20 +65,39 @@ fn salvage(
     counters: &mut Vec<Counter>,
 ) -> Result<(), SequenceError> {
     let database = Database::open_damaged(path, busy_for)?;
+    // What was reserved was told, whatever the counters say.
+    match reserved(&database, layout) {
+        Ok(told) => counters.extend(told),
+        Err(error) if is_of_the_content(&error) => {}
+        Err(error) => return Err(error),
+    }
+    if !may_have_table(&database, layout)? {
+        return Ok(());
+    }
     let scan = Statements::new(layout).scan;
     let doing = "read the counters";
+    let told = counters.len();
     let read = database.retry(doing, || {
-        counters.clear();
+        counters.truncate(told);
         list_as_far(&database.conn, layout, &scan, counters)
     });
-    let told = reserved(&database, layout);
     if read.is_err() {
         let from_behind = format!("{scan} ORDER BY s.rowid DESC");
         let _as_far_as_it_goes = list_as_far(&database.conn, layout, &from_behind, counters);
     }
-    // What was reserved was told, whatever the counters say.
-    counters.extend(told.unwrap_or_default());
     read
+}
+
+/// Tells whether the sequences of a layout are in a database: where its schema can be read
+/// and has no such table, or another layout's of that name, they are not.
+fn may_have_table(database: &Database, layout: &Layout) -> Result<bool, SequenceError> {
+    let (_, table) = layout.table().split_once('.').unwrap_or(("main", layout.table()));
+    let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE)";
+    let look = || database.conn.query_row(exists, [table], |row| row.get(0));
+    if !database.retry("read the schema", look)? {
+        return Ok(false);
+    }
+    Ok(!matches!(schema::check(&database.conn, layout), Err(SequenceError::OtherColumns { .. })))
 }
 
 /// Returns the highest number of each reservation.
@@ -108,8 +152,8 @@ fn salvage_log(
     };
     let log = fs::read(&with_end(path, "-wal")).map_err(failed(DOING))?;
     let copy = with_end(path, &format!("{REBUILDING}{}", Uuid::new_v4().simple()));
-    let made = fs::create_new(&with_end(&copy, "-wal"), &log)
-        .and_then(|()| fs::create_new(&copy, &vec![0; size as usize]))
+    let made = fs::append(&with_end(&copy, "-wal"), &log, Durability::Buffered)
+        .and_then(|()| fs::append(&copy, &vec![0; size as usize], Durability::Buffered))
         .map_err(failed(DOING));
     let read = made.and_then(|()| salvage(&copy, layout, busy_for, counters));
     for end in COMPANIONS.iter().chain([&""]) {

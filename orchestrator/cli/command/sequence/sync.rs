@@ -177,6 +177,12 @@ fn tell_of(done: &Rebuilt, context: &Context<'_>) {
             path.display()
         ));
     }
+    for layout in &done.lost {
+        context.output.warn(&format!(
+            "not all sequences of layout {layout} could be read: none is issued from before \
+             `id sync --rebuild --layout {layout}` with their sources"
+        ));
+    }
     for layout in &done.others {
         let what = format!("sequences of layout {layout} were taken over too, as they stood");
         context.output.note(&what);

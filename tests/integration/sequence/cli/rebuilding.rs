@@ -217,6 +217,24 @@ fn what_lies_around_a_damaged_page_counts() {
     }
 }
 
+/// Leaves nothing of a database but its log, which knows all that was in it.
+fn leave_a_log(workshop: &Workshop) -> Vec<u8> {
+    let (path, log) = (workshop.path("chunks.sqlite3"), workshop.path("chunks.sqlite3-wal"));
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.pragma_update(None, "journal_mode", "WAL").unwrap();
+    conn.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+    conn.execute_batch(
+        "CREATE TABLE id_sequences (prefix TEXT, type_code TEXT, next_number INTEGER,
+         PRIMARY KEY (prefix, type_code)); INSERT INTO id_sequences VALUES ('KABSD', 'TSK', 40)",
+    )
+    .unwrap();
+    let bytes = fs::read(&log).unwrap();
+    drop(conn);
+    fs::remove_file(&path).unwrap();
+    fs::write(&log, &bytes).unwrap();
+    bytes
+}
+
 /// A database of ours that was cut to nothing is not sound, and its log knows more.
 #[test]
 fn a_log_behind_an_empty_file_or_none_counts() {
@@ -225,18 +243,9 @@ fn a_log_behind_an_empty_file_or_none_counts() {
     {
         let workshop = Workshop::empty();
         workshop.item(5);
+        let before = leave_a_log(&workshop);
         let (path, log) = (workshop.path("chunks.sqlite3"), workshop.path("chunks.sqlite3-wal"));
-        let conn = rusqlite::Connection::open(&path).unwrap();
-        conn.pragma_update(None, "journal_mode", "WAL").unwrap();
-        conn.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
-        conn.execute_batch(
-            "CREATE TABLE id_sequences (prefix TEXT, type_code TEXT, next_number INTEGER,
-             PRIMARY KEY (prefix, type_code)); INSERT INTO id_sequences VALUES ('KABSD', 'TSK', 40)",
-        )
-        .unwrap();
-        let before = fs::read(&log).unwrap();
-        drop(conn);
-        fs::remove_file(&path).unwrap();
+        fs::remove_file(&log).unwrap();
         let log = match left {
             "an empty file" => {
                 fs::write(&path, "").unwrap();
@@ -315,13 +324,61 @@ fn a_rebuild_that_was_killed_in_the_middle_is_taken_up() {
     let workshop = Workshop::with_chunks();
     workshop.id(&format!("next {TASKS} --create --count 40")).ok();
     workshop.item(5);
-    // As if it had ended after the damaged file was renamed.
+    // As by an earlier version, which renamed the damaged file first.
     let kept = workshop.path("chunks.sqlite3.damaged-20260101T000000000Z");
     fs::rename(workshop.path("chunks.sqlite3"), &kept).unwrap();
     workshop.id(&format!("next {TASKS}")).fails(3);
     assert_eq!(workshop.id(REBUILD).ok(), "KABSD/TSK\t-\t40\tnew\n");
     assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0041\n");
     assert!(kept.exists());
+}
+
+/// What another layout's table has lost would begin anew.
+#[test]
+fn a_layout_that_cannot_be_read_issues_nothing_before_its_own_rebuild() {
+    let workshop = Workshop::empty();
+    workshop.damage();
+    workshop.overwrite("id_registry");
+    workshop.item(5);
+    let answer = workshop.id(REBUILD);
+    assert!(answer.stderr.contains("not all sequences of layout registry"), "{answer:?}");
+    assert_eq!(answer.ok(), "KABSD/TSK\t-\t40\tnew\n");
+    let stories = "--db sqlite:chunks.sqlite3 --project p --type US";
+    for line in [format!("next {stories}"), format!("next {stories} --create")] {
+        assert!(workshop.id(&line).fails(3).contains("id sync --rebuild"), "{line}");
+    }
+    workshop.file("stories/US-009.md", "");
+    let rebuild = format!("sync {stories} --layout registry --rebuild --from-files stories");
+    assert_eq!(workshop.id(&rebuild).ok(), "US/p\t-\t9\tnew\n");
+    assert_eq!(workshop.id(&format!("next {stories}")).ok(), "US-010\n");
+    assert_eq!(workshop.id(&format!("next {TASKS}")).ok(), "KABSD-TSK-0041\n");
+}
+
+/// One that was cut to nothing is not a new one, where a copy or a log says more.
+#[test]
+fn an_emptied_database_begins_nothing_anew() {
+    let workshop = Workshop::empty();
+    workshop.damage();
+    workshop.item(5);
+    workshop.id(REBUILD).ok();
+    fs::write(workshop.path("chunks.sqlite3"), "").unwrap();
+    let create = format!("sync {TASKS} --create --from-files items/**/*.md");
+    workshop.id(&format!("next {TASKS} --create")).fails(3);
+    workshop.id(&create).fails(3);
+    assert_eq!(workshop.id(REBUILD).ok(), "KABSD/TSK\t-\t40\tnew\n");
+
+    let workshop = Workshop::empty();
+    workshop.item(5);
+    let before = leave_a_log(&workshop);
+    let (path, log) = (workshop.path("chunks.sqlite3"), workshop.path("chunks.sqlite3-wal"));
+    fs::write(&path, "").unwrap();
+    // Neither of these may take the log away.
+    fs::hard_link(&path, workshop.path("other")).unwrap();
+    workshop.id(REBUILD).fails(8);
+    fs::remove_file(workshop.path("other")).unwrap();
+    workshop.id(&create).fails(3);
+    assert_eq!(fs::read(&log).unwrap(), before);
+    assert_eq!(workshop.id(REBUILD).ok(), "KABSD/TSK\t-\t40\tnew\n");
 }
 
 /// A database that is made where one was lost goes on from what is left of that.
