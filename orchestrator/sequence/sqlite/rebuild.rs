@@ -19,7 +19,7 @@ use super::connection::{Database, has_log, has_lost_journal, is_empty};
 use super::damage::is_damaged;
 use super::exchange::exchange_damaged;
 use super::migrate::{migrate_within, note_lost};
-use super::salvage::{remains, reserved};
+use super::salvage::{Extent, remains, reserved};
 use crate::fs::{self, Holder};
 use crate::sequence::{Counter, Layout, SequenceError};
 
@@ -154,7 +154,7 @@ fn raise_sound(
     busy_for: Duration,
 ) -> Result<Rebuilt, SequenceError> {
     // Somebody may have made it while it was lost.
-    let unread = count(&left(path, false)?, layout, &mut raises, busy_for)?;
+    let unread = paths(count(&left(path, false)?, layout, &mut raises, busy_for)?);
     let database = Database::open(path, false, busy_for)?;
     // Where the table is lost, reservations may be all that is left of it.
     raise_to(&mut raises, reserved(&database, layout)?);
@@ -200,7 +200,7 @@ impl Known {
         mut raises: Raises,
         busy_for: Duration,
     ) -> Result<Self, SequenceError> {
-        let unread = count(left, layout, &mut raises, busy_for)?;
+        let unread = paths(count(left, layout, &mut raises, busy_for)?);
         let others = others(left, layout, busy_for)?;
         Ok(Self { raises, unread, others })
     }
@@ -279,22 +279,26 @@ fn has_remains(path: &Path) -> Result<bool, SequenceError> {
     Ok(false)
 }
 
-/// Raises to what such files say; returns those that do not say all.
+/// Raises to what such files say; returns those that do not say all, and how much they say.
 fn count(
     files: &[PathBuf],
     layout: &Layout,
     raises: &mut Raises,
     busy_for: Duration,
-) -> Result<Vec<PathBuf>, SequenceError> {
+) -> Result<Vec<(PathBuf, Extent)>, SequenceError> {
     let mut unread = Vec::new();
     for file in files {
-        let (counters, is_all) = remains(file, layout, busy_for)?;
-        if !is_all {
-            unread.push(file.clone());
+        let (counters, extent) = remains(file, layout, busy_for)?;
+        if extent != Extent::All {
+            unread.push((file.clone(), extent));
         }
         raise_to(raises, counters);
     }
     Ok(unread)
+}
+
+fn paths(unread: Vec<(PathBuf, Extent)>) -> Vec<PathBuf> {
+    unread.into_iter().map(|(path, _)| path).collect()
 }
 
 fn raise_to(raises: &mut Raises, counters: Vec<Counter>) {
@@ -320,7 +324,8 @@ fn others(
             continue;
         }
         let mut raises = Raises::new();
-        let is_all = count(files, &other, &mut raises, busy_for)?.is_empty();
+        let unread = count(files, &other, &mut raises, busy_for)?;
+        let is_all = unread.iter().all(|(_, extent)| *extent != Extent::Part);
         if !(raises.is_empty() && is_all) {
             found.push(Other { layout: other, raises, is_all });
         }

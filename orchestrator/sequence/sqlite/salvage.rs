@@ -17,8 +17,17 @@ use crate::fs::{self, Durability};
 use crate::sequence::reservation::taken as taken_of;
 use crate::sequence::{Counter, Layout, SequenceError};
 
-/// Returns what can still be read of the sequences in a damaged file, and whether that is
-/// all.
+/// How much of the sequences in a damaged file could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    All,
+    /// There are some, or were.
+    Part,
+    /// Not even whether there were any.
+    Unknown,
+}
+
+/// Returns what can still be read of the sequences in a damaged file, and how much that is.
 ///
 /// # Errors
 /// What says nothing about the file, such as a full disk: tried again, it may be all.
@@ -26,17 +35,17 @@ pub(super) fn remains(
     path: &Path,
     layout: &Layout,
     busy_for: Duration,
-) -> Result<(Vec<Counter>, bool), SequenceError> {
+) -> Result<(Vec<Counter>, Extent), SequenceError> {
     let mut counters = Vec::new();
     let read = match is_empty(path)? {
         true => salvage_log(path, layout, busy_for, &mut counters),
         false => salvage(path, layout, busy_for, &mut counters),
     };
     match read {
-        Ok(()) => Ok((counters, true)),
+        Ok(extent) => Ok((counters, extent)),
         Err(error) if is_of_the_content(&error) => {
-            tracing::info!(%error, "not all sequences of the damaged database can be read");
-            Ok((counters, false))
+            tracing::info!(%error, "the damaged database cannot be read");
+            Ok((counters, Extent::Unknown))
         }
         Err(error) => Err(error),
     }
@@ -63,7 +72,7 @@ fn salvage(
     layout: &Layout,
     busy_for: Duration,
     counters: &mut Vec<Counter>,
-) -> Result<(), SequenceError> {
+) -> Result<Extent, SequenceError> {
     let database = Database::open_damaged(path, busy_for)?;
     // What was reserved was told, whatever the counters say.
     match reserved(&database, layout) {
@@ -72,7 +81,7 @@ fn salvage(
         Err(error) => return Err(error),
     }
     if !may_have_table(&database, layout)? {
-        return Ok(());
+        return Ok(Extent::All);
     }
     let scan = Statements::new(layout).scan;
     let doing = "read the counters";
@@ -81,11 +90,16 @@ fn salvage(
         counters.truncate(told);
         list_as_far(&database.conn, layout, &scan, counters)
     });
-    if read.is_err() {
-        let from_behind = format!("{scan} ORDER BY s.rowid DESC");
-        let _as_far_as_it_goes = list_as_far(&database.conn, layout, &from_behind, counters);
+    match read {
+        Ok(()) => Ok(Extent::All),
+        Err(error) if is_of_the_content(&error) => {
+            tracing::info!(%error, "not all sequences of the damaged database can be read");
+            let from_behind = format!("{scan} ORDER BY s.rowid DESC");
+            let _as_far_as_it_goes = list_as_far(&database.conn, layout, &from_behind, counters);
+            Ok(Extent::Part)
+        }
+        Err(error) => Err(error),
     }
-    read
 }
 
 /// Tells whether the sequences of a layout are in a database: where its schema can be read
@@ -144,7 +158,7 @@ fn salvage_log(
     layout: &Layout,
     busy_for: Duration,
     counters: &mut Vec<Counter>,
-) -> Result<(), SequenceError> {
+) -> Result<Extent, SequenceError> {
     const DOING: &str = "read the log of a lost database";
     let Some(size) = log_page_size(path) else {
         let source = Arc::new(rusqlite::Error::InvalidQuery);
