@@ -32,6 +32,7 @@ const DOING: &str = "exchange the damaged database";
 /// Pages of an exchange: as many as there are.
 const ALL: i32 = -1;
 
+/// Keeps a copy of a damaged file, and gives it new content with all that is known.
 pub(super) fn exchange_damaged(
     path: &Path,
     layout: &Layout,
@@ -54,9 +55,7 @@ pub(super) fn exchange_damaged(
     let exchanged = old.exchange(&head, layout, raises, busy_for);
     if exchanged.is_err() && !old.was_empty && old.is_as_it_was(layout, busy_for) {
         // All that the copy says is there still.
-        for end in COMPANIONS.iter().chain([&""]) {
-            fs::remove_if_exists(&with_end(&kept, end)).map_err(failed("remove"))?;
-        }
+        old.discard_copy()?;
     }
     let (known, raised) = exchanged?;
     drop(file);
@@ -114,7 +113,8 @@ impl Old<'_> {
             // A journal was played in when the file was opened, and one that is there is ours.
             self.keep(&[LOG, ""])?;
             if is_damaged(self.kept, layout, busy_for)?.is_none() {
-                // Somebody has mended it, or put another one in its place.
+                // Somebody has mended it.
+                self.discard_copy()?;
                 return Err(SequenceError::Replaced { path: self.path.to_owned() });
             }
         }
@@ -132,8 +132,16 @@ impl Old<'_> {
     }
 
     fn is_as_it_was(&self, layout: &Layout, busy_for: Duration) -> bool {
+        let found = || is_damaged(self.path, layout, busy_for);
         self.check_file().is_ok()
-            && matches!(is_damaged(self.path, layout, busy_for), Ok(Some(true)))
+            && matches!(found(), Ok(Some(true)) | Err(SequenceError::DamagedTable { .. }))
+    }
+
+    fn discard_copy(&self) -> Result<(), SequenceError> {
+        for end in COMPANIONS.iter().chain([&""]) {
+            fs::remove_if_exists(&with_end(self.kept, end)).map_err(failed("remove"))?;
+        }
+        Ok(())
     }
 
     /// Copies the file and what lies beside it, by the ends of their names, and gives the
