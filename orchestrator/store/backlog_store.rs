@@ -34,7 +34,7 @@ const LOOKS: usize = 5;
 
 /// How long those who save are given, where what they do is only half to be seen, and how
 /// often it is looked whether all is.
-const SAVING: Duration = Duration::from_millis(500);
+const SAVING: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The backlog of one file.
@@ -312,6 +312,8 @@ impl BacklogStore {
     /// # Errors
     /// Where the file, the worklog or a mark cannot be read at all.
     pub fn diagnostics(&mut self) -> Result<Vec<Diagnostic>, StoreError> {
+        // One that is stopped in the middle must not keep readers for longer.
+        let patience = self.options.lock_timeout.min(SAVING);
         let start = Instant::now();
         let mut looks = 0;
         loop {
@@ -320,7 +322,7 @@ impl BacklogStore {
             // Who saves meanwhile writes the mark before the file and the journal after it.
             let is_behind = found.iter().any(|found| found.code == Code::MarkBehind);
             let saves = is_behind && self.somebody_saves();
-            let is_enough = looks >= LOOKS && (!is_behind || start.elapsed() > SAVING);
+            let is_enough = looks >= LOOKS && (!is_behind || start.elapsed() > patience);
             if !saves && self.is_unchanged()? || is_enough {
                 return Ok(found);
             }
