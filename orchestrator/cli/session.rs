@@ -163,7 +163,12 @@ impl Session<'_> {
     pub(crate) fn warn(&mut self, but: &[Code]) -> Result<(), CliError> {
         // A file that cannot be used is the command's error, not a warning.
         self.store.file()?;
-        let found: Vec<Diagnostic> = self.store.diagnostics()?;
+        // Who is about to save waits for others then.
+        let waits = !but.contains(&Code::MarkBehind);
+        let found = match waits {
+            true => self.store.diagnostics()?,
+            false => self.store.diagnostics_at_once()?,
+        };
         let shown: Vec<&Diagnostic> =
             found.iter().filter(|found| !but.contains(&found.code)).collect();
         if shown.is_empty() {

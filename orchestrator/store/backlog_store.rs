@@ -34,7 +34,7 @@ const LOOKS: usize = 5;
 
 /// How long those who save are given, where what they do is only half to be seen, and how
 /// often it is looked whether all is.
-const SAVING: Duration = Duration::from_secs(3);
+const SAVING: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The backlog of one file.
@@ -312,6 +312,19 @@ impl BacklogStore {
     /// # Errors
     /// Where the file, the worklog or a mark cannot be read at all.
     pub fn diagnostics(&mut self) -> Result<Vec<Diagnostic>, StoreError> {
+        self.look_until_settled(true)
+    }
+
+    /// The same for whom a mark that is behind is no matter, since they are about to save:
+    /// who has the lock, and will have raised it, is not waited for.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn diagnostics_at_once(&mut self) -> Result<Vec<Diagnostic>, StoreError> {
+        self.look_until_settled(false)
+    }
+
+    fn look_until_settled(&mut self, waits: bool) -> Result<Vec<Diagnostic>, StoreError> {
         // One that is stopped in the middle must not keep readers for longer.
         let patience = self.options.lock_timeout.min(SAVING);
         let start = Instant::now();
@@ -320,7 +333,7 @@ impl BacklogStore {
             let found = self.diagnose()?;
             looks += 1;
             // Who saves meanwhile writes the mark before the file and the journal after it.
-            let is_behind = found.iter().any(|found| found.code == Code::MarkBehind);
+            let is_behind = waits && found.iter().any(|found| found.code == Code::MarkBehind);
             let saves = is_behind && self.somebody_saves();
             let is_enough = looks >= LOOKS && (!is_behind || start.elapsed() > patience);
             if !saves && self.is_unchanged()? || is_enough {
@@ -338,8 +351,7 @@ impl BacklogStore {
         fs::FileLock::holder(&self.paths.lock(), host).is_some_and(|by| by.alive != Some(false))
     }
 
-    /// The same from one look, which is enough where nobody else can save.
-    pub(super) fn diagnose(&mut self) -> Result<Vec<Diagnostic>, StoreError> {
+    fn diagnose(&mut self) -> Result<Vec<Diagnostic>, StoreError> {
         self.state()?;
         self.worklog.refresh()?;
         let lost: Vec<String> = self.lost(true)?.into_iter().map(|entry| entry.id).collect();
