@@ -156,13 +156,15 @@ impl Committer {
 
     /// Returns what the running phases have changed so far.
     fn changed(&self, now: &Snapshot) -> Snapshot {
-        let is_theirs = |path: &RepoPath| {
-            !self.ledger.foreign.contains_key(path) && !self.own.has(path) && !self.is_late(path)
-        };
         now.iter()
-            .filter(|(path, _)| is_theirs(path))
+            .filter(|(path, _)| self.is_new(path) && !self.is_late(path))
             .map(|(path, content)| (path.clone(), content.clone()))
             .collect()
+    }
+
+    /// Tells whether a path is neither ours nor was dirty before.
+    fn is_new(&self, path: &RepoPath) -> bool {
+        !self.ledger.foreign.contains_key(path) && !self.own.has(path)
     }
 
     /// Tells whether a path was changed once all phases of a killed run had ended.
@@ -181,9 +183,7 @@ impl Committer {
         let changed = foreign.filter(|(path, before)| {
             now.get(path).is_some_and(|content| content != *before) && !self.own.has(path)
         });
-        let late = now.keys().filter(|path| {
-            !self.ledger.foreign.contains_key(*path) && !self.own.has(path) && self.is_late(path)
-        });
+        let late = now.keys().filter(|path| self.is_new(path) && self.is_late(path));
         let late = late.map(|path| left(path, SINCE));
         changed.map(|(path, _)| left(path, BESIDE)).chain(late).collect()
     }

@@ -82,8 +82,7 @@ fn apply(conn: &Connection, layout: &Layout) -> rusqlite::Result<()> {
             conn.execute_batch(sql)?;
         }
         if !is_applied {
-            let record = "INSERT INTO orchestrator_migrations (number, name) VALUES (?1, ?2)";
-            conn.execute(record, params![number, name])?;
+            record(conn, *number, name)?;
         }
     }
     Ok(())
@@ -106,11 +105,15 @@ pub(super) fn note_lost(conn: &Connection, layout: &Layout) -> Result<(), Sequen
         conn.execute_batch(RECORD)?;
         let sequences = migrations(layout).iter().filter(|(number, ..)| SEQUENCES.contains(number));
         for (number, name, _) in sequences {
-            let record = "INSERT OR IGNORE INTO orchestrator_migrations (number, name) \
-                          VALUES (?1, ?2)";
-            conn.execute(record, params![number, name])?;
+            record(conn, *number, name)?;
         }
         Ok(())
     };
     note().map_err(|error| fault(conn, "make the tables", error))
+}
+
+/// Writes down that a migration was applied, if nobody has.
+fn record(conn: &Connection, number: u32, name: &str) -> rusqlite::Result<()> {
+    let record = "INSERT OR IGNORE INTO orchestrator_migrations (number, name) VALUES (?1, ?2)";
+    conn.execute(record, params![number, name]).map(drop)
 }

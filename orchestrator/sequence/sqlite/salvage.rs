@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{ErrorCode, ffi};
 use uuid::Uuid;
 
-use super::adopt::{COMPANIONS, REBUILDING, failed, with_end};
+use super::adopt::{COMPANIONS, LOG, REBUILDING, failed, with_end};
 use super::backend::read as list_as_far;
 use super::connection::{Database, is_empty, log_page_size};
 use super::schema;
@@ -164,9 +164,9 @@ fn salvage_log(
         let source = Arc::new(rusqlite::Error::InvalidQuery);
         return Err(SequenceError::Database { doing: DOING, source });
     };
-    let log = fs::read(&with_end(path, "-wal")).map_err(failed(DOING))?;
+    let log = fs::read(&with_end(path, LOG)).map_err(failed(DOING))?;
     let copy = with_end(path, &format!("{REBUILDING}{}", Uuid::new_v4().simple()));
-    let made = fs::append(&with_end(&copy, "-wal"), &log, Durability::Buffered)
+    let made = fs::append(&with_end(&copy, LOG), &log, Durability::Buffered)
         .and_then(|()| fs::append(&copy, &vec![0; size as usize], Durability::Buffered))
         .map_err(failed(DOING));
     let read = made.and_then(|()| salvage(&copy, layout, busy_for, counters));

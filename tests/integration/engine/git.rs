@@ -31,6 +31,15 @@ staleness = \"block\"
 name = \"review\"
 ";
 
+/// Two items at a phase whose changes are committed together.
+const TWO: &str = "\
+schema_version: 2
+next_item_id: 2
+items:
+  - {id: WRK-001, title: One, status: scoping, phase: research, phase_pool: pre}
+  - {id: WRK-002, title: Two, status: scoping, phase: research, phase_pool: pre}
+";
+
 const READY: &str = "\
 schema_version: 2
 next_item_id: 1

@@ -20,13 +20,11 @@ WRK-001/*/*: result phase_complete x
 */*/*: result blocked Later
 ";
 
-/// Two items at a phase whose changes are committed together.
-const SCOPING: &str = "\
-schema_version: 2
-next_item_id: 2
-items:
-  - {id: WRK-001, title: One, status: scoping, phase: research, phase_pool: pre}
-  - {id: WRK-002, title: Two, status: scoping, phase: research, phase_pool: pre}
+/// A phase whose first attempt does not end.
+const HANGS: &str = "\
+*/build/1: write src/first x; write started x; hang
+*/build/*: write src/second x; result phase_complete Built
+*/*/*: result phase_complete x
 ";
 
 /// Runs again: what the first attempt did is used, each of its effects once. Returns its
@@ -114,7 +112,7 @@ fn a_commit_that_outlives_its_run_is_the_commit() {
 #[test]
 fn what_came_since_a_commit_that_outlives_its_run_is_committed_too() {
     let script = "*/research/*: write notes/{item} x; result phase_complete Read\n";
-    let shop = Shop::new(SCOPING, script);
+    let shop = Shop::new(TWO, script);
     let told = outlived(&shop, "research", ["run --target 1 --cap 1", "run --target 2 --cap 1"]);
     for id in ["WRK-001", "WRK-002"] {
         let commits = shop.git(&format!("log --format=%H --grep={id}/research/1"));
@@ -172,12 +170,7 @@ fn the_last_commit_of_a_run_is_not_waited_for_either() {
 
 #[test]
 fn what_a_killed_attempt_left_is_its_items() {
-    let script = "\
-*/build/1: write src/first x; write started x; hang
-*/build/*: write src/second x; result phase_complete Built
-*/*/*: result phase_complete x
-";
-    let shop = Shop::new(READY, script);
+    let shop = Shop::new(READY, HANGS);
     shop.write("loose", "x\n");
     let mut run = shop.shop.start("run");
     shop.shop.until("started");
@@ -192,16 +185,11 @@ fn what_a_killed_attempt_left_is_its_items() {
 /// What somebody changes between a run that was killed and the next one is theirs.
 #[test]
 fn what_a_person_changes_after_the_kill_is_theirs() {
-    let script = "\
-*/build/1: write src/first x; write started x; hang
-*/build/*: write src/second x; result phase_complete Built
-*/*/*: result phase_complete x
-";
     for has_result in [true, false] {
         let script = if has_result {
-            script.replace("hang", "result phase_complete Built").replace("build/*", "build/9")
+            HANGS.replace("hang", "result phase_complete Built").replace("build/*", "build/9")
         } else {
-            script.to_owned()
+            HANGS.to_owned()
         };
         let shop = Shop::new(READY, &script);
         shop.write("tracked", "x\n");
@@ -234,12 +222,7 @@ fn what_a_person_changes_after_the_kill_is_theirs() {
 
 #[test]
 fn what_an_interrupted_attempt_left_is_its_items() {
-    let script = "\
-*/build/1: write src/first x; write started x; hang
-*/build/*: write src/second x; result phase_complete Built
-*/*/*: result phase_complete x
-";
-    let shop = Shop::new(READY, script);
+    let shop = Shop::new(READY, HANGS);
     let mut run = shop.shop.start("run");
     shop.shop.until("started");
     for _ in 0..2 {
@@ -261,7 +244,7 @@ WRK-002/research/1: write notes/two x; write started x; hang
 */research/*: write notes/{item} x; result phase_complete Read
 */*/*: result blocked Later
 ";
-    let shop = Shop::new(SCOPING, script);
+    let shop = Shop::new(TWO, script);
     let mut run = shop.shop.start("run --only status=scoping");
     shop.shop.until("started");
     kill(&mut run);

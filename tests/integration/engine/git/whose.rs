@@ -10,14 +10,6 @@ const FINE: &str = "\
 */*/*: result phase_complete Fine.
 ";
 
-const TWO: &str = "\
-schema_version: 2
-next_item_id: 2
-items:
-  - {id: WRK-001, title: One, status: scoping, phase: research, phase_pool: pre}
-  - {id: WRK-002, title: Two, status: scoping, phase: research, phase_pool: pre}
-";
-
 #[test]
 fn a_destructive_phase_is_committed_before_its_result_is_saved() {
     let shop = Shop::new(READY, FINE);
