@@ -45,6 +45,19 @@ pub async fn run(
     options: &RunOptions,
     stop: Receiver<Stop>,
 ) -> (Summary, Result<(), EngineError>) {
+    // A task, as its phases are: on the caller's own thread each end of a phase would wake
+    // that first, and it the runtime's. Where this is dropped, so is the task.
+    let mut task = JoinSet::new();
+    task.spawn(run_here(environment, options.clone(), stop));
+    let ended = task.join_next().await.expect("it was just started");
+    ended.unwrap_or_else(|error| (Summary::default(), Err(EngineError::Died(error))))
+}
+
+async fn run_here(
+    environment: Environment,
+    options: RunOptions,
+    stop: Receiver<Stop>,
+) -> (Summary, Result<(), EngineError>) {
     let checked = check_targets(&environment.coordinator.snapshot(), &options.selection);
     let commits = match checked {
         Ok(()) => Commits::open(&environment, &stop).await,
@@ -73,10 +86,10 @@ pub fn check_targets(snapshot: &BacklogSnapshot, selection: &Selection) -> Resul
 }
 
 /// The state of a run.
-struct Run<'a> {
+struct Run {
     environment: Arc<Environment>,
     commits: Commits,
-    options: &'a RunOptions,
+    options: RunOptions,
     stop: Receiver<Stop>,
     /// Whether anybody is left who could stop us.
     can_be_stopped: bool,
@@ -106,11 +119,11 @@ struct Run<'a> {
     fatal: Option<EngineError>,
 }
 
-impl<'a> Run<'a> {
+impl Run {
     fn new(
         environment: Environment,
         commits: Commits,
-        options: &'a RunOptions,
+        options: RunOptions,
         stop: Receiver<Stop>,
     ) -> Self {
         Self {

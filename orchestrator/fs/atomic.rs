@@ -45,6 +45,7 @@ pub enum Exchange {
 #[derive(Debug)]
 pub struct Staged {
     path: PathBuf,
+    file: File,
     removed_on_drop: bool,
 }
 
@@ -52,6 +53,12 @@ impl Staged {
     /// Returns where it lies, as an absolute path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Fsyncs it.
+    pub fn sync(&self) -> Result<(), FsError> {
+        let synced = point(Op::SyncFile, &self.path, || self.file.sync_all());
+        synced.map_err(FsError::one("sync", &self.path))
     }
 
     /// Gives it another name in its folder, which must be free. The folder is not
@@ -112,6 +119,7 @@ pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     let dir = folder_of(&target);
     let model = attributes_of(&target)?.map(Attributes::private);
     let staged = write_temporary(dir, TEMP_PREFIX, bytes, model.as_ref(), true)?;
+    staged.sync()?;
     put(staged, &target)?;
     sync_dir(dir)
 }
@@ -162,6 +170,17 @@ pub fn stage(
     bytes: &[u8],
     like: Option<&Path>,
 ) -> Result<Staged, FsError> {
+    let staged = stage_unsynced(dir, prefix, bytes, like)?;
+    staged.sync().map(|()| staged)
+}
+
+/// [`stage`], of which the caller waits for the disk later, by [`Staged::sync`].
+pub fn stage_unsynced(
+    dir: &Path,
+    prefix: &str,
+    bytes: &[u8],
+    like: Option<&Path>,
+) -> Result<Staged, FsError> {
     let model = like.map(attributes_of).transpose()?.flatten();
     write_temporary(dir, prefix, bytes, model.as_ref(), model.is_some())
 }
@@ -181,14 +200,13 @@ fn write_temporary(
         .make_in(dir, |path| create_file(path, private))
         .map_err(FsError::one("create a temporary file in", dir))?
         .into_parts();
-    let staged = Staged { path: path.to_path_buf(), removed_on_drop: true };
-    let path = staged.path();
+    let staged = Staged { path: path.to_path_buf(), file, removed_on_drop: true };
+    let Staged { path, file, .. } = &staged;
     if let Some(model) = model {
-        point(Op::SetAttributes, path, || model.apply(&file))
+        point(Op::SetAttributes, path, || model.apply(file))
             .map_err(FsError::one("set the mode of", path))?;
     }
-    fault::write(Op::Write, path, &file, bytes).map_err(FsError::one("write", path))?;
-    point(Op::SyncFile, path, || file.sync_all()).map_err(FsError::one("sync", path))?;
+    fault::write(Op::Write, path, file, bytes).map_err(FsError::one("write", path))?;
     Ok(staged)
 }
 

@@ -23,7 +23,7 @@ pub use std::fs::File;
 pub use atomic::{
     Durability, Exchange, Staged, TEMP_PREFIX, Unsynced, append, append_unsynced, copy_new,
     create_dir, create_dir_all, create_new, exchange, link, remove, remove_if_exists, rename,
-    rename_noreplace, replace, replace_private, stage, sync_dir,
+    rename_noreplace, replace, replace_private, stage, stage_unsynced, sync_dir,
 };
 pub use error::FsError;
 pub use lock::{FileLock, HeldBy, Holder, LockError};

@@ -36,26 +36,26 @@ impl Attempt {
     pub fn create(runs: &Path, item: &str, phase: &str) -> Result<Self, RunnerError> {
         fs::create_dir_all(runs)?;
         let of_item = runs.join(escape(item));
+        make(&of_item)?;
         let above = of_item.join(escape(phase));
-        for folder in [&of_item, &above] {
-            match fs::create_dir(folder) {
-                Err(error) if error.is_already_exists() => {}
-                created => created?,
-            }
+        // Nobody has tried this phase before, or this fails; why, whoever makes it tells.
+        if fs::rename_noreplace(&spare(runs), &above).is_err() {
+            make(&above)?;
         }
         // The agent gets paths into it, and its working folder is another one.
         let above = fs::resolve(&above)?;
+        let spares = [spare(&above), spare(&spare(runs))];
         let mut highest = numbers(&above)?.into_iter().max().unwrap_or(0);
         loop {
             highest = highest
                 .checked_add(1)
                 .ok_or_else(|| RunnerError::NoAttemptLeft { folder: above.clone() })?;
             let folder = above.join(highest.to_string());
-            let made = match fs::rename_noreplace(&spare(runs), &folder) {
-                Err(error) if !error.is_already_exists() => fs::create_dir(&folder),
+            let made = match spares.iter().any(|spare| fs::rename_noreplace(spare, &folder).is_ok())
+            {
                 // What somebody has put there is nobody's result.
-                Ok(()) => fs::remove_if_exists(&folder.join(RESULT)).map(drop),
-                taken => taken,
+                true => fs::remove_if_exists(&folder.join(RESULT)).map(drop),
+                false => fs::create_dir(&folder),
             };
             match made {
                 Ok(()) => {
@@ -73,18 +73,19 @@ impl Attempt {
         }
     }
 
-    /// Makes the folder of some later attempt, while nobody waits for it: in a folder that
-    /// is new the files of one cost a small part of a phase, and much more on file systems
-    /// that do not give out again at once what was just deleted.
+    /// Makes the folder of some later attempt in that of some later phase, while nobody
+    /// waits for them: in folders that are new the files of an attempt cost a small part of
+    /// a phase, and much more on file systems that do not give out again at once what was
+    /// just deleted.
     pub(super) fn make_spare(&self) {
-        let spare = spare(&self.runs);
-        // The record of processes is none of them: where it is, a phase was begun.
-        let files = [prompt_file(&spare), output_file(&spare), error_file(&spare)];
-        let make = || {
+        let around = spare(&self.runs);
+        let spare = spare(&around);
+        let files: [fn(&Path) -> PathBuf; 4] = [prompt_file, output_file, error_file, pid_file];
+        let made = make(&around).and_then(|()| {
             fs::create_dir(&spare)?;
-            files.iter().try_for_each(|file| fs::open_output(file).map(drop))
-        };
-        if let Err(error) = make() {
+            files.iter().try_for_each(|file| fs::open_output(&file(&spare)).map(drop))
+        });
+        if let Err(error) = made {
             // The next attempt makes what is missing.
             tracing::debug!(%error, "no folder is made in advance");
         }
@@ -117,8 +118,9 @@ impl Attempt {
         found.sort_unstable();
         let mut unfinished = Vec::new();
         for attempt in found {
+            // An empty record was made in advance: nothing was begun.
             if fs::stamp(&attempt.result_file())?.is_some()
-                || fs::stamp(&attempt.pid_file())?.is_some()
+                || fs::stamp(&attempt.pid_file())?.is_some_and(|stamp| stamp.len > 0)
             {
                 unfinished.push(attempt);
             }
@@ -242,10 +244,19 @@ impl Attempt {
     }
 }
 
-/// Returns the folder that is made in advance, by a name that stands for no item. The slash
-/// at its end keeps a file or a link of that name from becoming an attempt's folder.
-fn spare(runs: &Path) -> PathBuf {
-    runs.join(".spare/")
+/// Returns the folder in another one that is made in advance, by a name that stands for no
+/// item, phase or number. The slash at its end keeps a file or a link of that name from
+/// becoming an attempt's folder.
+fn spare(folder: &Path) -> PathBuf {
+    folder.join(".spare/")
+}
+
+/// Makes a folder where there is nothing.
+fn make(folder: &Path) -> Result<(), fs::FsError> {
+    match fs::create_dir(folder) {
+        Err(error) if error.is_already_exists() => Ok(()),
+        created => created,
+    }
 }
 
 /// Returns where the prompt of the attempt in a folder lies.
@@ -355,17 +366,31 @@ mod tests {
         first.make_spare();
         first.make_spare();
         assert_eq!(Attempt::unfinished(&runs).unwrap(), [], "it is none of an item");
-        let made = fs::stamp(&runs.join(".spare")).unwrap().unwrap().ino;
+        let inode = |folder: &Path| fs::stamp(folder).unwrap().unwrap().ino;
+        let is_there = || fs::stamp(&runs.join(".spare")).unwrap().is_some();
+        let made = inode(&runs.join(".spare/.spare"));
+        // The first attempt at a phase takes the folder of the phase as well.
         let second = Attempt::create(&runs, "WRK-002", "build").unwrap();
-        assert_eq!(fs::stamp(second.folder()).unwrap().unwrap().ino, made);
+        assert_eq!((second.number(), inode(second.folder()), is_there()), (1, made, false));
         assert_eq!(fs::read(&second.prompt_file()).unwrap(), b"");
-        assert_eq!(fs::stamp(&runs.join(".spare")).unwrap(), None);
+        assert_eq!(Attempt::unfinished(&runs).unwrap(), [], "its record of processes is empty");
+        // A later one takes its own alone, and the next spare finds what is left of it.
+        second.make_spare();
+        let made = inode(&runs.join(".spare/.spare"));
+        let third = Attempt::create(&runs, "WRK-002", "build").unwrap();
+        assert_eq!((third.number(), inode(third.folder()), is_there()), (2, made, true));
+        third.make_spare();
+        // One that was killed in between has left its folder to the next.
+        let (above, made) = (runs.join("WRK-002/test"), inode(&runs.join(".spare/.spare")));
+        fs::rename_noreplace(&runs.join(".spare"), &above).unwrap();
+        let fourth = Attempt::create(&runs, "WRK-002", "test").unwrap();
+        assert_eq!((fourth.number(), inode(fourth.folder()), is_there()), (1, made, false));
         // What is no folder becomes none of an attempt.
         fs::create_new(&runs.join(".spare"), b"theirs").unwrap();
-        second.make_spare();
-        let third = Attempt::create(&runs, "WRK-002", "build").unwrap();
-        assert_eq!(fs::stamp(third.folder()).unwrap().unwrap().kind, Kind::Dir);
-        assert_eq!((second.number(), third.number()), (1, 2));
+        fourth.make_spare();
+        let fifth = Attempt::create(&runs, "WRK-003", "build").unwrap();
+        assert_eq!(fs::stamp(fifth.folder()).unwrap().unwrap().kind, Kind::Dir);
+        assert_eq!(fifth.number(), 1);
     }
 
     #[test]

@@ -34,7 +34,7 @@ const LOOKS: usize = 5;
 
 /// How long those who save are given, where what they do is only half to be seen, and how
 /// often it is looked whether all is.
-const SAVING: Duration = Duration::from_millis(500);
+const SAVING: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The backlog of one file.

@@ -131,15 +131,19 @@ pub(super) fn put<C: Send, T>(
 ) -> Result<Swapped<C, T>, StoreError> {
     let Meanwhile { records, copy, tell } = meanwhile;
     let dir = staging_folder(paths)?;
-    let stage = || fs::stage(&dir, &swap.prefix(), text, Some(&paths.file));
+    let staged = fs::stage_unsynced(&dir, &swap.prefix(), text, Some(&paths.file))?;
     let is_long = text.len() >= LONG;
-    let (staged, copied) = if is_long || !records.is_empty() {
+    let copied = if is_long || !records.is_empty() {
+        // All is written by now: what is waited for at the same moment, a file system with a
+        // journal commits at once.
         let beside = || sync_all(&records).map(|()| is_long.then(&copy));
-        let (staged, done) = both(stage, beside);
+        let (synced, done) = both(|| staged.sync(), beside);
         let copied = done?;
-        (staged?, copied)
+        synced?;
+        copied
     } else {
-        (stage()?, None)
+        staged.sync()?;
+        None
     };
     let (put, told) = put_staged(paths, staged, &swap.base, text.len(), tell)?;
     Ok(Swapped { put, copied: copied.unwrap_or_else(copy), told })

@@ -92,7 +92,8 @@ impl Record {
 
     /// Reads the record; `None` where there is none, or no whole line of one.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, RunnerError> {
-        let Some(bytes) = fs::read_if_exists(path)? else {
+        // An empty one was made in advance.
+        let Some(bytes) = fs::read_if_exists(path)?.filter(|bytes| !bytes.is_empty()) else {
             return Ok(None);
         };
         let mut lines = bytes.split(|byte| *byte == b'\n').rev();
