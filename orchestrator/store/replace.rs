@@ -1,8 +1,8 @@
 //! Putting a new text in the place of the old one while editors, which take no
 //! lock, may be writing too.
 //!
-//! The new text is staged under a name that says what it replaces and what it is
-//! (`swap-BASE-OURS-ITEMS-MILLIS-…`): that name is the intent. Then both are
+//! The new text is staged, and once it is durable gets a name that says what it replaces
+//! and what it is (`swap-BASE-OURS-ITEMS-MILLIS-…`): that name is the intent. Then both are
 //! exchanged in one step, and what came out is looked at: our own base, or an edit
 //! that slipped in, which the caller then carries forward. After a kill the names
 //! and hashes tell how far it got. What came out is kept for a while (`kept-…`),
@@ -15,7 +15,11 @@ use super::threads::both;
 use super::{Clock, Paths, StoreError, journal};
 use crate::fs::{self, Exchange, FsError, Kind, Stamp};
 
+/// A text that may be cut short.
+const STAGED: &str = "staged-";
+/// One that is whole, and to be exchanged with the file, or was.
 const SWAP: &str = "swap-";
+/// One that came out of the file.
 const KEPT: &str = "kept-";
 
 /// In the place of the hash of our text, where it was taken out of the file again.
@@ -75,8 +79,9 @@ impl Swap {
         })
     }
 
+    /// Returns what the name of its staged text begins with.
     fn prefix(&self) -> String {
-        format!("{SWAP}{}-{}-{}-{}-", self.base, self.ours, self.items, self.millis)
+        format!("{STAGED}{}-{}-{}-{}-", self.base, self.ours, self.items, self.millis)
     }
 }
 
@@ -145,7 +150,8 @@ pub(super) fn put<C: Send, T>(
         staged.sync()?;
         None
     };
-    let (put, told) = put_staged(paths, staged, &swap.base, text.len(), tell)?;
+    let name = name_of(staged.path()).replacen(STAGED, SWAP, 1);
+    let (put, told) = put_staged(paths, staged.renamed(&name)?, &swap.base, text.len(), tell)?;
     Ok(Swapped { put, copied: copied.unwrap_or_else(copy), told })
 }
 
@@ -240,9 +246,12 @@ fn staging_folder(paths: &Paths) -> Result<PathBuf, StoreError> {
     Ok(if fs::is_same_mount(&tmp, &paths.root)? { tmp } else { paths.root.clone() })
 }
 
+fn name_of(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
 fn keep(path: &Path) -> Result<PathBuf, FsError> {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let kept = path.with_file_name(name.replacen(SWAP, KEPT, 1));
+    let kept = path.with_file_name(name_of(path).replacen(SWAP, KEPT, 1));
     fs::rename(path, &kept)?;
     Ok(kept)
 }
@@ -254,8 +263,7 @@ pub(super) fn keep_as(path: &Path, base: &str, ours: &str) -> Result<(), StoreEr
     let Some(swap) = Swap::parse(path, SWAP) else {
         return Ok(());
     };
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let random = name.rsplit('-').next().unwrap_or_default();
+    let random = name_of(path).rsplit('-').next().unwrap_or_default();
     let Swap { items, millis, .. } = swap;
     let kept = format!("{KEPT}{base}-{ours}-{items}-{millis}-{SLIPPED_IN}-{random}");
     Ok(fs::rename(path, &path.with_file_name(kept))?)
@@ -367,8 +375,6 @@ pub(super) fn recover(paths: &Paths, clock: &Clock) -> Result<Leftovers, StoreEr
     let mut found = entries(paths)?;
     let mut is_finished = true;
     for path in &found {
-        let name =
-            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if let Some(swap) = Swap::parse(path, SWAP) {
             is_finished = false;
             for lost in finish(paths, &swap, clock)? {
@@ -378,8 +384,10 @@ pub(super) fn recover(paths: &Paths, clock: &Clock) -> Result<Leftovers, StoreEr
                     paths.shown.display()
                 ));
             }
-        } else if name.starts_with(fs::TEMP_PREFIX) && path.starts_with(paths.tmp()) {
-            // Staged and never put in place: nobody was told of it.
+        } else if Swap::parse(path, STAGED).is_some()
+            || name_of(path).starts_with(fs::TEMP_PREFIX) && path.starts_with(paths.tmp())
+        {
+            // Never put in place: nobody was told of it.
             fs::remove_if_exists(path)?;
         }
     }
@@ -432,8 +440,8 @@ fn finish(paths: &Paths, swap: &Swap, clock: &Clock) -> Result<Vec<PathBuf>, Sto
         // journal whoever asked for it finds out, however often it is saved over.
         journal::note_text(paths, &swap.ours)?;
         keep(&swap.path)?;
-    } else if file == swap.base || staged == swap.ours {
-        // Not exchanged yet, and perhaps cut short; or nothing in it that is lost.
+    } else if [&swap.base, &swap.ours].contains(&&staged) {
+        // Not exchanged, or the file has it again: nothing in it is lost.
         fs::remove(&swap.path)?;
     } else if file == swap.ours {
         // An edit that slipped in. Nothing was answered yet: it goes back. A copy

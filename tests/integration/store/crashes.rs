@@ -176,7 +176,35 @@ fn a_crash_at_any_point_leaves_the_old_file_or_the_new_one() {
     }
 }
 
-/// A long text is hashed while it goes to the disk, and gets its whole name then.
+/// A person makes by hand what a save was about to make that was killed: what it had staged,
+/// perhaps cut short, is no edit that slipped in.
+#[test]
+fn the_very_text_of_a_killed_save_can_be_written_by_hand() {
+    let whole = Project::with(START);
+    settle(&whole);
+    run(&whole, &Change::ArchiveDone);
+    let made = whole.text();
+    for crash in [Crash::Before, Crash::Torn, Crash::After] {
+        for n in 0.. {
+            let project = Project::with(START);
+            settle(&project);
+            let (_, struck) = fault::crash_at(n, crash, || run(&project, &Change::ArchiveDone));
+            let Some(point) = struck else {
+                assert!(n > 10, "only {n} points");
+                break;
+            };
+            std::fs::write(project.file(), &made).unwrap();
+            settle(&project);
+            let what = format!("{crash:?} {n} at {point:?}");
+            assert_eq!(project.add("after"), "WRK-003", "{what}");
+            let added = project.text();
+            let made = made.replace("next_item_id: 2", "next_item_id: 3");
+            assert!(added.starts_with(&made), "{what}:\n{added}");
+            assert_no_leftovers(project.root(), &what);
+        }
+    }
+}
+
 #[test]
 fn a_crash_at_any_point_of_a_long_save_leaves_the_old_file_or_the_new_one() {
     let start = format!("# {}\n{START}", "x".repeat(400_000));
