@@ -17,7 +17,7 @@ impl Repository {
         let args = ["--all", "--no-renames", "--diff-filter=A", "--name-only", "-z"];
         // A merge may add what none of its parents had.
         let call = Call::new("log").args(&args).args(&["-m", "--format=", "--no-show-signature"]);
-        let listing = call.run(self.top())?;
+        let listing = call.unreplaced().run(self.top())?;
         let mut paths = Vec::new();
         for path in listing.split(|byte| *byte == 0) {
             // Between two commits git leaves a line end.
@@ -42,7 +42,7 @@ impl Repository {
     /// replaced.
     pub fn subjects(&self) -> Result<Vec<String>, GitError> {
         let args = ["--all", "-z", "--format=%s", "--encoding=UTF-8", "--no-show-signature"];
-        let listing = Call::new("log").args(&args).run(self.top())?;
+        let listing = Call::new("log").args(&args).unreplaced().run(self.top())?;
         let subjects = listing.split(|byte| *byte == 0).filter(|subject| !subject.is_empty());
         Ok(subjects.map(|subject| String::from_utf8_lossy(subject).into_owned()).collect())
     }

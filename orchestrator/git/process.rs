@@ -74,6 +74,7 @@ pub(super) struct Call<'a> {
     index: Option<&'a Path>,
     stdin: Vec<u8>,
     is_commit: bool,
+    is_unreplaced: bool,
     hurry: Option<&'a Hurry>,
 }
 
@@ -90,8 +91,15 @@ impl<'a> Call<'a> {
     /// Makes a call of a subcommand.
     pub(super) fn new(name: &'static str) -> Self {
         let is_commit = name == "commit";
-        let command_line = vec![OsStr::new(name)];
-        Self { name, command_line, index: None, stdin: Vec::new(), is_commit, hurry: None }
+        Self {
+            name,
+            command_line: vec![OsStr::new(name)],
+            index: None,
+            stdin: Vec::new(),
+            is_commit,
+            is_unreplaced: false,
+            hurry: None,
+        }
     }
 
     /// Adds arguments.
@@ -118,6 +126,12 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// Sees each commit as it was made, and not what `git replace` has put in its place.
+    pub(super) fn unreplaced(mut self) -> Self {
+        self.is_unreplaced = true;
+        self
+    }
+
     /// Is given up when that says so.
     pub(super) fn hurry(mut self, hurry: &'a Hurry) -> Self {
         self.hurry = Some(hurry);
@@ -136,6 +150,9 @@ impl<'a> Call<'a> {
             command.env("GIT_OPTIONAL_LOCKS", "0");
         }
         command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_EDITOR", ":").env("GIT_PAGER", "cat");
+        if self.is_unreplaced {
+            command.env("GIT_NO_REPLACE_OBJECTS", "1");
+        }
         if let Some(index) = self.index {
             command.env("GIT_INDEX_FILE", index);
         }

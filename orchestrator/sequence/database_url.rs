@@ -16,8 +16,14 @@ pub enum DatabaseUrl {
 /// Why a text is no [`DatabaseUrl`]. It does not repeat the text, which may have a
 /// password in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it is no database: expected sqlite:PATH or postgres://…")]
-pub struct DatabaseUrlError;
+pub enum DatabaseUrlError {
+    /// It is of no kind that we know.
+    #[error("it is no database: expected sqlite:PATH or postgres://…")]
+    Unknown,
+    /// It has parameters, as other programs have them, such as `sqlite:ids.db?mode=rwc`.
+    #[error("a file of SQLite has no parameters: leave out what begins with `?`")]
+    Parameters,
+}
 
 /// Reads `sqlite:PATH`, also written `sqlite://PATH`, or a URL of PostgreSQL.
 impl FromStr for DatabaseUrl {
@@ -27,10 +33,18 @@ impl FromStr for DatabaseUrl {
         if let Some(path) = text.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             let is_file = !path.is_empty() && !path.ends_with('/') && path != ":memory:";
-            return if is_file { Ok(Self::Sqlite(path.into())) } else { Err(DatabaseUrlError) };
+            let has_parameters = path.split_once('?').is_some_and(|(_, rest)| rest.contains('='));
+            return match is_file {
+                _ if has_parameters => Err(DatabaseUrlError::Parameters),
+                true => Ok(Self::Sqlite(path.into())),
+                false => Err(DatabaseUrlError::Unknown),
+            };
         }
         let is_postgres = ["postgres://", "postgresql://"].iter().any(|s| text.starts_with(s));
-        if is_postgres { Ok(Self::Postgres(text.to_owned())) } else { Err(DatabaseUrlError) }
+        match is_postgres {
+            true => Ok(Self::Postgres(text.to_owned())),
+            false => Err(DatabaseUrlError::Unknown),
+        }
     }
 }
 
@@ -59,8 +73,10 @@ mod tests {
             assert_eq!(url.parse(), Ok(DatabaseUrl::Postgres(url.to_owned())));
         }
         for bad in ["", "ids.db", "sqlite:", "sqlite::memory:", "sqlite:a/", "mysql://h/d"] {
-            assert_eq!(bad.parse::<DatabaseUrl>(), Err(DatabaseUrlError), "{bad}");
+            assert_eq!(bad.parse::<DatabaseUrl>(), Err(DatabaseUrlError::Unknown), "{bad}");
         }
+        let parameters = "sqlite:ids.db?mode=rwc".parse::<DatabaseUrl>();
+        assert_eq!(parameters, Err(DatabaseUrlError::Parameters));
         let url: DatabaseUrl = "postgres://u:secret@h/d".parse().unwrap();
         assert!(!format!("{url:?}").contains("secret"));
     }

@@ -221,6 +221,11 @@ pub(super) struct NotKept {
     key: Key,
 }
 
+/// A reservation that is not there though it was written.
+#[derive(Debug, thiserror::Error)]
+#[error("it is not kept; look for a trigger or a rule")]
+pub(super) struct NotHeld;
+
 fn for_so_long(waited: &Duration) -> String {
     if waited.is_zero() { String::new() } else { format!(" for {} ms", waited.as_millis()) }
 }
@@ -231,6 +236,19 @@ impl SequenceError {
     pub(super) fn not_kept(key: &Key) -> Self {
         let source = Arc::new(NotKept { key: key.clone() });
         Self::Database { doing: "write a counter", source }
+    }
+
+    /// Makes the error of a table that a crash of the server empties.
+    #[cfg(feature = "postgres")]
+    pub(super) fn emptied(table: &str) -> Self {
+        let problem = "is on a table that a crash of the server empties";
+        Self::Layout { table: table.to_owned(), problem }
+    }
+
+    /// Makes the error of a reservation that is not there: who was told of it could never
+    /// confirm it.
+    pub(super) fn not_held() -> Self {
+        Self::Database { doing: "write a reservation", source: Arc::new(NotHeld) }
     }
 
     /// Tells whether the database may have the change all the same.

@@ -150,7 +150,7 @@ pub(crate) struct IdNext {
     #[arg(long)]
     pub(crate) create: bool,
     /// What to do where the database is not there; warns each time
-    #[arg(long, value_name = "HOW", requires = "from_files")]
+    #[arg(long, value_name = "HOW", requires = "from_files", conflicts_with = "create")]
     pub(crate) fallback: Option<Fallback>,
     /// The files that --fallback scan looks at; repeat it
     #[arg(long, value_name = "GLOB", requires = "fallback", value_parser = value::name)]

@@ -244,6 +244,8 @@ fn a_sequence_is_named_by_its_options() {
     assert!(refusal("id next --key a").contains("KEY=VALUE"));
     assert!(refusal("id next --fallback scan").contains("--from-files"));
     assert!(refusal("id next --from-files x").contains("--fallback"));
+    let both = refusal("id next --create --fallback scan --from-files x");
+    assert!(both.contains("cannot be used with"), "{both}");
     assert!(refusal("id next --layout registy").contains("registry"));
     assert!(refusal("id sync").contains("--from-files"));
     assert!(refusal("id reserve").contains("--count"));

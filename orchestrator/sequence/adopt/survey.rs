@@ -142,14 +142,18 @@ impl<'a> Survey<'a> {
         self.files.push(file);
     }
 
-    /// A line `id: …` counts even where the rest makes no sense.
+    /// All lines `id: …` count even where the rest makes no sense, as after a merge.
     fn damaged(&mut self, file: &mut File, head: &[u8], error: FrontMatterError) -> String {
         let head = decoded(head);
         let text = String::from_utf8_lossy(&head);
-        if let Some(id) = text.lines().find_map(id_in_line)
-            && let Some((key, number)) = self.reader.exact(id)
-        {
-            file.id = self.findings.count(key, number, id);
+        for id in text.lines().filter_map(id_in_line) {
+            let Some((key, number)) = self.reader.exact(id) else { continue };
+            let counted = self.findings.count(key, number, id);
+            let is_first = file.id.is_none();
+            let is_higher = |(_, own): &(Key, u32)| file.id.as_ref().is_some_and(|id| id.1 < *own);
+            if is_first || counted.as_ref().is_some_and(is_higher) {
+                file.id = counted;
+            }
         }
         error.to_string()
     }
@@ -245,9 +249,14 @@ fn id_in_line(line: &str) -> Option<&str> {
     let names = ["id", "\"id\"", "'id'"].into_iter();
     let rest = names.filter_map(|name| line.strip_prefix(name)).next()?;
     let value = rest.trim_start().strip_prefix(':')?.trim();
+    // Signs that YAML gives a meaning to begin no plain text.
+    let value = value.trim_start_matches(|c: char| "[{@*&!|>%`,".contains(c)).trim_start();
     match value.chars().next().filter(|c| matches!(c, '"' | '\'')) {
         Some(quote) => value[1..].split(quote).next().map(str::trim),
-        None => value.split(" #").next().map(str::trim_end),
+        None => {
+            let plain = value.split(" #").next()?;
+            plain.split([',', ']', '}']).next().map(str::trim_end)
+        }
     }
 }
 
@@ -288,6 +297,22 @@ mod tests {
 
     fn head(id: &str) -> String {
         format!("---\nid: {id}\n---\n")
+    }
+
+    #[test]
+    fn all_ids_in_a_damaged_head_count() {
+        let layout = Layout::prefix_type();
+        let mut survey = Survey::new(IdReader::new(&layout, &[]).unwrap());
+        let merged =
+            "---\n<<<<<<< HEAD\nid: K-MRG-8\n=======\nid: K-MRG-9\n>>>>>>> x\nid: K-MRG-7\n";
+        file(&mut survey, "merged.md", merged);
+        for id in ["[K-SIGN-1", "{K-SIGN-2}", "@K-SIGN-3, x", "*K-SIGN-4"] {
+            file(&mut survey, &format!("{id}.txt"), &format!("---\nid: {id}\nx: [\n---\n"));
+        }
+        let findings = survey.finish();
+        let highest = [("MRG", 9), ("SIGN", 4)];
+        assert_eq!(findings.highest, BTreeMap::from(highest.map(|(kind, n)| (key("K", kind), n))));
+        assert!(findings.malformed.iter().all(|malformed| malformed.counts), "{findings:?}");
     }
 
     #[test]

@@ -39,6 +39,9 @@ pub fn column(
     let target = Target::new(url)?;
     blocking(busy_for, async {
         let client = connect(&target, Isolation::ReadCommitted, busy_for).await?;
+        // What a policy hides is issued again; so it is an error.
+        let shows_all = client.batch_execute("SET row_security TO off").await;
+        shows_all.map_err(|error| refused("read the column", error))?;
         let rows = client.query(&column.select(), &[]).await;
         let rows = rows.map_err(|error| refused("read the column", error))?;
         let value = |row: &tokio_postgres::Row| row.try_get(0);

@@ -66,6 +66,9 @@ impl Target {
         let bad = |source| SequenceError::Database { doing: DOING, source };
         let (rest, tls) = Tls::take_from(url).map_err(|error| bad(Arc::new(error)))?;
         let mut config: Config = rest.parse().map_err(|error| bad(Arc::new(error)))?;
+        if config.get_hosts().is_empty() {
+            return Err(bad(Arc::new(NoHost)));
+        }
         let is_local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
         // A socket file has no TLS, as for PostgreSQL's own clients.
         config.ssl_mode(if is_local { SslMode::Disable } else { tls.driver_mode() });
@@ -131,6 +134,13 @@ fn not_connected(error: Error) -> SequenceError {
     if refuses_tls(&error) {
         return SequenceError::Database { doing: DOING, source: Arc::new(NoTls { source: error }) };
     }
+    // Of several servers another may take them soon.
+    let is_read_only = std::error::Error::source(&error)
+        .is_some_and(|source| source.to_string() == "database does not allow writes");
+    if is_read_only {
+        let source = Arc::new(TakesNoWrites { source: error });
+        return SequenceError::Unreachable { source };
+    }
     let class = error.code().and_then(|code| code.code().get(..2));
     // The driver has no other name for what it was not given.
     let lacks_password = std::error::Error::source(&error)
@@ -163,6 +173,19 @@ fn refuses_tls(error: &Error) -> bool {
      `sslrootcert=FILE` names whose signature under its certificate is believed"
 )]
 struct NoTls {
+    source: Error,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the URL names no server: postgres://USER@HOST/DATABASE, or %2Frun%2Fpostgresql for HOST")]
+struct NoHost;
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the server takes no writes: it is a standby, or `default_transaction_read_only` is on for \
+     this role or database"
+)]
+struct TakesNoWrites {
     source: Error,
 }
 

@@ -80,19 +80,28 @@ impl Session {
         let clock = client.prepare(clock).await?;
         let exists = "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL, \
              EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass($1) \
-             AND a.attname = 'confirmed' AND NOT a.attnotnull)";
+             AND a.attname = 'confirmed' AND NOT a.attnotnull), \
+             ARRAY(SELECT c.oid::regclass::text FROM pg_class c WHERE c.relpersistence <> 'p' \
+             AND c.oid IN (to_regclass($1), to_regclass($2)))";
         let exists = client.query_one(exists, &[&reservations(layout), &ANSWERS]).await?;
         let missing = |table: &str| SequenceError::NoTable { table: table.to_owned() };
-        let reservations = match exists.get(0) {
-            true => {
+        let emptied: Vec<String> = exists.get(3);
+        let lasts = |table: &str| match emptied.iter().any(|name| name.ends_with(table)) {
+            false => Ok(()),
+            true => Err(SequenceError::emptied(table)),
+        };
+        let reservations = match (exists.get(0), lasts(reservations(layout))) {
+            (true, Ok(())) => {
                 let prepared = Reservations::prepare(&client, layout, exists.get(2)).await;
                 usable("use the reservations", prepared)?
             }
-            false => Err(missing(reservations(layout))),
+            (true, Err(error)) => Err(error),
+            (false, _) => Err(missing(reservations(layout))),
         };
-        let answers = match exists.get(1) {
-            true => usable("use the kept answers", Answers::prepare(&client).await)?,
-            false => Err(missing(ANSWERS)),
+        let answers = match (exists.get(1), lasts(ANSWERS)) {
+            (true, Ok(())) => usable("use the kept answers", Answers::prepare(&client).await)?,
+            (true, Err(error)) => Err(error),
+            (false, _) => Err(missing(ANSWERS)),
         };
         let has_triggers = rows.has_triggers(&client).await?;
         let can_lock = rows.can_lock(&client).await?;
@@ -344,7 +353,7 @@ impl Session {
         let hold = async {
             match &self.reservations {
                 Ok(held) => held.insert(client, layout, &settled.reservations).await,
-                Err(_) => Ok(()),
+                Err(_) => Ok(true),
             }
         };
         let replace = async {
@@ -370,12 +379,16 @@ impl Session {
         );
         // The first that failed is why; what follows it fails with it.
         let doing = |error| in_commit("keep reservations and answers", error);
-        held.map_err(doing)?;
+        let are_held = held.map_err(doing)?;
         replaced.map_err(doing)?;
         kept.map_err(doing)?;
         let confirmed = confirmed.map_err(doing)?;
         committed.map_err(|error| in_commit("commit", error))?;
-        Ok(confirmed)
+        // Their numbers are a gap.
+        match are_held {
+            true => Ok(confirmed),
+            false => Err(Failure::BadData(SequenceError::not_held())),
+        }
     }
 }
 

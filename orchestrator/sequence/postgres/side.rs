@@ -75,14 +75,15 @@ impl Reservations {
         Ok(Self { insert, confirm, delete })
     }
 
+    /// Returns whether all are there now.
     pub(super) async fn insert(
         &self,
         client: &Client,
         layout: &Layout,
         rows: &[ReservationRow],
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if rows.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let record = |row: &ReservationRow| {
             let reservation = &row.reservation;
@@ -92,7 +93,8 @@ impl Reservations {
             })
         };
         let records = serde_json::Value::from_iter(rows.iter().map(record)).to_string();
-        client.execute(&self.insert, &[&records]).await.map(drop)
+        let inserted = client.execute(&self.insert, &[&records]).await?;
+        Ok(usize::try_from(inserted) == Ok(rows.len()))
     }
 
     /// Returns for each reservation whether it is confirmed now.

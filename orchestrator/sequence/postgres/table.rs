@@ -91,7 +91,7 @@ impl Table {
             return problem("is on no table, but on a view or the like");
         }
         if !is_permanent {
-            return problem("is on a table that a crash of the server empties");
+            return Err(SequenceError::emptied(&table()));
         }
         let columns: Vec<String> = row.get(2);
         let types: Vec<String> = row.get(3);

@@ -54,6 +54,7 @@ pub fn column(
     busy_for: Duration,
 ) -> Result<Vec<String>, SequenceError> {
     let database = Database::open(path, false, busy_for)?;
+    database.keep_log()?;
     let select = column.select();
     let read = || {
         let mut statement = database.conn.prepare(&select)?;

@@ -4,6 +4,7 @@
 //! unknown state the connection is closed, and the next batch opens the file
 //! anew, without making it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use super::rows;
 use super::schema;
 use super::statements::Statements;
 use crate::fs;
-use crate::sequence::error::NotKept;
+use crate::sequence::error::{NotHeld, NotKept};
 use crate::sequence::floors::Floors;
 use crate::sequence::{
     Backend, Counter, Idempotency, Key, Known, Layout, MAX_EXPIRED, Plan, Reply, Request,
@@ -47,11 +48,15 @@ pub struct SqliteOptions {
     /// Whether the log of a database that we made is grown at once to the size it
     /// will have, which makes each commit cheaper; for whoever stays open.
     pub presize: bool,
+    /// Whether nothing is written: neither counters nor the log of another program that
+    /// was killed.
+    pub reads_only: bool,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { make: Make::Nothing, busy_for: Duration::from_secs(5), presize: false }
+        let busy_for = Duration::from_secs(5);
+        Self { make: Make::Nothing, busy_for, presize: false, reads_only: false }
     }
 }
 
@@ -116,12 +121,15 @@ impl SqliteBackend {
 
     fn connect(&mut self, make: Make) -> Result<Database, SequenceError> {
         let database = Database::open(&self.path, make == Make::File, self.options.busy_for)?;
+        if self.options.reads_only {
+            database.keep_log()?;
+        }
         if make > Make::Nothing {
             self.was_made |= migrate(&database, &self.layout)?;
         } else {
             database.wait(|| schema::check(&database.conn, &self.layout))?;
         }
-        if database.is_ours()? && !database.is_read_only()? {
+        if database.is_ours()? && !database.is_read_only()? && !self.options.reads_only {
             // On a database of another program the journal mode stays as it is.
             database.retry("set the journal mode", || {
                 database.conn.pragma_update(None, "journal_mode", "WAL")
@@ -176,7 +184,7 @@ fn is_of_one_request(error: &SequenceError) -> bool {
     match error {
         SequenceError::NoTable { .. } | SequenceError::NotUnique { .. } => true,
         SequenceError::Database { source, .. } => {
-            is_constraint(source.as_ref()) || source.is::<NotKept>()
+            is_constraint(source.as_ref()) || source.is::<NotKept>() || source.is::<NotHeld>()
         }
         _ => false,
     }
@@ -237,6 +245,7 @@ fn carry_out(
         written.map_err(|error| fault(conn, "write a counter", error))?;
     }
     let expirations = plan.expirations().to_vec();
+    let written = written(&plan, &raised, &added);
     let settled = plan.settle(now(conn)?, &raised, &added);
 
     let table = schema::reservations(layout);
@@ -249,7 +258,7 @@ fn carry_out(
     }
     let confirm = format!(
         "UPDATE {table} AS r SET confirmed = 1 WHERE r.reservation_id IN (?1, upper(?1)) \
-         AND (r.confirmed OR julianday(r.expires_at) > julianday('now'))"
+         AND ({IS_CONFIRMED} OR julianday(r.expires_at) > julianday('now'))"
     );
     let confirm =
         |id: &uuid::Uuid| Ok(conn.prepare_cached(&confirm)?.execute([id.to_string()])? > 0);
@@ -259,10 +268,57 @@ fn carry_out(
     let expire = |grace: &Duration| expire(conn, table, *grace);
     let deleted: rusqlite::Result<Vec<(u64, bool)>> = expirations.iter().map(expire).collect();
     let deleted = deleted.map_err(failed)?;
+    // Their tables may have triggers too.
+    for row in &settled.reservations {
+        check_held(conn, table, row)?;
+    }
+    if !settled.reservations.is_empty() || !confirmed.is_empty() || !deleted.is_empty() {
+        for (key, number) in written {
+            rows::kept(conn, layout, statements, &key, number)?;
+        }
+    }
     Ok(settled.outcomes(&confirmed, &deleted))
 }
 
+/// Returns what each counter must be now.
+fn written(
+    plan: &Plan<'_>,
+    raised: &[Result<Option<u32>, SequenceError>],
+    added: &[Result<u32, SequenceError>],
+) -> BTreeMap<Key, i64> {
+    let raised = plan.raises().iter().zip(raised).filter_map(|((key, to), before)| {
+        let before = before.as_ref().ok()?.unwrap_or(0);
+        Some((key.clone(), i64::from(before.max(*to))))
+    });
+    let added = plan.sums().iter().zip(added).filter_map(|(sum, before)| {
+        let before = *before.as_ref().ok()?;
+        // A key without a row gets one only where it takes numbers.
+        let after = i64::from(before) + i64::from(sum.fitting(before));
+        (after > 0).then(|| (sum.key.clone(), after))
+    });
+    // Raised first, then added to.
+    raised.chain(added).collect()
+}
+
+/// Checks that a reservation is there: a trigger may have kept it away.
+fn check_held(conn: &Connection, table: &str, row: &ReservationRow) -> Result<(), SequenceError> {
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE reservation_id = ?1)");
+    let is_there = || {
+        let mut statement = conn.prepare_cached(&sql)?;
+        statement.query_row([row.reservation.id.to_string()], |row| row.get(0))
+    };
+    match is_there() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(SequenceError::not_held()),
+        Err(error) => Err(fault(conn, "read a reservation", error)),
+    }
+}
+
 const ANSWERS: &str = "orchestrator_idempotency";
+
+/// Whether a reservation is confirmed; other programs may write that as a word.
+const IS_CONFIRMED: &str = "(r.confirmed OR typeof(r.confirmed) = 'text' \
+     AND lower(r.confirmed) IN ('t', 'true', 'y', 'yes', 'on'))";
 
 /// Names the table of ours that an error is about, if it is not there.
 fn missing_table(conn: &Connection, error: rusqlite::Error, table: &str) -> SequenceError {
@@ -366,7 +422,8 @@ fn expire(conn: &Connection, table: &str, grace: Duration) -> rusqlite::Result<(
         )
     };
     // Apart, since an index has the first; in a table of ours no row is of the second.
-    let (open, undecided) = (old("NOT r.confirmed"), old("r.confirmed IS NULL"));
+    let is_open = format!("NOT r.confirmed AND NOT {IS_CONFIRMED}");
+    let (open, undecided) = (old(&is_open), old("r.confirmed IS NULL"));
     let sql = format!(
         "DELETE FROM {table} WHERE reservation_id IN ({open} UNION ALL {undecided} LIMIT ?2)"
     );

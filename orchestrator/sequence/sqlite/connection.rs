@@ -39,6 +39,13 @@ pub(super) struct Database {
 }
 
 impl Database {
+    /// Leaves a log that others have left as it is, where all others are gone when this is
+    /// closed: who only looks changes no file.
+    pub(super) fn keep_log(&self) -> Result<(), SequenceError> {
+        let kept = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        kept.map(drop).map_err(|error| fault(&self.conn, "open the database", error))
+    }
+
     /// Opens a file, which is made where it is missing only if `create` says so.
     pub(super) fn open(
         path: &Path,

@@ -83,7 +83,7 @@ pub(super) fn raise(
 
 /// Checks that a counter is still what was written to it: a trigger may have changed it
 /// after the statement.
-fn kept(
+pub(super) fn kept(
     conn: &Connection,
     layout: &Layout,
     statements: &Statements,

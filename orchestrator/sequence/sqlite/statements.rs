@@ -2,7 +2,8 @@
 //!
 //! Every name is quoted by the layout, and columns are named with their table: a
 //! column that is not there must be an error, not the text that SQLite takes a
-//! lonely name in double quotes for.
+//! lonely name in double quotes for. `OR ABORT` overrules what a constraint of another
+//! program says: with REPLACE, a write deletes the rows that are in its way.
 
 use crate::sequence::Layout;
 use crate::sequence::layout::quoted;
@@ -50,7 +51,7 @@ impl Statements {
         let scan = format!("SELECT {listed}, s.{value} FROM {table} AS s NOT INDEXED");
         Self {
             add: format!(
-                "UPDATE {table} AS s SET {value} = s.{value} + ?1{touch} WHERE {is_key} \
+                "UPDATE OR ABORT {table} AS s SET {value} = s.{value} + ?1{touch} WHERE {is_key} \
                  AND typeof(s.{value}) = 'integer' \
                  AND s.{value} BETWEEN 0 AND {max} - ?1 RETURNING {value}",
                 max = u32::MAX
@@ -58,11 +59,11 @@ impl Statements {
             // ?1 is there so that all statements take the same parameters.
             read: format!("SELECT s.{value} FROM {table} AS s WHERE {is_key} AND ?1 = 0 LIMIT 2"),
             insert: format!(
-                "INSERT INTO {table} ({}) VALUES ({})",
+                "INSERT OR ABORT INTO {table} ({}) VALUES ({})",
                 columns.join(", "),
                 values.join(", ")
             ),
-            set: format!("UPDATE {table} AS s SET {value} = ?1{touch} WHERE {is_key}"),
+            set: format!("UPDATE OR ABORT {table} AS s SET {value} = ?1{touch} WHERE {is_key}"),
             probe: format!("UPDATE {table} SET {value} = {value} WHERE 0"),
             list: format!("{scan} ORDER BY {listed}"),
             scan,

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use orchestrator::sequence::postgres::{PostgresBackend, PostgresOptions};
-use orchestrator::sequence::sqlite::{Make, SqliteBackend, SqliteOptions};
+use orchestrator::sequence::sqlite::{SqliteBackend, SqliteOptions};
 use orchestrator::sequence::{Backend, Layout, SequenceError};
 use rusqlite::Connection;
 
@@ -31,7 +31,7 @@ fn open(database: &str) -> Box<dyn Backend> {
         let options = PostgresOptions { busy_for, ..PostgresOptions::default() };
         return Box::new(PostgresBackend::open(database, Layout::registry(), options).unwrap());
     }
-    let options = SqliteOptions { make: Make::Nothing, busy_for, presize: false };
+    let options = SqliteOptions { busy_for, ..SqliteOptions::default() };
     Box::new(SqliteBackend::open(database.as_ref(), Layout::registry(), options).unwrap())
 }
 

@@ -78,7 +78,9 @@ impl Database {
             DatabaseUrl::Sqlite(path) => {
                 let make = if access == Access::Make { Make::File } else { Make::Nothing };
                 let busy_for = patience(context);
-                let options = SqliteOptions { make, busy_for, ..SqliteOptions::default() };
+                let reads_only = access == Access::Read;
+                let options =
+                    SqliteOptions { make, busy_for, reads_only, ..SqliteOptions::default() };
                 let backend = SqliteBackend::open(path, layout, options)?;
                 if backend.was_made() {
                     context.output.note(&format!("{} was made", path.display()));

@@ -61,6 +61,27 @@ fn a_column_of_theirs_is_adopted() {
     id(&workshop, url, "sync --name credit_lines --from-column credit_lines.none").fails(8);
 }
 
+/// What a policy hides would be issued again.
+#[test]
+fn a_column_whose_rows_are_hidden_is_an_error() {
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    cluster.execute(
+        &database,
+        "CREATE TABLE credit_lines (id text PRIMARY KEY, tenant text); \
+         INSERT INTO credit_lines VALUES ('CL010', 'a'), ('CL011', 'b'); \
+         ALTER TABLE credit_lines ENABLE ROW LEVEL SECURITY; \
+         ALTER TABLE credit_lines FORCE ROW LEVEL SECURITY; \
+         CREATE POLICY own ON credit_lines USING (tenant = 'a')",
+    );
+    cluster.execute(&database, &format!("CREATE ROLE r{database} LOGIN; GRANT ALL ON credit_lines TO r{database}; GRANT CREATE ON SCHEMA public TO r{database}"));
+    let url = cluster.url(&database).replacen("orchestrator@", &format!("r{database}@"), 1);
+    let workshop = Workshop::empty();
+    let sync = "sync --name credit_lines --create --from-column credit_lines.id";
+    let error = id(&workshop, &url, sync).fails(8);
+    assert!(error.contains("row-level security"), "{error}");
+}
+
 #[test]
 fn processes_at_once_get_different_ids_and_none_that_exists() {
     let cluster = Cluster::shared();

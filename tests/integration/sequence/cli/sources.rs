@@ -28,6 +28,11 @@ fn git_knows_files_that_are_gone_and_what_commits_were_called() {
     assert_eq!(sync(), "US/shop\t43\t43\tunchanged\n");
     let spec = workshop.id(&format!("{SHOP} --type SPEC --from-git"));
     assert_eq!(spec.ok(), "SPEC/shop\t-\t9\tnew\n");
+    // What is put in the place of a commit does not take its files away.
+    workshop.file("docs/US-050_gone.md", "x");
+    workshop.project.commit_all();
+    workshop.project.git(&["replace", "-f", "main", "main~1"]);
+    assert!(sync().ends_with("US/shop\t43\t50\traised\n"));
     let nowhere = Workshop::empty();
     assert!(nowhere.id(&format!("{SHOP} --from-git")).fails(2).contains("no work tree"));
 }

@@ -14,7 +14,12 @@ use super::suite::make;
 use crate::sequence::conformance::{HOUR, Store, ask, next, range, reserve, us};
 
 fn open(path: &Path, make: Make) -> Result<SqliteBackend, SequenceError> {
-    let options = SqliteOptions { make, busy_for: Duration::from_secs(60), presize: true };
+    let options = SqliteOptions {
+        make,
+        busy_for: Duration::from_secs(60),
+        presize: true,
+        ..SqliteOptions::default()
+    };
     SqliteBackend::open(path, Layout::registry(), options)
 }
 

@@ -11,7 +11,12 @@ use super::Ours;
 use crate::sequence::conformance::{HOUR, Store, ask, next, range, reserve, us};
 
 fn open(path: &std::path::Path, make: Make) -> Result<SqliteBackend, SequenceError> {
-    let options = SqliteOptions { make, busy_for: Duration::from_millis(100), presize: false };
+    let options = SqliteOptions {
+        make,
+        busy_for: Duration::from_millis(100),
+        presize: false,
+        ..SqliteOptions::default()
+    };
     SqliteBackend::open(path, Layout::registry(), options)
 }
 
@@ -285,4 +290,39 @@ fn a_counter_that_a_trigger_holds_issues_nothing() {
         let first = if is_there { 8 } else { 1 };
         assert_eq!(range(ask(&mut store.open(), next(&us(), 1))), (first, first));
     }
+}
+
+#[test]
+fn triggers_on_reservations_keep_none_away_and_hold_no_counter() {
+    for trigger in [
+        "BEFORE INSERT ON id_reservations BEGIN SELECT RAISE(IGNORE); END",
+        "AFTER INSERT ON id_reservations BEGIN DELETE FROM id_reservations; END",
+        "AFTER INSERT ON id_reservations BEGIN UPDATE id_registry SET last_assigned_id = 7; END",
+    ] {
+        let store = Ours::new(Layout::registry());
+        assert_eq!(range(ask(&mut store.open(), next(&us(), 7))), (1, 7));
+        store.execute(&format!("CREATE TRIGGER theirs {trigger}"));
+        let mut backend = store.open();
+        // The other one of the batch has nothing to do with it.
+        let outcomes = backend.commit(&[reserve(&us(), 2, HOUR), next(&us(), 1)]).unwrap();
+        let [held, taken] = <[_; 2]>::try_from(outcomes).unwrap();
+        assert!(matches!(held, Err(SequenceError::Database { .. })), "{trigger}: {held:?}");
+        assert_eq!(range(taken), (8, 8), "{trigger}");
+    }
+}
+
+#[test]
+fn a_constraint_that_replaces_rows_loses_none() {
+    let store = Ours::new(Layout::registry());
+    store.execute(
+        "DROP TABLE id_registry;
+         CREATE TABLE id_registry (artifact_type TEXT, project_id TEXT,
+         last_assigned_id INTEGER UNIQUE ON CONFLICT REPLACE, updated_at TEXT,
+         PRIMARY KEY (artifact_type, project_id));
+         INSERT INTO id_registry VALUES ('US', 'alpha', 5, NULL), ('US', 'beta', 6, NULL);",
+    );
+    let mut backend = store.open();
+    let error = ask(&mut backend, next(&us(), 1)).unwrap_err();
+    assert!(matches!(error, SequenceError::Database { .. }), "{error:?}");
+    assert_eq!(store.open().counters().unwrap().len(), 2);
 }

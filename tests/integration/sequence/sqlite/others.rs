@@ -27,7 +27,12 @@ fn python(program: &str, database: &std::path::Path) -> Vec<u32> {
 }
 
 fn patient(make: Make) -> SqliteOptions {
-    SqliteOptions { make, busy_for: Duration::from_secs(120), presize: false }
+    SqliteOptions {
+        make,
+        busy_for: Duration::from_secs(120),
+        presize: false,
+        ..SqliteOptions::default()
+    }
 }
 
 /// Runs two programs of the other language and two of ours, and checks what all of
@@ -131,14 +136,15 @@ fn a_reservation_of_theirs_that_nobody_has_decided_on_is_not_confirmed() {
              project_id TEXT, reserved_ids TEXT, expires_at TEXT, confirmed BOOLEAN)",
     );
     let mut rows = Vec::new();
-    for confirmed in ["NULL", "0", "0.0", "''", "'no'", "x'00'", "1"] {
+    for confirmed in ["NULL", "0", "0.0", "''", "'no'", "x'00'", "1", "'true'", "'T'"] {
         for until in ["2020-01-01 00:00:00", "9999-01-01 00:00:00"] {
             let id = uuid::Uuid::new_v4();
             store.execute(&format!(
                 "INSERT INTO id_reservations VALUES
                  ('{id}', 'US', 'alpha', '[]', '{until}', {confirmed})"
             ));
-            rows.push((id, confirmed == "1" || until > "9"));
+            let is_confirmed = ["1", "'true'", "'T'"].contains(&confirmed);
+            rows.push((id, is_confirmed || until > "9"));
         }
     }
     let mut backend = store.open();
