@@ -139,7 +139,9 @@ impl Agent {
             "set" => self.report[first] = serde_json::from_str(second)?,
             "result" | "half" => {
                 self.report["result"] = first.into();
-                self.report["summary"] = second.into();
+                if !second.is_empty() {
+                    self.report["summary"] = second.into();
+                }
                 let text = self.report.to_string();
                 let len = if verb == "half" { text.len() / 2 } else { text.len() };
                 fs::write(&self.result_file, &text.as_bytes()[..len])?;

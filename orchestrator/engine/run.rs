@@ -336,6 +336,7 @@ impl Run {
         let archived = archive(&self.environment, &done, &mut self.stop).await?;
         // One that could not be archived is told once.
         self.set_aside.extend(done.iter().map(|item| ItemId::key(&item.id)));
+        self.summary.found_done += archived.len();
         self.summary.completed.extend(archived);
         Ok(!done.is_empty())
     }
@@ -391,10 +392,12 @@ impl Run {
             Halt::TargetBlocked
         } else if !selection.targets.is_empty() && plan.targets_done {
             Halt::TargetsDone
-        } else if self.summary.phases_executed > 0 || !self.summary.completed.is_empty() {
+        } else if self.summary.phases_executed > 0 || self.summary.has_finished() {
             Halt::AllDoneOrBlocked
         } else if !selection.filters.is_empty() && !plan.has_selected {
             Halt::NoMatch
+        } else if !self.summary.completed.is_empty() {
+            Halt::AllDoneOrBlocked
         } else {
             Halt::NothingToDo
         }

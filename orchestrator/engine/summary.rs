@@ -50,6 +50,8 @@ pub struct Summary {
     pub phases_executed: u32,
     /// Items that were finished.
     pub completed: Vec<ItemRef>,
+    /// How many of those were done before, and only archived.
+    pub found_done: usize,
     /// Items that were blocked.
     pub blocked: Vec<ItemRef>,
     /// Items that phases proposed.
@@ -62,4 +64,11 @@ pub struct Summary {
     /// Paths that phases changed and that are not committed, since somebody else had
     /// changed them too: as seen from the top of the repository, fit for a message.
     pub uncommitted: Vec<String>,
+}
+
+impl Summary {
+    /// Tells whether it finished an item itself.
+    pub fn has_finished(&self) -> bool {
+        self.completed.len() > self.found_done
+    }
 }

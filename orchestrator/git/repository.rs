@@ -3,6 +3,7 @@
 //! Every answer is of the moment: nothing is kept, since people and agents use the
 //! same repository. IDs of commits are full and in hex.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -93,6 +94,23 @@ impl Repository {
     /// Returns what differs from the last commit, and what is in it.
     pub fn snapshot(&self) -> Result<Snapshot, GitError> {
         snapshot::take(self.top())
+    }
+
+    /// Returns the submodules that differ from the last commit, and the repositories that
+    /// lie in this one and are none, with what git says of each.
+    pub fn inner(&self) -> Result<BTreeMap<RepoPath, Vec<u8>>, GitError> {
+        snapshot::inner(self.top())
+    }
+
+    /// Returns the branch that is checked out, such as `refs/heads/main`, also before its
+    /// first commit; `None` where HEAD is detached.
+    pub fn branch(&self) -> Result<Option<String>, GitError> {
+        let answer = Call::new("symbolic-ref").args(&["--quiet", "HEAD"]).ask(self.top())?;
+        match answer.status.code() {
+            Some(0) => Ok(Some(String::from_utf8_lossy(&answer.stdout).trim().to_owned())),
+            Some(1) => Ok(None),
+            _ => Err(answer.error()),
+        }
     }
 
     /// Tells whether a commit is HEAD or one that HEAD came from. What is no

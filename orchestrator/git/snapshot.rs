@@ -84,6 +84,22 @@ pub(super) fn take(top: &Path) -> Result<Snapshot, GitError> {
     states.into_iter().map(content).collect()
 }
 
+/// Returns the submodules of the work tree at `top` that differ from the last commit, and
+/// the repositories that lie in it and are none, with what git says of each.
+pub(super) fn inner(top: &Path) -> Result<BTreeMap<RepoPath, Vec<u8>>, GitError> {
+    let args = ["--porcelain=v2", "-z", "--untracked-files=all", "--no-renames"];
+    let call = Call::new("status").args(&args).args(&["--ignore-submodules=none", "--ignored=no"]);
+    let listing = call.run(top)?;
+    let entries = listing.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
+    let mut inner = BTreeMap::new();
+    for entry in entries {
+        if let (path, None) = parse(entry).ok_or_else(|| unexpected("status", entry))? {
+            inner.insert(path, entry.to_vec());
+        }
+    }
+    Ok(inner)
+}
+
 /// Reads one entry of the listing: the path, and how it stands; `None` for the
 /// latter where the path is to be left alone.
 fn parse(entry: &[u8]) -> Option<(RepoPath, Option<State>)> {

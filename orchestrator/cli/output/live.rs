@@ -10,7 +10,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::screen::Screen;
-use super::terminal::printable;
+use super::table::one_line;
 
 /// How often a line moves, though nothing happened.
 const TICK: Duration = Duration::from_millis(250);
@@ -70,8 +70,8 @@ impl Live {
             Some(first) => self.all.insert_before(first, Self::bar(PHASE)),
             None => self.all.add(Self::bar(PHASE)),
         };
-        bar.set_prefix(printable(what).into_owned());
-        let title = printable(title).into_owned();
+        bar.set_prefix(one_line(what));
+        let title = one_line(title);
         bar.set_message(title.clone());
         let title = shortened(&title);
         bar.enable_steady_tick(TICK);
@@ -81,7 +81,7 @@ impl Live {
     /// Shows what the agent of a phase said last.
     pub(crate) fn say(&self, key: &str, line: &str) {
         if let Some(phase) = self.phases.borrow().get(key) {
-            phase.bar.set_message(format!("{} \u{203a} {}", phase.title, printable(line)));
+            phase.bar.set_message(format!("{} \u{203a} {}", phase.title, one_line(line)));
         }
     }
 
@@ -105,7 +105,7 @@ impl Live {
             if n == below.len() {
                 below.push(self.all.add(Self::bar(BELOW)));
             }
-            below[n].set_message(printable(line).into_owned());
+            below[n].set_message(one_line(line));
             below[n].tick();
         }
     }

@@ -190,9 +190,11 @@ impl Output {
         out.write_bytes(json.as_bytes()).map_err(no_result)
     }
 
-    /// Returns whether a person watches what is said beside the results.
+    /// Returns whether a person watches what is said beside the results, on a terminal
+    /// whose cursor can be moved.
     pub(crate) fn is_live(&self) -> bool {
-        !self.style.json && !self.style.quiet && self.err.borrow().is_terminal
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        !self.style.json && !self.style.quiet && self.err.borrow().is_terminal && !is_dumb
     }
 
     /// Says what is going on.

@@ -57,7 +57,8 @@ impl Table {
     }
 }
 
-/// A cell is one line: tabs and new lines would be read as more cells and rows.
-fn one_line(text: &str) -> String {
+/// Returns text as it can be printed in one line: tabs and new lines would be read as more
+/// cells, rows, or words of ours.
+pub(crate) fn one_line(text: &str) -> String {
     printable(&text.replace(['\n', '\t', '\r'], " ")).into_owned()
 }

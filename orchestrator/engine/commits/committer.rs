@@ -1,6 +1,6 @@
 //! Whose the changes are, and when they are committed. All calls block.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ledger::{Batch, Entry, Held, Ledger, keep_unchanged, take_as_it_is};
 use super::message::{Subject, common, trailer};
@@ -39,6 +39,8 @@ pub(in crate::engine) struct Ended {
     pub(in crate::engine) commit: Option<String>,
     /// Paths that are not committed though they have changed.
     pub(in crate::engine) uncommitted: Vec<Uncommitted>,
+    /// The branches that were checked out when the run began and are now, where they differ.
+    pub(in crate::engine) switched: Option<[Option<String>; 2]>,
 }
 
 /// A path that is left to the person.
@@ -53,6 +55,7 @@ pub(in crate::engine) struct Uncommitted {
 const BESIDE: &str = "somebody else had changed it too";
 const SINCE: &str = "it was changed after the run that was killed";
 const BEFORE: &str = "it had changes before this run";
+const INNER: &str = "it is a repository of its own, in which phases leave the commits to you";
 const UNREADABLE: &str = "it is missing, or cannot be read as a backlog at the moment";
 
 fn left(path: &RepoPath, why: &'static str) -> Uncommitted {
@@ -92,6 +95,9 @@ pub(super) struct Committer {
     killed_ns: Option<i128>,
     /// The line by which a commit is known that a killed run had begun, and since when.
     left_going: Option<(String, Option<String>)>,
+    /// The repositories inside, and the branch, as they were when the run began.
+    inner: Option<BTreeMap<RepoPath, Vec<u8>>>,
+    branch: Option<String>,
 }
 
 impl Committer {
@@ -110,8 +116,11 @@ impl Committer {
         let record = RunRecord::new(paths, "git");
         let ledger = record.read()?.unwrap_or_default();
         let paths = paths.clone();
+        // One that is damaged inside is no reason to commit nothing.
+        let (inner, branch) = (repository.inner().ok(), repository.branch()?);
+        let (killed_ns, left_going) = (None, None);
         let mut committer =
-            Self { repository, record, paths, own, ledger, killed_ns: None, left_going: None };
+            Self { repository, record, paths, own, ledger, killed_ns, left_going, inner, branch };
         committer.begin()?;
         Ok(Some(committer))
     }
@@ -289,10 +298,10 @@ impl Committer {
                 batch.entries.push(entry);
             }
             batch.paths.extend(changed);
-            return Ok(Ended { commit: None, uncommitted });
+            return Ok(Ended { uncommitted, ..Ended::default() });
         }
         let commit = self.commit_phase(&done.subject, changed, &now)?;
-        Ok(Ended { commit, uncommitted })
+        Ok(Ended { commit, uncommitted, ..Ended::default() })
     }
 
     fn commit_phase(
@@ -352,7 +361,7 @@ impl Committer {
         }
         self.ledger.batch = Batch::default();
         self.note()?;
-        Ok(Ended { commit, uncommitted })
+        Ok(Ended { commit, uncommitted, ..Ended::default() })
     }
 
     /// Leaves in the batch what is not committed yet.
@@ -406,6 +415,12 @@ impl Committer {
         let flushed = self.flush(true).and_then(|mut ended| {
             self.agree_with_left()?;
             ended.uncommitted.extend(self.left_to_the_person()?);
+            if let (Some(before), Ok(now)) = (&self.inner, self.repository.inner()) {
+                let others = now.iter().filter(|(path, state)| before.get(*path) != Some(*state));
+                ended.uncommitted.extend(others.map(|(path, _)| left(path, INNER)));
+            }
+            let branch = self.repository.branch()?;
+            ended.switched = (branch != self.branch).then(|| [self.branch.clone(), branch]);
             Ok(ended)
         });
         if matches!(flushed, Err(CommitError::Git(_))) {

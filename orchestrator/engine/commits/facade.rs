@@ -110,6 +110,18 @@ impl Commits {
         if let Some(commit) = &ended.commit {
             environment.observer.tell(RunEvent::Committed { commit: commit.clone() });
         }
+        if let Some(branches) = &ended.switched {
+            let name = |branch: &Option<String>| match branch {
+                Some(branch) => branch.trim_start_matches("refs/heads/").to_owned(),
+                None => "no branch".to_owned(),
+            };
+            let [was, is] = branches.each_ref().map(name);
+            let text = format!(
+                "{was} was checked out when the run began, and {is} is now: what was committed \
+                 since then lies there"
+            );
+            environment.observer.warn(text);
+        }
         let mut told = self.uncommitted.lock().unwrap_or_else(PoisonError::into_inner);
         for Uncommitted { path, why } in &ended.uncommitted {
             if !told.contains(path) {

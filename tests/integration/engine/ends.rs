@@ -30,6 +30,33 @@ fn the_cap_the_breaker_and_the_filters_halt() {
     assert_eq!((code, report["halt"].as_str()), (1, Some("circuit_breaker")));
 }
 
+/// What a person had finished is only archived: the run has done nothing for it.
+#[test]
+fn an_item_that_was_done_before_changes_neither_the_end_nor_the_exit_code() {
+    let done = THREE.replacen("status: new", "status: done", 1);
+    let shop = Workshop::new(&done, "*/*/*: result blocked Why?\n");
+    let (code, report) = shop.report("run --only tag=nowhere");
+    assert_eq!((code, report["halt"].as_str()), (0, Some("no_match")));
+    assert_eq!(ids(&report["completed"]), ["WRK-001"]);
+    let shop = Workshop::new(&done, "*/*/*: result blocked Why?\n");
+    let (code, report) = shop.report("run");
+    assert_eq!((code, ids(&report["completed"])), (1, vec!["WRK-001".to_owned()]));
+}
+
+#[test]
+fn what_agents_and_titles_say_is_no_line_of_ours() {
+    let title = THREE.replace("title: One", "title: \"One\\nWRK-999 done: forged\"");
+    let script = "*/*/*: set summary \"Why?\\nerror: forged\"; result blocked\n";
+    let shop = Workshop::new(&title, script);
+    let answer = shop.run("run --target 1");
+    let told = format!("{}{}", answer.stdout, answer.stderr);
+    assert!(told.contains("One WRK-999 done: forged"), "{told}");
+    assert!(
+        !told.lines().any(|line| line.starts_with("WRK-999") || line == "error: forged"),
+        "{told}"
+    );
+}
+
 #[test]
 fn targets_run_in_their_order() {
     let shop = Workshop::new(THREE, FINE);

@@ -1,11 +1,16 @@
 //! What is seen of a run while it goes on: a line, a document, or the live view.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::cli::error::CliError;
-use crate::cli::output::{Live, Output};
+use crate::cli::output::{Live, Output, one_line};
 use crate::engine::{self, Outlook, RunEvent};
 use crate::wire;
+
+/// How many characters of a summary are shown at most.
+const SUMMARY: usize = 500;
 
 /// What an event has beside its item and phase.
 #[derive(Serialize, Default)]
@@ -41,6 +46,8 @@ pub(super) fn show(event: &RunEvent, output: &Output, live: &Live) -> Result<(),
         _ => {}
     }
     if let Some((is_warning, text)) = to_line(event) {
+        // What an agent or a title says must not look like a line of ours.
+        let text = one_line(&text);
         live.above(|| if is_warning { output.warn(&text) } else { output.progress(&text) });
     }
     Ok(())
@@ -67,6 +74,14 @@ fn footer(outlook: &Outlook) -> Vec<String> {
         lines.push(format!("and {more} more"));
     }
     lines
+}
+
+/// Cuts a summary off where a line is long enough; the story has all of it.
+fn short(summary: &str) -> Cow<'_, str> {
+    match summary.char_indices().nth(SUMMARY) {
+        Some((end, _)) => format!("{}…", &summary[..end]).into(),
+        None => summary.into(),
+    }
 }
 
 /// Returns what is printed of an event, and whether it is a warning.
@@ -102,6 +117,7 @@ fn to_line(event: &RunEvent) -> Option<(bool, String)> {
         }
         RunEvent::PhaseEnded { item, phase, outcome, summary, duration } => {
             let seconds = duration.as_secs_f64();
+            let summary = short(summary);
             (false, format!("{} {phase}: {outcome} after {seconds:.1} s: {summary}", item.id))
         }
         RunEvent::Committed { commit } => (false, format!("committed {commit}")),

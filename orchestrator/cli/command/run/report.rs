@@ -1,7 +1,7 @@
 //! The summary of a run: a document, or lines with IDs and titles.
 
 use crate::cli::error::CliError;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, one_line};
 use crate::engine::{self, Halt, Summary};
 use crate::wire::{self, ItemRef, MergedPair, RunReport, Waiting};
 
@@ -41,28 +41,30 @@ pub(super) fn show(summary: &Summary, output: &Output) -> Result<(), CliError> {
     if output.is_json() {
         return output.document("run", report);
     }
+    // A title must not look like a line of ours.
+    let line = |text: String| output.line(&one_line(&text));
     for (label, items) in
         [("done", &report.completed), ("blocked", &report.blocked), ("new", &report.follow_ups)]
     {
         for item in items {
-            output.line(&format!("{label:<8} {}  {}", item.id, item.title))?;
+            line(format!("{label:<8} {}  {}", item.id, item.title))?;
         }
     }
     for pair in &report.merged {
-        output.line(&format!("merged   {} into {}", pair.source, pair.target))?;
+        line(format!("merged   {} into {}", pair.source, pair.target))?;
     }
     for (item, reason) in summary.waiting.iter().take(NAMED) {
-        output.line(&format!("waiting  {}  {}: {reason}", item.id, item.title))?;
+        line(format!("waiting  {}  {}: {reason}", item.id, item.title))?;
     }
     if summary.waiting.len() > NAMED {
         let more = summary.waiting.len() - NAMED;
-        output.line(&format!("and {more} more that wait: see `orchestrator status`"))?;
+        line(format!("and {more} more that wait: see `orchestrator status`"))?;
     }
     for path in &report.uncommitted {
-        output.line(&format!("not committed: {path}"))?;
+        line(format!("not committed: {path}"))?;
     }
     let phases = if report.phases_executed == 1 { "phase" } else { "phases" };
-    output.line(&format!("{} {phases} executed; {}", report.phases_executed, reason(summary)))
+    line(format!("{} {phases} executed; {}", report.phases_executed, reason(summary)))
 }
 
 fn halt(halt: Halt) -> wire::Halt {

@@ -64,8 +64,8 @@ fn start(
     result?;
     Ok(match summary.halt {
         Halt::Interrupted => Exit::Interrupted,
-        Halt::TargetBlocked if summary.completed.is_empty() => Exit::Refused,
-        _ if summary.completed.is_empty() && !summary.blocked.is_empty() => Exit::Refused,
+        Halt::TargetBlocked if !summary.has_finished() => Exit::Refused,
+        _ if !summary.has_finished() && !summary.blocked.is_empty() => Exit::Refused,
         _ => Exit::Done,
     })
 }

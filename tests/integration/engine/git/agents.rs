@@ -31,6 +31,26 @@ fn an_item_that_its_agent_puts_back_each_time_is_blocked() {
     assert_eq!(ids(&shop.run()["completed"]), ["WRK-001"]);
 }
 
+#[test]
+fn a_switched_branch_and_repositories_inside_are_told() {
+    let identity = "-c user.name=T -c user.email=t@example.invalid";
+    let script = format!(
+        "*/build/*: git init -q nest; git -C nest {identity} commit -q --allow-empty -m z; \
+         git switch -q -c side; result phase_complete x\n*/*/*: result phase_complete x\n"
+    );
+    let shop = Shop::new(NEW, &script);
+    let was = git(shop.shop.project.root(), "branch --show-current");
+    let mut run = shop.shop.start_told("run");
+    let told = run.wait();
+    assert!(told.contains("nest/ is not committed: it is a repository of its own"), "{told}");
+    let switched = format!("{} was checked out when the run began, and side is now", was.trim());
+    assert!(told.contains(&switched), "{told}");
+    // What was there before is nobody's doing now.
+    let mut run = shop.shop.start_told("run");
+    let told = run.wait();
+    assert!(!told.contains("nest") && !told.contains("side"), "{told}");
+}
+
 fn ids_of(list: &[&str]) -> Vec<String> {
     list.iter().map(|id| (*id).to_owned()).collect()
 }
