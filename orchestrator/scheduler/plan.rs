@@ -113,7 +113,7 @@ pub fn plan(view: &View<'_>) -> Plan {
 enum Chosen {
     /// Whatever fits the filters.
     Any,
-    /// This item alone; others wait for it.
+    /// This item alone; other targets wait for it.
     Target(usize, String),
     /// Nothing.
     None,
@@ -234,13 +234,16 @@ fn candidate<'a>(
     if !running.is_empty() && running.contains(&IdKey::new(id)) {
         return Err(Waiting::Running);
     }
+    let is_target = || view.selection.targets.iter().any(|target| target.names(id));
     match chosen {
         Chosen::Any => {}
         Chosen::Target(target, _) if *target == index => {}
-        Chosen::Target(_, target) => return Err(Waiting::TargetBefore(target.clone())),
+        Chosen::Target(_, target) if is_target() => {
+            return Err(Waiting::TargetBefore(target.clone()));
+        }
+        Chosen::Target(..) => return Err(Waiting::NotSelected),
         Chosen::None => {
-            let is_target = view.selection.targets.iter().any(|target| target.names(id));
-            let unmet = dependencies.unmet(item).filter(|_| is_target);
+            let unmet = dependencies.unmet(item).filter(|_| is_target());
             return Err(unmet.unwrap_or(Waiting::NotSelected));
         }
     }

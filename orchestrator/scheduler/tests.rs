@@ -389,7 +389,8 @@ fn is_true(world: &World, plan: &Plan, item: &BacklogItem, waiting: &Waiting) ->
         }
         Waiting::NotSelected => world.selection != Selection::default(),
         Waiting::TargetBefore(id) => {
-            !item.is(id) && world.selection.targets.iter().any(|target| target.names(id))
+            let is_target = |id: &str| world.selection.targets.iter().any(|own| own.names(id));
+            !item.is(id) && is_target(id) && item.id.as_deref().is_some_and(is_target)
         }
         Waiting::NoId => item.id.is_none(),
         // The IDs of this world are all different, and have numbers.
