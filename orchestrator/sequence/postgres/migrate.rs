@@ -50,6 +50,23 @@ fn migrations(layout: &Layout) -> &'static [Migration] {
     }
 }
 
+/// Returns what makes a custom layout's table, and fails where one has the same name but for
+/// its case: PostgreSQL writes names small that are not quoted, and who named that one as
+/// they had made it would get a second table, and numbers from 1 on.
+fn to_create(layout: &Layout) -> String {
+    let create = layout.to_create("BIGINT");
+    let table = layout.table();
+    format!(
+        "DO $$ DECLARE other text; BEGIN \
+         SELECT c.oid::regclass::text INTO other FROM pg_class c \
+         WHERE c.relkind IN ('r', 'p') AND pg_table_is_visible(c.oid) \
+         AND c.relname <> '{table}' AND lower(c.relname) = lower('{table}') LIMIT 1; \
+         IF other IS NOT NULL THEN \
+         RAISE EXCEPTION 'there is the table %, whose name has another case: name that', other; \
+         END IF; END $$; {create}"
+    )
+}
+
 /// Makes the tables that are missing.
 pub(super) async fn migrate(client: &mut Client, layout: &Layout) -> Result<(), SequenceError> {
     apply(client, layout).await.map_err(|error| refused("make the tables", error))
@@ -73,7 +90,7 @@ where
     if !is_there(client, "orchestrator_migrations").await? {
         client.batch_execute(RECORD).await?;
     }
-    let own = || (0, layout.table(), layout.to_create("BIGINT"), layout.quoted_table());
+    let own = || (0, layout.table(), to_create(layout), layout.quoted_table());
     let own = (layout.layout_name() == "custom").then(own);
     let numbered = migrations(layout).iter();
     let numbered = numbered.map(|&(n, name, sql, table)| (n, name, sql.into(), table.into()));
@@ -110,7 +127,7 @@ where
     C: GenericClient + Sync,
 {
     if layout.layout_name() == "custom" {
-        client.batch_execute(&layout.to_create("BIGINT")).await?;
+        client.batch_execute(&to_create(layout)).await?;
     }
     for (_, _, sql, table) in migrations(layout) {
         if !is_there(client, table).await? {

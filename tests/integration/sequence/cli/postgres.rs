@@ -61,6 +61,22 @@ fn a_column_of_theirs_is_adopted() {
     id(&workshop, url, "sync --name credit_lines --from-column credit_lines.none").fails(8);
 }
 
+#[test]
+fn a_table_that_has_the_name_in_another_case_is_not_made_anew() {
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    cluster.execute(&database, "CREATE TABLE Tickets (k text PRIMARY KEY, v bigint NOT NULL)");
+    let url = &cluster.url(&database);
+    let workshop = Workshop::empty();
+    let named = "--table Tickets --value-column v --format T{n} --key k=a";
+    workshop.file("T7.md", "");
+    let sync = format!("sync --create --from-files *.md {named}");
+    let error = id(&workshop, url, &sync).fails(8);
+    assert!(error.contains("there is the table tickets"), "{error}");
+    let small = sync.replace("Tickets", "tickets");
+    assert_eq!(id(&workshop, url, &small).ok(), "a\t-\t7\tnew\n");
+}
+
 /// What a policy hides would be issued again.
 #[test]
 fn a_column_whose_rows_are_hidden_is_an_error() {
