@@ -59,16 +59,16 @@ pub(crate) struct SequenceArgs {
     #[arg(long, value_name = "NAME", value_parser = value::name)]
     pub(crate) sequence: Option<String>,
     /// The project, in layout registry
-    #[arg(long, value_name = "PROJECT", value_parser = value::name)]
+    #[arg(long, value_name = "PROJECT", value_parser = value::of_key)]
     pub(crate) project: Option<String>,
     /// The type of ID, in layouts registry and prefix-type
-    #[arg(long = "type", value_name = "TYPE", value_parser = value::name)]
+    #[arg(long = "type", value_name = "TYPE", value_parser = value::of_key)]
     pub(crate) kind: Option<String>,
     /// The prefix, in layout prefix-type
-    #[arg(long, value_name = "PREFIX", value_parser = value::name)]
+    #[arg(long, value_name = "PREFIX", value_parser = value::of_key)]
     pub(crate) prefix: Option<String>,
     /// The name, in layout name
-    #[arg(long, value_name = "NAME", value_parser = value::name)]
+    #[arg(long, value_name = "NAME", value_parser = value::of_key)]
     pub(crate) name: Option<String>,
     /// A column of the key and its value, in a table of your own; repeat it
     #[arg(long, value_name = "COLUMN=VALUE", value_parser = value::key_part)]

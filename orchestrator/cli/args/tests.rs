@@ -228,7 +228,7 @@ fn aliases_and_requirements() {
 #[test]
 fn a_sequence_is_named_by_its_options() {
     let Command::Id(Id { command: IdCommand::Next(next) }) =
-        parse("id next --db sqlite:a.db --table t --value-column v --key a=b=c --key 'd= e '")
+        parse("id next --db sqlite:a.db --table t --value-column v --key a=b=c --key d=e")
     else {
         panic!("not next")
     };
@@ -242,6 +242,7 @@ fn a_sequence_is_named_by_its_options() {
     assert!(refusal("id next --table t").contains("--value-column"));
     assert!(refusal("id next --table t --value-column v --layout name").contains("cannot be used"));
     assert!(refusal("id next --key a").contains("KEY=VALUE"));
+    assert!(refusal("id next --prefix ' A'").contains("white space"));
     assert!(refusal("id next --fallback scan").contains("--from-files"));
     assert!(refusal("id next --from-files x").contains("--fallback"));
     let both = refusal("id next --create --fallback scan --from-files x");

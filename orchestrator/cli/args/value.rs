@@ -33,6 +33,8 @@ const WITHOUT_OPTION: &[&str] = &[
 pub(crate) enum ValueError {
     #[error("it is blank")]
     Blank,
+    #[error("it begins or ends with white space")]
+    WhiteSpace,
     #[error("a prefix is letters, digits, `_`, `.` and dashes, and starts with a letter")]
     Prefix,
     #[error("it is no duration; write it like 500ms, 10s or 1m30s")]
@@ -68,6 +70,12 @@ pub(super) fn title(text: &str) -> Result<String, ValueError> {
 /// Reads a name: a text that must say something, without white space around it.
 pub(super) fn name(text: &str) -> Result<String, ValueError> {
     title(text.trim())
+}
+
+/// Reads a part of a sequence's key. White space around it is an error: taken away, or
+/// taken along, it would lead to another sequence.
+pub(super) fn of_key(text: &str) -> Result<String, ValueError> {
+    if text.trim() == text { title(text) } else { title(text).and(Err(ValueError::WhiteSpace)) }
 }
 
 /// Reads how a person names an item.
@@ -134,7 +142,7 @@ pub(super) fn list_edit(text: &str) -> Result<ListEdit, ValueError> {
 /// Reads `COLUMN=VALUE`.
 pub(super) fn key_part(text: &str) -> Result<(String, String), ValueError> {
     let (column, value) = text.split_once('=').ok_or(ValueError::NoEquals)?;
-    Ok((name(column)?, name(value)?))
+    Ok((name(column)?, of_key(value)?))
 }
 
 /// Reads `KEY=VALUE`: a key that is not ours, and a YAML scalar.
