@@ -475,7 +475,6 @@ fn sequence_hint(error: &SequenceError) -> Option<&'static str> {
         SequenceError::NotADatabase { .. } => {
             "`id sync --rebuild` makes it anew from the IDs that exist, and keeps this file"
         }
-        SequenceError::NoSequence { .. } => "`id sync` makes it from the IDs that exist",
         SequenceError::NoReservation => "what it held stays taken: reserve again",
         SequenceError::Busy { .. } => "try again; --lock-timeout waits longer",
         SequenceError::OutcomeUnknown { .. } | SequenceError::TimedOut { .. } => {

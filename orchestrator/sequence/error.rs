@@ -136,7 +136,7 @@ pub enum SequenceError {
         table: String,
     },
     /// The sequence has no row, and in this layout it must have one.
-    #[error("there is no sequence {key}")]
+    #[error("there is no sequence {key}; `id sync` makes it from the IDs that exist")]
     NoSequence {
         /// The key.
         key: Key,

@@ -23,6 +23,11 @@ pub(super) fn check(conn: &Connection, layout: &Layout) -> Result<(), SequenceEr
     if columns.is_empty() {
         return Err(SequenceError::NoTable { table: layout.table().to_owned() });
     }
+    let problem =
+        |problem| Err(SequenceError::Layout { table: layout.table().to_owned(), problem });
+    if !is_table(conn, schema, table).map_err(failed)? {
+        return problem("is on no table, but on a view or the like");
+    }
     let has = |name: &str| columns.iter().any(|column| column.name == name.to_ascii_lowercase());
     let missing: Vec<&str> = layout.columns().filter(|name| !has(name)).collect();
     if !missing.is_empty() {
@@ -30,6 +35,11 @@ pub(super) fn check(conn: &Connection, layout: &Layout) -> Result<(), SequenceEr
             table: layout.table().to_owned(),
             missing: missing.join(", "),
         });
+    }
+    let is_needed =
+        |column: &Column| layout.columns().any(|own| own.eq_ignore_ascii_case(&column.name));
+    if columns.iter().any(|column| column.is_generated && is_needed(column)) {
+        return problem("has a column that is generated, and cannot be written");
     }
     let keys: BTreeSet<String> =
         layout.key_columns().iter().map(|key| key.column.to_ascii_lowercase()).collect();
@@ -47,13 +57,22 @@ struct Column {
     /// In lower case, as SQLite compares names.
     name: String,
     is_key: bool,
+    is_generated: bool,
+}
+
+fn is_table(conn: &Connection, schema: &str, table: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM pragma_table_list \
+               WHERE schema = ?2 COLLATE NOCASE AND name = ?1 COLLATE NOCASE AND type = 'table')";
+    conn.query_row(sql, params![table, schema], |row| row.get(0))
 }
 
 fn columns(conn: &Connection, schema: &str, table: &str) -> rusqlite::Result<Vec<Column>> {
-    let mut statement = conn.prepare("SELECT name, pk FROM pragma_table_info(?1, ?2)")?;
+    let mut statement = conn.prepare("SELECT name, pk, hidden FROM pragma_table_xinfo(?1, ?2)")?;
     let column = |row: &rusqlite::Row<'_>| {
         let name: String = row.get(0)?;
-        Ok(Column { name: name.to_ascii_lowercase(), is_key: row.get::<_, i64>(1)? > 0 })
+        let name = name.to_ascii_lowercase();
+        let (is_key, is_generated) = (row.get::<_, i64>(1)? > 0, row.get::<_, i64>(2)? > 1);
+        Ok(Column { name, is_key, is_generated })
     };
     statement.query_map(params![table, schema], column)?.collect()
 }

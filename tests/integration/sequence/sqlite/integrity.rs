@@ -326,3 +326,30 @@ fn a_constraint_that_replaces_rows_loses_none() {
     assert!(matches!(error, SequenceError::Database { .. }), "{error:?}");
     assert_eq!(store.open().counters().unwrap().len(), 2);
 }
+
+#[test]
+fn what_cannot_be_written_says_why() {
+    let keys = "artifact_type TEXT, project_id TEXT, updated_at TEXT";
+    for (made, why) in [
+        (
+            format!(
+                "CREATE TABLE id_registry ({keys}, last_assigned_id INTEGER AS (1) STORED,
+                 PRIMARY KEY (artifact_type, project_id))"
+            ),
+            "generated",
+        ),
+        (
+            format!(
+                "CREATE TABLE real ({keys}, last_assigned_id INTEGER);
+                 CREATE VIEW id_registry AS SELECT * FROM real"
+            ),
+            "no table",
+        ),
+    ] {
+        let store = Ours::new(Layout::registry());
+        store.execute(&format!("DROP TABLE id_registry; {made}"));
+        let options = SqliteOptions::default();
+        let error = SqliteBackend::open(&store.path(), Layout::registry(), options).unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+    }
+}
