@@ -588,3 +588,30 @@ fn a_server_that_does_not_let_us_in_is_not_tried_again() {
         assert!(matches!(error, SequenceError::Database { .. }), "{error:?}");
     }
 }
+
+#[test]
+fn a_reservation_that_is_not_kept_is_not_told() {
+    let database = Cluster::shared().database();
+    let url = Cluster::shared().url(&database);
+    let mut backend = making(&url, Layout::registry()).unwrap();
+    Cluster::shared().execute(
+        &database,
+        "CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+         CREATE TRIGGER theirs BEFORE INSERT ON id_reservations
+             FOR EACH ROW EXECUTE FUNCTION theirs()",
+    );
+    let outcomes = backend.commit(&[reserve(&us(), 2, HOUR), next(&us(), 1)]).unwrap();
+    let [held, taken] = <[_; 2]>::try_from(outcomes).unwrap();
+    assert!(matches!(held, Err(SequenceError::Database { .. })), "{held:?}");
+    // What the reservation took is a gap.
+    assert!(range(taken).0 > 2);
+    // A table that a crash empties keeps none either.
+    Cluster::shared().execute(
+        &database,
+        "DROP TRIGGER theirs ON id_reservations; ALTER TABLE id_reservations SET UNLOGGED",
+    );
+    let mut backend = open(&url, Layout::registry()).unwrap();
+    let error = ask(&mut backend, reserve(&us(), 2, HOUR)).unwrap_err();
+    assert!(error.to_string().contains("a crash of the server empties"), "{error}");
+    range(ask(&mut backend, next(&us(), 1)));
+}
