@@ -475,6 +475,7 @@ fn sequence_hint(error: &SequenceError) -> Option<&'static str> {
         SequenceError::NotADatabase { .. } => {
             "`id sync --rebuild` makes it anew from the IDs that exist, and keeps this file"
         }
+        SequenceError::NoSequence { .. } => "`id status` shows which there are",
         SequenceError::NoReservation => "what it held stays taken: reserve again",
         SequenceError::Busy { .. } => "try again; --lock-timeout waits longer",
         SequenceError::OutcomeUnknown { .. } | SequenceError::TimedOut { .. } => {
