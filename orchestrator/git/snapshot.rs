@@ -53,15 +53,7 @@ enum State {
 
 /// Takes a snapshot of the work tree at `top`.
 pub(super) fn take(top: &Path) -> Result<Snapshot, GitError> {
-    let args = [
-        "--porcelain=v2",
-        "-z",
-        "--untracked-files=all",
-        "--no-renames",
-        "--ignore-submodules=all",
-        "--ignored=no",
-    ];
-    let listing = Call::new("status").args(&args).run(top)?;
+    let listing = status(top, "--ignore-submodules=all")?;
     let mut states = BTreeMap::new();
     for entry in listing.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
         let (path, state) = parse(entry).ok_or_else(|| unexpected("status", entry))?;
@@ -87,9 +79,7 @@ pub(super) fn take(top: &Path) -> Result<Snapshot, GitError> {
 /// Returns the submodules of the work tree at `top` that differ from the last commit, and
 /// the repositories that lie in it and are none, with what git says of each.
 pub(super) fn inner(top: &Path) -> Result<BTreeMap<RepoPath, Vec<u8>>, GitError> {
-    let args = ["--porcelain=v2", "-z", "--untracked-files=all", "--no-renames"];
-    let call = Call::new("status").args(&args).args(&["--ignore-submodules=none", "--ignored=no"]);
-    let listing = call.run(top)?;
+    let listing = status(top, "--ignore-submodules=none")?;
     let entries = listing.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
     let mut inner = BTreeMap::new();
     for entry in entries {
@@ -98,6 +88,11 @@ pub(super) fn inner(top: &Path) -> Result<BTreeMap<RepoPath, Vec<u8>>, GitError>
         }
     }
     Ok(inner)
+}
+
+fn status(top: &Path, submodules: &str) -> Result<Vec<u8>, GitError> {
+    let args = ["--porcelain=v2", "-z", "--untracked-files=all", "--no-renames", "--ignored=no"];
+    Call::new("status").args(&args).args(&[submodules]).run(top)
 }
 
 /// Reads one entry of the listing: the path, and how it stands; `None` for the

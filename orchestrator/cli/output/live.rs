@@ -11,6 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::screen::Screen;
 use super::table::one_line;
+use super::terminal::shortened;
 
 /// How often a line moves, though nothing happened.
 const TICK: Duration = Duration::from_millis(250);
@@ -73,7 +74,7 @@ impl Live {
         bar.set_prefix(one_line(what));
         let title = one_line(title);
         bar.set_message(title.clone());
-        let title = shortened(&title);
+        let title = shortened(&title, TITLE);
         bar.enable_steady_tick(TICK);
         self.phases.borrow_mut().insert(key.to_owned(), Phase { bar, title });
     }
@@ -120,13 +121,5 @@ impl Live {
         let keys: Vec<String> = self.phases.borrow().keys().cloned().collect();
         keys.iter().for_each(|key| self.stop(key));
         self.stands(&[]);
-    }
-}
-
-/// Cuts a title short, so that what is said behind it is seen.
-fn shortened(title: &str) -> String {
-    match title.char_indices().nth(TITLE) {
-        Some((end, _)) => format!("{}\u{2026}", title[..end].trim_end()),
-        None => title.to_owned(),
     }
 }

@@ -24,4 +24,4 @@ pub(crate) use log::start_log;
 pub(crate) use service_log::start_service_log;
 pub(crate) use streams::Output;
 pub(crate) use table::{Table, one_line};
-pub(crate) use terminal::printable;
+pub(crate) use terminal::{printable, shortened};

@@ -32,6 +32,14 @@ pub(super) fn width(of_stderr: bool) -> u16 {
     table.width().filter(|width| *width > 0).unwrap_or(DEFAULT_WIDTH)
 }
 
+/// Cuts a text off behind so many characters, so that what is said behind it is seen.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}\u{2026}", text[..end].trim_end()),
+        None => text.to_owned(),
+    }
+}
+
 /// Returns text from a file as it can be printed: control characters, which could
 /// steer a terminal, are written as escapes. New lines and tabs stay.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {

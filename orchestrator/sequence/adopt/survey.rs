@@ -149,11 +149,8 @@ impl<'a> Survey<'a> {
         for id in text.lines().filter_map(id_in_line) {
             let Some((key, number)) = self.reader.exact(id) else { continue };
             let counted = self.findings.count(key, number, id);
-            let is_first = file.id.is_none();
-            let is_higher = |(_, own): &(Key, u32)| file.id.as_ref().is_some_and(|id| id.1 < *own);
-            if is_first || counted.as_ref().is_some_and(is_higher) {
-                file.id = counted;
-            }
+            let both = [counted, file.id.take()].into_iter().flatten();
+            file.id = both.max_by_key(|(_, number)| *number);
         }
         error.to_string()
     }

@@ -81,26 +81,23 @@ impl Session {
         let exists = "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL, \
              EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass($1) \
              AND a.attname = 'confirmed' AND NOT a.attnotnull), \
-             ARRAY(SELECT c.oid::regclass::text FROM pg_class c WHERE c.relpersistence <> 'p' \
-             AND c.oid IN (to_regclass($1), to_regclass($2)))";
+             EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass($1) \
+             AND c.relpersistence <> 'p'), \
+             EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass($2) \
+             AND c.relpersistence <> 'p')";
         let exists = client.query_one(exists, &[&reservations(layout), &ANSWERS]).await?;
         let missing = |table: &str| SequenceError::NoTable { table: table.to_owned() };
-        let emptied: Vec<String> = exists.get(3);
-        let lasts = |table: &str| match emptied.iter().any(|name| name.ends_with(table)) {
-            false => Ok(()),
-            true => Err(SequenceError::emptied(table)),
-        };
-        let reservations = match (exists.get(0), lasts(reservations(layout))) {
-            (true, Ok(())) => {
+        let reservations = match (exists.get(0), exists.get(3)) {
+            (true, false) => {
                 let prepared = Reservations::prepare(&client, layout, exists.get(2)).await;
                 usable("use the reservations", prepared)?
             }
-            (true, Err(error)) => Err(error),
+            (true, true) => Err(SequenceError::emptied(reservations(layout))),
             (false, _) => Err(missing(reservations(layout))),
         };
-        let answers = match (exists.get(1), lasts(ANSWERS)) {
-            (true, Ok(())) => usable("use the kept answers", Answers::prepare(&client).await)?,
-            (true, Err(error)) => Err(error),
+        let answers = match (exists.get(1), exists.get(4)) {
+            (true, false) => usable("use the kept answers", Answers::prepare(&client).await)?,
+            (true, true) => Err(SequenceError::emptied(ANSWERS)),
             (false, _) => Err(missing(ANSWERS)),
         };
         let has_triggers = rows.has_triggers(&client).await?;

@@ -23,7 +23,7 @@ use crate::fs;
 use crate::sequence::error::{NotHeld, NotKept};
 use crate::sequence::floors::Floors;
 use crate::sequence::{
-    Backend, Counter, Idempotency, Key, Known, Layout, MAX_EXPIRED, Plan, Reply, Request,
+    Action, Backend, Counter, Idempotency, Key, Known, Layout, MAX_EXPIRED, Plan, Reply, Request,
     ReservationRow, SequenceError, StoredAnswer,
 };
 
@@ -245,7 +245,17 @@ fn carry_out(
         written.map_err(|error| fault(conn, "write a counter", error))?;
     }
     let expirations = plan.expirations().to_vec();
-    let written = written(&plan, &raised, &added);
+    let is_beside = |request: &Request| {
+        matches!(
+            request.action,
+            Action::Reserve { .. } | Action::Confirm(_) | Action::Expire { .. }
+        )
+    };
+    // Numbers alone change no other table of which a trigger could change them.
+    let written = match requests.iter().any(is_beside) {
+        true => written(&plan, &raised, &added),
+        false => BTreeMap::new(),
+    };
     let settled = plan.settle(now(conn)?, &raised, &added);
 
     let table = schema::reservations(layout);
@@ -272,10 +282,8 @@ fn carry_out(
     for row in &settled.reservations {
         check_held(conn, table, row)?;
     }
-    if !settled.reservations.is_empty() || !confirmed.is_empty() || !deleted.is_empty() {
-        for (key, number) in written {
-            rows::kept(conn, layout, statements, &key, number)?;
-        }
+    for (key, number) in written {
+        rows::kept(conn, layout, statements, &key, number)?;
     }
     Ok(settled.outcomes(&confirmed, &deleted))
 }

@@ -1,11 +1,9 @@
 //! What is seen of a run while it goes on: a line, a document, or the live view.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 
 use crate::cli::error::CliError;
-use crate::cli::output::{Live, Output, one_line};
+use crate::cli::output::{Live, Output, one_line, shortened};
 use crate::engine::{self, Outlook, RunEvent};
 use crate::wire;
 
@@ -76,14 +74,6 @@ fn footer(outlook: &Outlook) -> Vec<String> {
     lines
 }
 
-/// Cuts a summary off where a line is long enough; the story has all of it.
-fn short(summary: &str) -> Cow<'_, str> {
-    match summary.char_indices().nth(SUMMARY) {
-        Some((end, _)) => format!("{}…", &summary[..end]).into(),
-        None => summary.into(),
-    }
-}
-
 /// Returns what is printed of an event, and whether it is a warning.
 fn to_line(event: &RunEvent) -> Option<(bool, String)> {
     Some(match event {
@@ -117,7 +107,8 @@ fn to_line(event: &RunEvent) -> Option<(bool, String)> {
         }
         RunEvent::PhaseEnded { item, phase, outcome, summary, duration } => {
             let seconds = duration.as_secs_f64();
-            let summary = short(summary);
+            // The story has all of it.
+            let summary = shortened(summary, SUMMARY);
             (false, format!("{} {phase}: {outcome} after {seconds:.1} s: {summary}", item.id))
         }
         RunEvent::Committed { commit } => (false, format!("committed {commit}")),
