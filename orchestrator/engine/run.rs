@@ -60,7 +60,10 @@ async fn run_here(
 ) -> (Summary, Result<(), EngineError>) {
     let checked = check_targets(&environment.coordinator.snapshot(), &options.selection);
     let commits = match checked {
-        Ok(()) => Commits::open(&environment, &stop).await,
+        Ok(()) => {
+            environment.supervisor.start_spare();
+            Commits::open(&environment, &stop).await
+        }
         Err(error) => Err(error),
     };
     match commits {

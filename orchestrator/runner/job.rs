@@ -67,6 +67,12 @@ impl Supervisor {
     pub fn new(exe: impl Into<PathBuf>, subcommand: impl Into<String>) -> Self {
         Self { exe: exe.into(), subcommand: subcommand.into(), pool: Pool::default() }
     }
+
+    /// Starts a supervisor for the first agent in advance, so that what it needs for that
+    /// passes beside what a run begins with. To be called in a Tokio runtime.
+    pub fn start_spare(&self) {
+        self.pool.start_spare(&self.exe, &self.subcommand);
+    }
 }
 
 /// Whether phases are to go on.

@@ -59,6 +59,15 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
+    /// Starts a supervisor for the first agent, while nobody waits for it. Where it fails,
+    /// the next one is started for its agent, and complains.
+    pub(crate) fn start_spare(&self, exe: &Path, subcommand: &str) {
+        match Handle::spawn(exe, subcommand, Stdio::null()) {
+            Ok(handle) => self.put_back(handle),
+            Err(error) => tracing::debug!(%error, "no supervisor is started in advance"),
+        }
+    }
+
     /// Keeps a supervisor for the next agent.
     pub(crate) fn put_back(&self, mut handle: Handle) {
         handle.has_waited = true;
