@@ -51,6 +51,7 @@ use std::time::Duration;
 use orchestrator::api::{
     ArtifactTypes, Issue, Measured, Metrics, Scope, Service, ServiceOptions, Source, Tokens, serve,
 };
+use orchestrator::batch::Callers;
 use orchestrator::sequence::postgres::{PostgresBackend, PostgresOptions};
 use orchestrator::sequence::sqlite::{Make, SqliteBackend, SqliteOptions};
 use orchestrator::sequence::{self, AuthorityOptions, Backend, Layout, Running};
@@ -154,7 +155,8 @@ impl Services {
         lease: Option<NonZeroU32>,
     ) -> Result<()> {
         let metrics = new_metrics();
-        let options = AuthorityOptions { lease, ..AuthorityOptions::default() };
+        let callers = Callers::Far;
+        let options = AuthorityOptions { lease, callers, ..AuthorityOptions::default() };
         let backend = Measured::new(backend, Arc::clone(&metrics));
         let (authority, running) = sequence::open(backend, options)?;
         self.running.push(running);

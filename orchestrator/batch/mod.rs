@@ -20,4 +20,4 @@ mod worker;
 
 pub use error::{AskError, SpawnError, WorkerPanicked};
 pub use handle::Handle;
-pub use worker::{Commit, Options, Worker, spawn};
+pub use worker::{Callers, Commit, Options, Worker, spawn};

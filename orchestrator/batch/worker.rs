@@ -41,14 +41,48 @@ pub trait Commit: Send + 'static {
 }
 
 /// The longest time for which the next batch is left to gather after one that several
-/// callers shared, in all and in commits like theirs. Those that come back at once are
-/// not waited for so long; the others would find the processors busy with commits of a
-/// few of them.
+/// callers shared.
 const LINGER_MOST: Duration = Duration::from_millis(4);
+/// The same in commits like theirs, for callers that are far: some come back at once, and
+/// the others would find the processors busy with commits of a few of them.
 const LINGER_COMMITS: u32 = 8;
+/// The part of such a commit for callers that are near, and the shortest time that a
+/// thread sleeps in earnest: where a commit is so quick that this is more than the part,
+/// the next one begins at once.
+const LINGER_PART: u32 = 8;
+const LINGER_LEAST: Duration = Duration::from_micros(100);
 /// The part of the callers that is not waited for: the last of them come when the others
 /// could be on the disk, and go with the next batch.
 const STRAGGLERS_PART: usize = 8;
+
+/// How soon callers that were answered ask again.
+///
+/// A batch is left to gather for those who were just answered, lest each half of the
+/// callers waits for the other's commit; this says for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Callers {
+    /// Within microseconds: they run beside the worker. For an eighth of what the last
+    /// commit took, so that the store is hardly ever idle; not at all where that is no
+    /// time, below 0.1 ms.
+    Near,
+    /// Later: over a network, or with work of their own in between. For up to eight
+    /// commits like the last one.
+    #[default]
+    Far,
+}
+
+impl Callers {
+    fn linger(self, commit: Duration) -> Duration {
+        let linger = match self {
+            Self::Near => commit / LINGER_PART,
+            Self::Far => commit * LINGER_COMMITS,
+        };
+        if linger < LINGER_LEAST && self == Self::Near {
+            return Duration::ZERO;
+        }
+        linger.min(LINGER_MOST)
+    }
+}
 
 /// How much may wait, and for how long. A size of 0 counts as 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,11 +98,14 @@ pub struct Options {
     /// How long nothing must come until [`Commit::idle`] is called; at least a
     /// millisecond. The default is a second.
     pub idle_every: Duration,
+    /// For whom a batch gathers. The default is [`Callers::Far`].
+    pub callers: Callers,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { queue: 1024, max_batch: 256, idle_every: Duration::from_secs(1) }
+        let (idle_every, callers) = (Duration::from_secs(1), Callers::default());
+        Self { queue: 1024, max_batch: 256, idle_every, callers }
     }
 }
 
@@ -153,9 +190,9 @@ fn run<C: Commit>(committer: &mut C, drain: &Drain<Request<C>>, options: Options
                 let answered = batch.len();
                 let begin = Instant::now();
                 let waiting = commit(committer, batch, drain);
-                let linger = LINGER_MOST.min(begin.elapsed() * LINGER_COMMITS);
+                let linger = options.callers.linger(begin.elapsed());
                 committer.after();
-                if answered > 1 {
+                if answered > 1 && !linger.is_zero() {
                     // Those just answered are about to ask again: without a moment
                     // for them, each half of the callers waits for the other's commit.
                     let callers = (answered + waiting).min(max_batch);

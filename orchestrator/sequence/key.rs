@@ -5,16 +5,17 @@
 //! what they mean is the layout's.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::SequenceError;
 
 /// The values of a layout's key columns, in their order. Keys are ordered by their
-/// values, so that all programs lock several rows in the same order.
+/// values, so that all programs lock several rows in the same order. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Key(Vec<String>);
+pub struct Key(Arc<[String]>);
 
 impl Key {
     /// The most characters that a value may have.
@@ -30,8 +31,8 @@ impl Key {
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        let values: Vec<String> = values.into_iter().map(Into::into).collect();
-        for value in &values {
+        let values: Arc<[String]> = values.into_iter().map(Into::into).collect();
+        for value in &*values {
             let problem = if value.is_empty() {
                 "a part of the key is empty".to_owned()
             } else if value.chars().count() > Self::MAX_LENGTH {

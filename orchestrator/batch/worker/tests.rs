@@ -103,9 +103,15 @@ fn applies_in_order() {
 
 #[test]
 fn commits_what_waits_together() {
+    for callers in [Callers::Near, Callers::Far] {
+        what_waits_is_committed_together(Options { callers, ..Options::default() });
+    }
+}
+
+fn what_waits_is_committed_together(options: Options) {
     let ledger = Ledger { takes: Duration::from_millis(2), ..Ledger::default() };
     let batches = Arc::clone(&ledger.batches);
-    let (handle, worker) = spawn(ledger, Options::default()).unwrap();
+    let (handle, worker) = spawn(ledger, options).unwrap();
     let replies: Vec<usize> = thread::scope(|scope| {
         let ask_in_turn = |producer: u32| {
             let handle = &handle;
@@ -377,6 +383,17 @@ fn blocks_inside_a_runtime_too() {
         }
     });
     worker.shutdown().unwrap();
+}
+
+#[test]
+fn callers_that_are_near_cost_an_eighth_of_a_commit_at_most() {
+    let micros = Duration::from_micros;
+    for (commit, near, far) in
+        [(0, 0, 0), (200, 0, 1_600), (799, 0, 4_000), (800, 100, 4_000), (90_000, 4_000, 4_000)]
+    {
+        assert_eq!(Callers::Near.linger(micros(commit)), micros(near), "{commit}");
+        assert_eq!(Callers::Far.linger(micros(commit)), micros(far), "{commit}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::actor::Actor;
 use super::lease::Held;
-use crate::batch::{self, AskError, Handle, Options, Worker};
+use crate::batch::{self, AskError, Callers, Handle, Options, Worker};
 use crate::sequence::{Backend, Layout, Reply, Request, SequenceError};
 
 /// How an authority works.
@@ -27,6 +27,9 @@ pub struct AuthorityOptions {
     pub lease: Option<NonZeroU32>,
     /// When reservations are deleted that nobody confirmed; `None` for never.
     pub cleanup: Option<Cleanup>,
+    /// How soon callers ask again: by default at once, as tasks of this program do. For a
+    /// service, [`Callers::Far`].
+    pub callers: Callers,
 }
 
 /// When reservations are deleted whose time was up.
@@ -48,7 +51,8 @@ impl Default for AuthorityOptions {
     fn default() -> Self {
         let Options { queue, max_batch, .. } = Options::default();
         let deadline = Duration::from_secs(10);
-        Self { queue, max_batch, deadline, lease: None, cleanup: None }
+        let callers = Callers::Near;
+        Self { queue, max_batch, deadline, lease: None, cleanup: None, callers }
     }
 }
 
@@ -79,8 +83,8 @@ pub fn open(
     let layout = Arc::new(backend.layout().clone());
     let held = options.lease.map(Held::new);
     let actor = Actor::new(Box::new(backend), held.clone(), options.cleanup);
-    let AuthorityOptions { queue, max_batch, deadline, .. } = options;
-    let options = Options { queue, max_batch, ..Options::default() };
+    let AuthorityOptions { queue, max_batch, deadline, callers, .. } = options;
+    let options = Options { queue, max_batch, callers, ..Options::default() };
     let (handle, worker) = batch::spawn(actor, options).map_err(|error| {
         tracing::error!(%error, "the authority was not started");
         SequenceError::Closed

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::signals::end;
 use super::token;
 use crate::api::{self, Measured, Metrics, Service, ServiceOptions};
+use crate::batch::Callers;
 use crate::cli::args::{IsolationLevel, Serve, ServeCommand, TokenCommand, reservation_minutes};
 use crate::cli::command::sequence::url_of_environment;
 use crate::cli::error::CliError;
@@ -179,6 +180,7 @@ fn open(args: &Serve, metrics: &Arc<Metrics>) -> Result<(Authority, Running), Cl
     let options = AuthorityOptions {
         lease: args.lease(),
         cleanup: Some(cleanup),
+        callers: Callers::Far,
         ..AuthorityOptions::default()
     };
     let db = match &args.db {
