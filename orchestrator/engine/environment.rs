@@ -1,6 +1,7 @@
 //! What a run is given.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -35,16 +36,17 @@ pub struct Environment {
 
 /// Is told what a person may want to see of a run, in the order in which it
 /// happens to each item.
+#[derive(Clone)]
 pub struct Observer {
-    tell: Box<dyn Fn(RunEvent) + Send + Sync>,
+    tell: Arc<dyn Fn(RunEvent) + Send + Sync>,
     /// Whether it was said already that the backlog cannot be read at the moment.
-    is_waiting: AtomicBool,
+    is_waiting: Arc<AtomicBool>,
 }
 
 impl Observer {
     /// Makes an observer of a function, which must not block.
     pub fn new(tell: impl Fn(RunEvent) + Send + Sync + 'static) -> Self {
-        Self { tell: Box::new(tell), is_waiting: AtomicBool::new(false) }
+        Self { tell: Arc::new(tell), is_waiting: Arc::default() }
     }
 
     /// Tells of something.

@@ -4,7 +4,7 @@
 //! same repository. IDs of commits are full and in hex.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::common_dir::{Checkout, find};
@@ -64,6 +64,12 @@ impl Repository {
     /// Returns where it lies.
     pub fn checkout(&self) -> &Checkout {
         &self.checkout
+    }
+
+    /// Returns the lock of the index, where a program holds it at the moment, or has left it.
+    pub fn held_lock(&self) -> Option<PathBuf> {
+        let lock = self.checkout.git_dir.join("index.lock");
+        matches!(fs::stamp(&lock), Ok(Some(_))).then_some(lock)
     }
 
     /// Returns the top folder of the work tree.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ledger::{Batch, Entry, Held, Ledger, keep_unchanged, take_as_it_is};
 use super::message::{Subject, common, trailer};
 use crate::coordinator::{Paths, RunRecord, StoreError};
-use crate::git::{Commit, Content, GitError, Hurry, RepoPath, Repository, Snapshot};
+use crate::git::{Commit, Content, GitError, RepoPath, Repository, Snapshot};
 
 /// The subject of a commit that has nothing but the backlog and the worklog.
 const OWN: &str = "Update the backlog";
@@ -125,9 +125,9 @@ impl Committer {
         Ok(Some(committer))
     }
 
-    /// Returns what brings the end of commits forward, also while one is made.
-    pub(super) fn hurry(&self) -> Hurry {
-        self.repository.hurry()
+    /// Returns the repository, also for what is asked while a commit is made.
+    pub(super) fn repository(&self) -> &Repository {
+        &self.repository
     }
 
     /// Begins a run, or goes on with one that was killed.

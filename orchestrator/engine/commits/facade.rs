@@ -1,22 +1,27 @@
 //! The committer as tasks use it: shared, off the runtime's threads, and silent where
 //! there is no repository.
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch::Receiver;
 
 use super::committer::{CommitError, Committer, Done, Ended, Uncommitted};
 use crate::config::GitMode;
-use crate::engine::environment::Environment;
+use crate::engine::environment::{Environment, Observer};
 use crate::engine::error::EngineError;
 use crate::engine::event::RunEvent;
-use crate::git::{GitError, Hurry};
+use crate::git::{GitError, Repository};
 use crate::model::ItemId;
 use crate::runner::{Attempt, Stop};
 
 /// What came of a call of git; nothing where nothing is to be committed.
 type Asked<T> = Result<Result<Option<T>, GitError>, EngineError>;
+
+/// How long git may take before it is told what it waits for.
+const LATE: Duration = Duration::from_secs(3);
 
 /// Commits of a run.
 #[derive(Clone, Default)]
@@ -30,8 +35,12 @@ pub(in crate::engine) struct Commits {
 #[derive(Clone)]
 struct Shared {
     committer: Arc<Mutex<Committer>>,
-    hurry: Hurry,
+    /// What is committed in, for those who do not wait for the committer.
+    repository: Repository,
     stop: Receiver<Stop>,
+    observer: Observer,
+    /// Whether it was told that a hook takes its time.
+    has_slow_hook: Arc<AtomicBool>,
 }
 
 impl Shared {
@@ -45,6 +54,8 @@ impl Shared {
         let act = move || act(&mut committer.lock().unwrap_or_else(PoisonError::into_inner));
         let mut task = tokio::task::spawn_blocking(act);
         let mut stop = self.stop.clone();
+        let mut late = pin!(tokio::time::sleep(LATE));
+        let mut is_late = false;
         loop {
             let now = Instant::now();
             let end = match *stop.borrow_and_update() {
@@ -54,12 +65,29 @@ impl Shared {
                 Stop::Now => Some(now),
             };
             if let Some(end) = end {
-                self.hurry.by(end);
+                self.repository.hurry().by(end);
             }
             tokio::select! {
                 done = &mut task => return done.map_err(EngineError::Died),
                 Ok(()) = stop.changed() => {}
+                () = &mut late, if !is_late => {
+                    is_late = true;
+                    self.tell_late();
+                }
             }
+        }
+    }
+
+    /// Tells what git most likely waits for.
+    fn tell_late(&self) {
+        if let Some(lock) = self.repository.held_lock() {
+            self.observer.warn(format!(
+                "git waits for another program, which has {}; where none runs any more, \
+                 remove that file",
+                lock.display()
+            ));
+        } else if !self.has_slow_hook.swap(true, Ordering::Relaxed) {
+            self.observer.warn("git takes its time, as where a hook of a commit runs".to_owned());
         }
     }
 }
@@ -79,7 +107,9 @@ impl Commits {
         match tokio::task::spawn_blocking(open).await.map_err(EngineError::Died)? {
             Ok(committer) => {
                 let shared = committer.map(|own| Shared {
-                    hurry: own.hurry(),
+                    repository: own.repository().clone(),
+                    observer: environment.observer.clone(),
+                    has_slow_hook: Arc::default(),
                     committer: Arc::new(Mutex::new(own)),
                     stop: stop.clone(),
                 });

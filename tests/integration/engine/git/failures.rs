@@ -192,3 +192,24 @@ fn a_hook_that_speaks_of_a_lock_is_asked_once() {
     let kept: Vec<&str> = answer.stdout.lines().filter(is_kept).collect();
     assert!(kept.len() == 1 && kept[0].contains("yarn.lock"), "{answer:?}");
 }
+
+#[test]
+fn what_git_waits_for_is_told() {
+    let script = "WRK-001/build/*: write .git/index.lock x; write one x; result phase_complete x\n\
+                  */*/*: write two x; result phase_complete x\n";
+    let shop = Shop::new(READY, script);
+    let mut run = shop.shop.start_told("run");
+    let lock = shop.top.join(".git/index.lock");
+    let is_told = || run.told().contains(&format!("has {}", lock.display()));
+    shop.shop.until_that("what is waited for", is_told);
+    fs::remove_file(&lock).unwrap();
+    let told = run.wait();
+    assert_eq!(run.code(), Some(0), "{told}");
+    assert_eq!(shop.status(), "", "{told}");
+    // A hook is no reason to look for locks, and is told of once.
+    shop.hook("pre-commit", "sleep 3.5");
+    shop.shop.run("add Two").ok();
+    let told = shop.shop.run("run").stderr;
+    assert_eq!(told.matches("git takes its time").count(), 1, "{told}");
+    assert!(!told.contains("index.lock"), "{told}");
+}
