@@ -2,7 +2,8 @@
 
 use rusqlite::Connection;
 
-use super::rows::add;
+use super::connection::fault;
+use super::rows::{add, lock};
 use super::schema;
 use super::statements::Statements;
 use crate::sequence::{Action, Issued, Key, Layout, SequenceError};
@@ -56,7 +57,8 @@ pub fn allocate(
     }
     let fitting = |last: u32| if last.checked_add(count).is_some() { count } else { 0 };
     let statements = Statements::new(layout);
-    let added = add(conn, layout, &statements, key, u64::from(count), fitting);
+    let locked = lock(conn, &statements).map_err(|error| fault(conn, "write a counter", error));
+    let added = locked.and_then(|()| add(conn, layout, &statements, key, fitting));
     // A table that is not of the layout is better named than by the driver's words.
     let added = added.or_else(|error| match error {
         SequenceError::Database { .. } => schema::check(conn, layout).and(Err(error)),

@@ -236,12 +236,12 @@ fn carry_out(
     let raised: Vec<_> = plan.raises().iter().map(raise).collect::<Result<_, _>>()?;
     let add = |sum: &crate::sequence::Sum| {
         let fitting = |last| sum.fitting(last);
-        rows::add(conn, layout, statements, &sum.key, sum.total(), fitting)
+        rows::add(conn, layout, statements, &sum.key, fitting)
     };
     let added: Vec<_> = plan.sums().iter().map(add).collect::<Result<_, _>>()?;
     let added = floors.check(plan.sums(), added);
     if plan.probes() {
-        let written = conn.execute(&statements.probe, []);
+        let written = rows::lock(conn, statements);
         written.map_err(|error| fault(conn, "write a counter", error))?;
     }
     let expirations = plan.expirations().to_vec();

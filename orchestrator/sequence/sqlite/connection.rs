@@ -242,7 +242,7 @@ impl Database {
         &self,
         f: impl FnOnce(&Connection) -> Result<T, SequenceError>,
     ) -> Result<T, SequenceError> {
-        self.retry("lock the database", || self.conn.execute_batch("BEGIN IMMEDIATE"))?;
+        self.retry("lock the database", || run(&self.conn, "BEGIN IMMEDIATE"))?;
         let rollback = Rollback(&self.conn);
         check_names(&self.path)?;
         let made = f(&self.conn)?;
@@ -252,7 +252,7 @@ impl Database {
             return Err(SequenceError::Database { doing: "keep the transaction", source });
         }
         // Where readers keep a database without WAL, the commit can be tried again.
-        let committed = self.retry("commit", || self.conn.execute_batch("COMMIT"));
+        let committed = self.retry("commit", || run(&self.conn, "COMMIT"));
         drop(rollback);
         match committed {
             Ok(()) => Ok(made),
@@ -279,6 +279,11 @@ impl Database {
     ) -> Result<T, SequenceError> {
         wait(self.busy_for, f)
     }
+}
+
+/// Runs a statement that is run again and again, and is compiled once.
+fn run(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// Tries until it is no longer busy, or the time is up.

@@ -1,11 +1,10 @@
 //! One row of a sequence: adding to it, raising it, and what its counter may be.
 //!
-//! The first statement on a row writes, so that also a caller's deferred
-//! transaction takes the lock before it reads. Two kinds of errors: one that
-//! concerns a single sequence and has changed nothing, inside, and one after which
-//! the transaction must not be committed, outside.
+//! All of it is done under the lock, which a caller's deferred transaction takes by
+//! [`lock`]. Two kinds of errors: one that concerns a single sequence and has changed
+//! nothing, inside, and one after which the transaction must not be committed, outside.
 
-use rusqlite::types::{FromSql, FromSqlError, Value, ValueRef};
+use rusqlite::types::Value;
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::connection::fault;
@@ -15,47 +14,38 @@ use crate::sequence::{Key, Layout, MissingRow, SequenceError};
 /// What became of one sequence, or why the transaction cannot go on.
 pub(super) type Fallible<T> = Result<Result<T, SequenceError>, SequenceError>;
 
-/// Adds `total` to a counter, or as much of it as `fitting` says at the end of all
-/// numbers; returns the counter before.
+/// Takes the lock, where the transaction has only read so far.
+pub(super) fn lock(conn: &Connection, statements: &Statements) -> rusqlite::Result<()> {
+    conn.prepare_cached(&statements.lock)?.execute([]).map(drop)
+}
+
+/// Adds to a counter as much as `fitting` says of where it stands; returns the counter
+/// before.
+///
+/// By one statement that reads and one that writes: RETURNING keeps its rows in a table of
+/// its own, which is made each time and costs more.
 pub(super) fn add(
     conn: &Connection,
     layout: &Layout,
     statements: &Statements,
     key: &Key,
-    total: u64,
     fitting: impl Fn(u32) -> u32,
 ) -> Fallible<u32> {
-    let total = i64::try_from(total).unwrap_or(i64::MAX);
-    let after: Vec<i64> = query(conn, &statements.add, total, key, |value| value.as_i64())?;
-    match after.as_slice() {
-        [after] => {
-            kept(conn, layout, statements, key, *after)?;
-            return Ok(u32::try_from(after - total).map_err(|_| counter(key, &Value::from(*after))));
-        }
-        [] => {}
-        _ => return Err(SequenceError::NotUnique { table: layout.table().to_owned() }),
-    }
-    match read(conn, layout, statements, key)? {
-        Err(error) => Ok(Err(error)),
-        Ok(Some(before)) => {
-            let add = fitting(before);
-            if add > 0 {
-                let after = i64::from(before) + i64::from(add);
-                write(conn, &statements.set, after, key)?;
-                kept(conn, layout, statements, key, after)?;
-            }
-            Ok(Ok(before))
-        }
+    let found = match read(conn, layout, statements, key)? {
+        Err(error) => return Ok(Err(error)),
         Ok(None) if layout.missing_row() == MissingRow::IsAnError => {
-            Ok(Err(SequenceError::NoSequence { key: key.clone() }))
+            return Ok(Err(SequenceError::NoSequence { key: key.clone() }));
         }
-        Ok(None) => {
-            let after = i64::from(fitting(0));
-            write(conn, &statements.insert, after, key)?;
-            kept(conn, layout, statements, key, after)?;
-            Ok(Ok(0))
-        }
+        Ok(found) => found,
+    };
+    let before = found.unwrap_or(0);
+    let after = i64::from(before) + i64::from(fitting(before));
+    let sql = if found.is_none() { &statements.insert } else { &statements.set };
+    if found.is_none() || after > i64::from(before) {
+        write(conn, sql, after, key)?;
+        kept(conn, layout, statements, key, after)?;
     }
+    Ok(Ok(before))
 }
 
 /// Raises a counter to a number, or leaves it where it is higher; returns the
@@ -102,7 +92,12 @@ fn read(
     statements: &Statements,
     key: &Key,
 ) -> Fallible<Option<u32>> {
-    let found: Vec<Value> = query(conn, &statements.read, 0, key, Value::column_result)?;
+    let run = || {
+        let mut statement = conn.prepare_cached(&statements.read)?;
+        let found = statement.query_map(params_from_iter(parameters(&0, key)), |row| row.get(0))?;
+        found.collect::<rusqlite::Result<Vec<Value>>>()
+    };
+    let found = run().map_err(|error| fault(conn, "read a counter", error))?;
     match found.as_slice() {
         [] => Ok(Ok(None)),
         [value] => Ok(check(key, value).map(Some)),
@@ -130,26 +125,6 @@ fn counter(key: &Key, value: &Value) -> SequenceError {
         Value::Blob(bytes) => format!("a blob of {} bytes", bytes.len()),
     };
     SequenceError::Counter { key: key.clone(), found }
-}
-
-fn query<T>(
-    conn: &Connection,
-    sql: &str,
-    number: i64,
-    key: &Key,
-    read: impl Fn(ValueRef<'_>) -> Result<T, FromSqlError>,
-) -> Result<Vec<T>, SequenceError> {
-    let doing = if number == 0 { "read a counter" } else { "write a counter" };
-    let run = || {
-        let mut statement = conn.prepare_cached(sql)?;
-        let mut rows = statement.query(params_from_iter(parameters(&number, key)))?;
-        let mut found = Vec::with_capacity(1);
-        while let Some(row) = rows.next()? {
-            found.push(read(row.get_ref(0)?)?);
-        }
-        Ok(found)
-    };
-    run().map_err(|error| fault(conn, doing, error))
 }
 
 fn write(conn: &Connection, sql: &str, number: i64, key: &Key) -> Result<(), SequenceError> {

@@ -11,14 +11,12 @@ use crate::sequence::layout::quoted;
 /// The SQL of one layout. Parameters: ?1 the number, ?2 and on the key.
 #[derive(Debug, Clone)]
 pub(super) struct Statements {
-    /// Adds ?1 where the counter is a number that leaves room for it; returns it.
-    pub add: String,
     /// Reads the counter, of two rows where there are several.
     pub read: String,
     pub insert: String,
     pub set: String,
-    /// Writes no counter, and fails where the table cannot be written to.
-    pub probe: String,
+    /// Takes the lock, writes no counter, and fails where the table cannot be written to.
+    pub lock: String,
     /// Reads all rows, without what a damaged index may say: the key columns, then the
     /// counter.
     pub scan: String,
@@ -50,12 +48,6 @@ impl Statements {
         let listed = listed.join(", ");
         let scan = format!("SELECT {listed}, s.{value} FROM {table} AS s NOT INDEXED");
         Self {
-            add: format!(
-                "UPDATE OR ABORT {table} AS s SET {value} = s.{value} + ?1{touch} WHERE {is_key} \
-                 AND typeof(s.{value}) = 'integer' \
-                 AND s.{value} BETWEEN 0 AND {max} - ?1 RETURNING {value}",
-                max = u32::MAX
-            ),
             // ?1 is there so that all statements take the same parameters.
             read: format!("SELECT s.{value} FROM {table} AS s WHERE {is_key} AND ?1 = 0 LIMIT 2"),
             insert: format!(
@@ -64,7 +56,7 @@ impl Statements {
                 values.join(", ")
             ),
             set: format!("UPDATE OR ABORT {table} AS s SET {value} = ?1{touch} WHERE {is_key}"),
-            probe: format!("UPDATE {table} SET {value} = {value} WHERE 0"),
+            lock: format!("UPDATE {table} SET {value} = {value} WHERE 0"),
             list: format!("{scan} ORDER BY {listed}"),
             scan,
         }
