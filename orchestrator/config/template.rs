@@ -110,8 +110,10 @@ fn agents(defaults: &Config) -> String {
 # {prompt}, {prompt_file}, {result_file}, {item_id}, {phase}, {root} and {model}
 # are replaced; what {model} stands for is set by `model = \"…\"`. The agent named
 # `default` does every phase that names no other.
-# This one prints only when it is done: where a phase takes longer than
-# `idle_timeout`, use an agent that prints as it works, such as `claude` below.
+# This one changes files only as far as your own settings of Claude let it, and an
+# agent that may not write its result has failed. It prints only when it is done:
+# for phases that take longer than `idle_timeout`, an agent must print as it works.
+# The command of the preset `claude` below does both.
 ",
     );
     let (default, presets): (Vec<_>, Vec<_>) =

@@ -194,8 +194,17 @@ fn explain(reason: String, exit: Option<Exit>, log: &OutputLog) -> Result<String
         Some(exit) => format!("the agent ended with {exit}; {reason}"),
         None => reason,
     };
-    if let Some(message) = transcript::error_message(&log.stdout_tail()?) {
+    let stdout = log.stdout_tail()?;
+    if let Some(message) = transcript::error_message(&stdout) {
         reason.push_str(&format!("; it reports an error: {message}"));
+    }
+    let refused = transcript::refused_tools(&stdout);
+    if !refused.is_empty() {
+        reason.push_str(&format!(
+            "; it had no leave to use {}: in its `command`, `--permission-mode acceptEdits` lets \
+             claude edit files",
+            refused.join(", ")
+        ));
     }
     Ok(reason)
 }

@@ -1,9 +1,9 @@
 //! What agents print: the last line for a person to see, and errors they tell of.
 //!
 //! Many agents print a JSON object per line. Of such a line the text in it is
-//! shown; where the last one says that it all went wrong, so does the report. Any
-//! other output is text, made fit for a terminal. Nothing here decides how a
-//! phase ended.
+//! shown; where the last one says that it all went wrong, or what the agent was not
+//! allowed to do, so does the report. Any other output is text, made fit for a
+//! terminal. Nothing here decides how a phase ended.
 
 use serde_json::Value;
 
@@ -36,9 +36,7 @@ fn shown(line: &str) -> Option<String> {
 
 /// Returns what the last line of JSON says to have gone wrong, if it says so.
 pub(super) fn error_message(stdout: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(stdout);
-    let last = text.lines().rev().find(|line| !line.trim().is_empty())?;
-    let value = object(last)?;
+    let value = last_object(stdout)?;
     let is = |key: &str, ends: &[&str]| {
         let word = value[key].as_str().unwrap_or_default();
         ends.iter().any(|end| word.ends_with(end))
@@ -48,6 +46,25 @@ pub(super) fn error_message(stdout: &[u8]) -> Option<String> {
         || is("status", &["error", "failed"]);
     let message = went_wrong.then(|| spoken(&value["error"]).or_else(|| spoken(&value)))?;
     Some(plain(message.unwrap_or("it gives no reason")).trim().to_owned())
+}
+
+/// Returns which tools the last line of JSON says that the agent wanted and had no leave
+/// for, each once, as claude tells.
+pub(super) fn refused_tools(stdout: &[u8]) -> Vec<String> {
+    let value = last_object(stdout).unwrap_or_default();
+    let denials = value["permission_denials"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut tools = Vec::new();
+    for tool in denials.iter().filter_map(|denial| shown(denial["tool_name"].as_str()?)) {
+        if !tools.contains(&tool) {
+            tools.push(tool);
+        }
+    }
+    tools
+}
+
+fn last_object(stdout: &[u8]) -> Option<Value> {
+    let text = String::from_utf8_lossy(stdout);
+    object(text.lines().rev().find(|line| !line.trim().is_empty())?)
 }
 
 fn object(line: &str) -> Option<Value> {
@@ -159,12 +176,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn tools_that_were_refused_are_named_once() {
+        let denied = |tool: &str| format!(r#"{{"tool_name":{tool},"tool_use_id":"t"}}"#);
+        let denials = [r#""Write""#, r#""Bash""#, "7", r#""Write""#].map(denied).join(",");
+        let claude =
+            format!(r#"{{"type":"result","result":"May I?","permission_denials":[{denials}]}}"#);
+        assert_eq!(refused_tools(format!("noise\n{claude}\n").as_bytes()), ["Write", "Bash"]);
+        for none in [r#"{"permission_denials":[]}"#, r#"{"permission_denials":"x"}"#, "text", ""] {
+            assert_eq!(refused_tools(none.as_bytes()), [""; 0], "{none}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_a_line_fit_for_a_terminal(bytes in any::<Vec<u8>>()) {
             let line = last_line(&bytes).unwrap_or_default();
             prop_assert!(!line.contains(char::is_control));
             error_message(&bytes);
+            refused_tools(&bytes);
         }
     }
 }

@@ -84,6 +84,14 @@ async fn an_agents_own_error_is_told() {
     let reason = "the agent ended with exit status 1; no result was written; \
                   it reports an error: Please run /login";
     assert_eq!(report.outcome.to_string(), reason);
+    let json =
+        r#"{"type":"result","result":"May I?","permission_denials":[{"tool_name":"Write"}]}"#;
+    let report = Bench::shell(&format!("echo '{json}'")).run().await;
+    let reason = report.outcome.to_string();
+    assert!(
+        reason.contains("no leave to use Write: ") && reason.contains("acceptEdits"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]
