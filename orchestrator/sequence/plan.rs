@@ -191,6 +191,31 @@ impl<'a> Plan<'a> {
             && !self.probes
     }
 
+    /// Returns where each counter must stand that was written, sorted by key: a trigger may
+    /// change it behind that. Takes what [`Plan::settle`] does, and where counters stood
+    /// before they were added to, as far as that was looked at: a trigger may change them
+    /// on the way, too.
+    pub fn written(
+        &self,
+        raised: &[Result<Option<u32>, SequenceError>],
+        added: &[Result<u32, SequenceError>],
+        stood: impl Fn(&Key) -> Option<i64>,
+    ) -> BTreeMap<Key, i64> {
+        let raised = self.raises.iter().zip(raised).filter_map(|((key, to), before)| {
+            let before = before.as_ref().ok()?.unwrap_or(0);
+            Some((key.clone(), i64::from(before.max(*to))))
+        });
+        let added = self.sums.iter().zip(added).filter_map(|(sum, before)| {
+            let before = *before.as_ref().ok()?;
+            let stood = stood(&sum.key).unwrap_or(0).max(before.into());
+            // A key without a row gets one only where it takes numbers.
+            let after = stood + i64::from(sum.fitting(before));
+            (after > 0).then(|| (sum.key.clone(), after))
+        });
+        // Raised first, then added to.
+        raised.chain(added).collect()
+    }
+
     /// Says who gets what.
     ///
     /// `now` is the database's clock. `raised` has for each of [`Plan::raises`] the
@@ -273,6 +298,11 @@ impl Settled {
             });
         }
         Ok(reply)
+    }
+
+    /// Tells whether there are rows to insert.
+    pub fn has_rows(&self) -> bool {
+        !self.reservations.is_empty() || !self.answers.is_empty()
     }
 
     /// Returns the reservations to confirm, after the insertions.

@@ -4,7 +4,7 @@
 //! Tables are made and sequences raised in one transaction, so that nobody ever finds a
 //! sequence that starts at 1 though its IDs exist.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
@@ -133,9 +133,10 @@ async fn raise_all(
         raises => rows.raise(client, raises).await.map_err(doing)?,
     };
     rows.fire(client).await.map_err(doing)?;
-    let of_raises = raises.iter().zip(&raised);
-    let lost = rows.lost(client, of_raises, &HashMap::new(), std::iter::empty()).await;
-    if let Some(key) = lost.map_err(doing)? {
+    // Those that were refused have written nothing.
+    let written = raises.iter().zip(&raised).filter(|(_, raised)| raised.is_ok());
+    let written = written.map(|((key, to), _)| (key.clone(), i64::from(*to))).collect();
+    if let Some(key) = rows.lost(client, &written).await.map_err(doing)? {
         return Err(SequenceError::not_kept(key));
     }
     let committed = client.batch_execute("COMMIT").await;

@@ -1,7 +1,6 @@
 //! Numbers inside the caller's own transaction.
 
 use std::collections::HashMap;
-use std::iter;
 use std::time::Instant;
 
 use tokio_postgres::Transaction;
@@ -76,11 +75,8 @@ pub async fn allocate(
             }
         });
     }
-    let sums = plan.sums().iter().zip(&added);
-    if looks_again
-        && let Some(key) =
-            rows.lost(client, iter::empty(), &standing, sums).await.map_err(failed)?
-    {
+    let written = plan.written(&[], &added, |key| standing.get(key.values()).copied());
+    if looks_again && let Some(key) = rows.lost(client, &written).await.map_err(failed)? {
         return Err(SequenceError::not_kept(key));
     }
     let outcomes = plan.settle(jiff::Timestamp::UNIX_EPOCH, &[], &added).outcomes(&[], &[]);

@@ -4,7 +4,7 @@
 //! Errors of a single sequence have changed nothing and are inside the results;
 //! those of the driver end the transaction and are outside.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tokio_postgres::types::ToSql;
@@ -114,32 +114,20 @@ impl Rows {
         }
     }
 
-    /// Returns a sequence whose counter is below what was written to it, if there is one:
-    /// a trigger may keep a counter, or put it back after the statement has answered.
-    /// `standing` is where they stood before the sums were added. Done in the same
-    /// transaction, which must not be committed then.
+    /// Returns a sequence whose counter is below where it must stand, if there is one: a
+    /// trigger may keep a counter, or put it back after the statement has answered. Done in
+    /// the same transaction, which must not be committed then.
     pub(super) async fn lost<'a>(
         &self,
         client: &Client,
-        raises: impl Iterator<Item = (&'a (Key, u32), &'a Result<Option<u32>, SequenceError>)>,
-        standing: &HashMap<Vec<String>, i64>,
-        added: impl Iterator<Item = (&'a Sum, &'a Result<u32, SequenceError>)>,
+        written: &'a BTreeMap<Key, i64>,
     ) -> Result<Option<&'a Key>, Error> {
-        let after = |(sum, before): (&'a Sum, u32)| {
-            let stood = standing.get(sum.key.values()).copied().unwrap_or(0);
-            (&sum.key, stood.max(before.into()) + i64::from(sum.fitting(before)))
-        };
-        // Those that were refused have written nothing.
-        let raised = raises.filter(|(_, raised)| raised.is_ok());
-        let raised = raised.map(|((key, to), _)| (key, i64::from(*to)));
-        let added = added.filter_map(|(sum, added)| Some((sum, *added.as_ref().ok()?)));
-        let written: Vec<(&Key, i64)> = raised.chain(added.map(after)).collect();
         if written.is_empty() {
             return Ok(None);
         }
-        let now = self.look(client, written.iter().map(|(key, _)| *key)).await?;
-        let is_lost = |(key, to): &(&Key, i64)| now.get(key.values()).is_none_or(|now| now < to);
-        Ok(written.into_iter().find(is_lost).map(|(key, _)| key))
+        let now = self.look(client, written.keys()).await?;
+        let is_lost = |(key, to): &(&Key, &i64)| now.get(key.values()).is_none_or(|now| now < *to);
+        Ok(written.iter().find(is_lost).map(|(key, _)| key))
     }
 
     /// Adds each sum in one statement; returns each counter before, `None` where

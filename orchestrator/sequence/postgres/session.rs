@@ -3,18 +3,17 @@
 //! ```text
 //! numbers alone        one statement, which is its own transaction
 //! anything else        BEGIN, triggers, clock, known answers
-//!                      raise, add
-//!                      reservations, answers, confirmations, COMMIT
+//!                      raise, add, write beside, look again, COMMIT
 //! ```
-//! Each line is one round trip: what does not wait for an answer is sent at once.
-//! Where a statement fails, the server takes the COMMIT behind it for a ROLLBACK.
+//! What does not wait for an answer is sent at once. Where a statement fails, the server
+//! takes the COMMIT behind it for a ROLLBACK.
 //!
-//! Another program may add a trigger at any time, and one that holds a counter would let
-//! numbers come twice. So each batch looks: in a transaction under a lock that keeps
-//! triggers out, for numbers alone behind their statement, unless nobody else has written.
-//! What a trigger may have touched is not told, and others are taken instead.
+//! A trigger that another program adds could let numbers come twice. So each batch looks:
+//! under a lock that keeps triggers out, for numbers alone behind their statement, unless
+//! nobody else has written. What one may have touched is not told, and others are taken.
+//! The tables beside the counters may have triggers too: then all is looked at once more.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -35,6 +34,9 @@ use crate::sequence::{
 };
 
 type Outcome = Result<Reply, SequenceError>;
+
+/// What is done beside the sequences, for errors.
+const BESIDE: &str = "keep reservations and answers";
 
 /// An open connection.
 #[derive(Debug)]
@@ -212,8 +214,11 @@ impl Session {
     ) -> Result<Vec<Result<u32, SequenceError>>, Failure> {
         let added = self.rows.add_rest(&self.client, rest).await;
         let added = added.map_err(|error| before_commit("take numbers", error))?;
-        let of_sums = rest.iter().copied().zip(&added);
-        self.look_again(&[], &[], of_sums, &HashMap::new()).await?;
+        let after = |(sum, before): (&&Sum, &Result<u32, SequenceError>)| {
+            let before = *before.as_ref().ok()?;
+            Some((sum.key.clone(), i64::from(before) + i64::from(sum.fitting(before))))
+        };
+        self.look_again(&rest.iter().zip(&added).filter_map(after).collect()).await?;
         Ok(added)
     }
 
@@ -227,18 +232,10 @@ impl Session {
 
     /// Lets triggers do before the commit what they would do with it, and checks that
     /// counters are still what was written.
-    async fn look_again<'a>(
-        &self,
-        raises: &'a [(Key, u32)],
-        raised: &'a [Result<Option<u32>, SequenceError>],
-        added: impl Iterator<Item = (&'a Sum, &'a Result<u32, SequenceError>)>,
-        standing: &HashMap<Vec<String>, i64>,
-    ) -> Result<(), Failure> {
+    async fn look_again(&self, written: &BTreeMap<Key, i64>) -> Result<(), Failure> {
         let doing = |error| before_commit("take numbers", error);
         self.rows.fire(&self.client).await.map_err(doing)?;
-        let raises = raises.iter().zip(raised);
-        let lost = self.rows.lost(&self.client, raises, standing, added).await;
-        match lost.map_err(doing)? {
+        match self.rows.lost(&self.client, written).await.map_err(doing)? {
             Some(key) => Err(Failure::BadData(SequenceError::not_kept(key))),
             None => Ok(()),
         }
@@ -274,10 +271,8 @@ impl Session {
             };
             added = merge(sums, looked);
         }
-        if looks_again {
-            let of_sums = plan.sums().iter().zip(&added);
-            self.look_again(plan.raises(), &raised, of_sums, &standing).await?;
-        }
+        let stood = |key: &Key| standing.get(key.values()).copied();
+        let written = plan.written(&raised, &added, stood);
         let added = floors.check(plan.sums(), added);
         if plan.probes() {
             self.rows.probe(&self.client).await.map_err(doing)?;
@@ -288,7 +283,17 @@ impl Session {
         for grace in expirations {
             deleted.push(self.expire(grace).await.map_err(doing)?);
         }
-        let confirmed = self.end(layout, &settled).await?;
+        let confirmed = match looks_again || settled.has_rows() {
+            true => self.end_looking(layout, &settled, &written).await?,
+            false => {
+                let (confirmed, committed) = tokio::join!(
+                    biased; self.beside(layout, &settled), self.client.batch_execute("COMMIT")
+                );
+                let confirmed = confirmed.map_err(|error| in_commit(BESIDE, error))?;
+                committed.map_err(|error| in_commit("commit", error))?;
+                confirmed
+            }
+        };
         Ok(settled.outcomes(&confirmed, &deleted))
     }
 
@@ -343,14 +348,38 @@ impl Session {
         Ok((deleted, deleted.max(answers) < u64::from(MAX_EXPIRED)))
     }
 
-    /// Writes what is beside the sequences, and commits; returns what is confirmed.
-    async fn end(&self, layout: &Layout, settled: &Settled) -> Result<Vec<bool>, Failure> {
+    /// Writes what is beside the sequences, looks whether all of it is there, as triggers
+    /// may prevent, and commits; returns what is confirmed.
+    async fn end_looking(
+        &self,
+        layout: &Layout,
+        settled: &Settled,
+        written: &BTreeMap<Key, i64>,
+    ) -> Result<Vec<bool>, Failure> {
+        let doing = |error| before_commit(BESIDE, error);
+        let confirmed = self.beside(layout, settled).await.map_err(doing)?;
+        self.look_again(written).await?;
+        if let Ok(reservations) = &self.reservations
+            && !reservations.hold(&self.client, &settled.reservations).await.map_err(doing)?
+        {
+            return Err(Failure::BadData(SequenceError::not_held()));
+        }
+        let committed = self.client.batch_execute("COMMIT").await;
+        committed.map_err(|error| in_commit("commit", error)).map(|()| confirmed)
+    }
+
+    /// Writes what is beside the sequences; returns what is confirmed.
+    async fn beside(
+        &self,
+        layout: &Layout,
+        settled: &Settled,
+    ) -> Result<Vec<bool>, tokio_postgres::Error> {
         let client = &self.client;
         let new = NewAnswers::new(&settled.answers);
         let hold = async {
             match &self.reservations {
                 Ok(held) => held.insert(client, layout, &settled.reservations).await,
-                Err(_) => Ok(true),
+                Err(_) => Ok(()),
             }
         };
         let replace = async {
@@ -371,21 +400,9 @@ impl Session {
                 Err(_) => Ok(Vec::new()),
             }
         };
-        let (held, replaced, kept, confirmed, committed) = tokio::join!(
-            biased; hold, replace, keep, confirm, client.batch_execute("COMMIT")
-        );
         // The first that failed is why; what follows it fails with it.
-        let doing = |error| in_commit("keep reservations and answers", error);
-        let are_held = held.map_err(doing)?;
-        replaced.map_err(doing)?;
-        kept.map_err(doing)?;
-        let confirmed = confirmed.map_err(doing)?;
-        committed.map_err(|error| in_commit("commit", error))?;
-        // Their numbers are a gap.
-        match are_held {
-            true => Ok(confirmed),
-            false => Err(Failure::BadData(SequenceError::not_held())),
-        }
+        let (held, replaced, kept, confirmed) = tokio::join!(biased; hold, replace, keep, confirm);
+        held.and(replaced).and(kept).and(confirmed)
     }
 }
 

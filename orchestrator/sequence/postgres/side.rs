@@ -27,6 +27,7 @@ pub(super) fn reservations(layout: &Layout) -> &'static str {
 #[derive(Debug, Clone)]
 pub(super) struct Reservations {
     insert: Statement,
+    count: Statement,
     confirm: Statement,
     delete: Statement,
 }
@@ -67,23 +68,26 @@ impl Reservations {
             "DELETE FROM {table} r WHERE {is_old} AND r.ctid = ANY (ARRAY(\
              SELECT r.ctid FROM {table} r WHERE {is_old} LIMIT {MAX_EXPIRED}))"
         );
-        let (insert, confirm, delete) = tokio::try_join!(
+        let count =
+            format!("SELECT count(*) FROM {table} r WHERE r.reservation_id = ANY ($1::uuid[])");
+        let (insert, count, confirm, delete) = tokio::try_join!(
             client.prepare(&insert),
+            client.prepare(&count),
             client.prepare(&confirm),
             client.prepare(&delete)
         )?;
-        Ok(Self { insert, confirm, delete })
+        Ok(Self { insert, count, confirm, delete })
     }
 
-    /// Returns whether all are there now.
+    /// Inserts rows.
     pub(super) async fn insert(
         &self,
         client: &Client,
         layout: &Layout,
         rows: &[ReservationRow],
-    ) -> Result<bool, Error> {
+    ) -> Result<(), Error> {
         if rows.is_empty() {
-            return Ok(true);
+            return Ok(());
         }
         let record = |row: &ReservationRow| {
             let reservation = &row.reservation;
@@ -93,8 +97,21 @@ impl Reservations {
             })
         };
         let records = serde_json::Value::from_iter(rows.iter().map(record)).to_string();
-        let inserted = client.execute(&self.insert, &[&records]).await?;
-        Ok(usize::try_from(inserted) == Ok(rows.len()))
+        client.execute(&self.insert, &[&records]).await.map(drop)
+    }
+
+    /// Returns whether all rows are there: a trigger may have kept some away.
+    pub(super) async fn hold(
+        &self,
+        client: &Client,
+        rows: &[ReservationRow],
+    ) -> Result<bool, Error> {
+        if rows.is_empty() {
+            return Ok(true);
+        }
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.reservation.id).collect();
+        let there: i64 = client.query_one(&self.count, &[&ids]).await?.get(0);
+        Ok(usize::try_from(there) == Ok(rows.len()))
     }
 
     /// Returns for each reservation whether it is confirmed now.

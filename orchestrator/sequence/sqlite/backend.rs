@@ -253,7 +253,7 @@ fn carry_out(
     };
     // Numbers alone change no other table of which a trigger could change them.
     let written = match requests.iter().any(is_beside) {
-        true => written(&plan, &raised, &added),
+        true => plan.written(&raised, &added, |_| None),
         false => BTreeMap::new(),
     };
     let settled = plan.settle(now(conn)?, &raised, &added);
@@ -286,26 +286,6 @@ fn carry_out(
         rows::kept(conn, layout, statements, &key, number)?;
     }
     Ok(settled.outcomes(&confirmed, &deleted))
-}
-
-/// Returns what each counter must be now.
-fn written(
-    plan: &Plan<'_>,
-    raised: &[Result<Option<u32>, SequenceError>],
-    added: &[Result<u32, SequenceError>],
-) -> BTreeMap<Key, i64> {
-    let raised = plan.raises().iter().zip(raised).filter_map(|((key, to), before)| {
-        let before = before.as_ref().ok()?.unwrap_or(0);
-        Some((key.clone(), i64::from(before.max(*to))))
-    });
-    let added = plan.sums().iter().zip(added).filter_map(|(sum, before)| {
-        let before = *before.as_ref().ok()?;
-        // A key without a row gets one only where it takes numbers.
-        let after = i64::from(before) + i64::from(sum.fitting(before));
-        (after > 0).then(|| (sum.key.clone(), after))
-    });
-    // Raised first, then added to.
-    raised.chain(added).collect()
 }
 
 /// Checks that a reservation is there: a trigger may have kept it away.
