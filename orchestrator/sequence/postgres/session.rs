@@ -283,7 +283,10 @@ impl Session {
         for grace in expirations {
             deleted.push(self.expire(grace).await.map_err(doing)?);
         }
-        let confirmed = match looks_again || settled.has_rows() {
+        // Those tables may have triggers, too.
+        let is_beside =
+            settled.has_rows() || !settled.confirmations().is_empty() || !deleted.is_empty();
+        let confirmed = match (looks_again || is_beside) && !written.is_empty() {
             true => self.end_looking(layout, &settled, &written).await?,
             false => {
                 let (confirmed, committed) = tokio::join!(

@@ -14,7 +14,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use super::connection::Database;
+use super::connection::{Database, fault};
 use super::migrate::{migrate_within, revive};
 use super::statements::Statements;
 use super::{rows, schema};
@@ -169,9 +169,17 @@ pub(super) fn raise_rows(
     layout: &Layout,
     raises: &Raises,
 ) -> Result<Raised, SequenceError> {
-    let statements = Statements::new(layout);
+    let statements = Statements::of(conn, layout);
+    let statements = statements.map_err(|error| fault(conn, "read the schema", error))?;
     let raise = |(key, to): (&Key, &u32)| rows::raise(conn, layout, &statements, key, *to);
-    raises.iter().map(raise).collect()
+    let raised: Raised = raises.iter().map(raise).collect::<Result<_, _>>()?;
+    for ((key, to), before) in raises.iter().zip(&raised) {
+        if let Ok(before) = before {
+            let now = before.unwrap_or(0).max(*to);
+            rows::kept(conn, layout, &statements, key, i64::from(now))?;
+        }
+    }
+    Ok(raised)
 }
 
 /// Puts a new file in its place; returns whether nothing was there. A log that a lost

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::connection::fault;
-use super::rows::{add, lock};
+use super::rows::{Fallible, add, kept, lock};
 use super::schema;
 use super::statements::Statements;
 use crate::sequence::{Action, Issued, Key, Layout, SequenceError};
@@ -56,9 +56,7 @@ pub fn allocate(
         return Err(SequenceError::NoTransaction);
     }
     let fitting = |last: u32| if last.checked_add(count).is_some() { count } else { 0 };
-    let statements = Statements::new(layout);
-    let locked = lock(conn, &statements).map_err(|error| fault(conn, "write a counter", error));
-    let added = locked.and_then(|()| add(conn, layout, &statements, key, fitting));
+    let added = take(conn, layout, key, fitting);
     // A table that is not of the layout is better named than by the driver's words.
     let added = added.or_else(|error| match error {
         SequenceError::Database { .. } => schema::check(conn, layout).and(Err(error)),
@@ -69,4 +67,22 @@ pub fn allocate(
         return Err(SequenceError::Exhausted { key: key.clone(), last: i64::from(before) });
     }
     Ok(Issued { key: key.clone(), first: before + 1, count })
+}
+
+/// Adds to a counter under the lock, and checks that it was.
+fn take(
+    conn: &Connection,
+    layout: &Layout,
+    key: &Key,
+    fitting: impl Fn(u32) -> u32,
+) -> Fallible<u32> {
+    let failed = |error| fault(conn, "write a counter", error);
+    let statements = Statements::of(conn, layout).map_err(failed)?;
+    lock(conn, &statements).map_err(failed)?;
+    let added = add(conn, layout, &statements, key, &fitting)?;
+    if let Ok(before) = added {
+        let after = i64::from(before) + i64::from(fitting(before));
+        kept(conn, layout, &statements, key, after)?;
+    }
+    Ok(added)
 }

@@ -4,7 +4,6 @@
 //! unknown state the connection is closed, and the next batch opens the file
 //! anew, without making it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +22,7 @@ use crate::fs;
 use crate::sequence::error::{NotHeld, NotKept};
 use crate::sequence::floors::Floors;
 use crate::sequence::{
-    Action, Backend, Counter, Idempotency, Key, Known, Layout, MAX_EXPIRED, Plan, Reply, Request,
+    Backend, Counter, Idempotency, Key, Known, Layout, MAX_EXPIRED, Plan, Reply, Request,
     ReservationRow, SequenceError, StoredAnswer,
 };
 
@@ -129,6 +128,8 @@ impl SqliteBackend {
         } else {
             database.wait(|| schema::check(&database.conn, &self.layout))?;
         }
+        let statements = || Statements::of(&database.conn, &self.layout);
+        self.statements = database.retry("read the schema", statements)?;
         if database.is_ours()? && !database.is_read_only()? && !self.options.reads_only {
             // On a database of another program the journal mode stays as it is.
             database.retry("set the journal mode", || {
@@ -245,17 +246,7 @@ fn carry_out(
         written.map_err(|error| fault(conn, "write a counter", error))?;
     }
     let expirations = plan.expirations().to_vec();
-    let is_beside = |request: &Request| {
-        matches!(
-            request.action,
-            Action::Reserve { .. } | Action::Confirm(_) | Action::Expire { .. }
-        )
-    };
-    // Numbers alone change no other table of which a trigger could change them.
-    let written = match requests.iter().any(is_beside) {
-        true => plan.written(&raised, &added, |_| None),
-        false => BTreeMap::new(),
-    };
+    let written = plan.written(&raised, &added, |_| None);
     let settled = plan.settle(now(conn)?, &raised, &added);
 
     let table = schema::reservations(layout);
@@ -278,7 +269,7 @@ fn carry_out(
     let expire = |grace: &Duration| expire(conn, table, *grace);
     let deleted: rusqlite::Result<Vec<(u64, bool)>> = expirations.iter().map(expire).collect();
     let deleted = deleted.map_err(failed)?;
-    // Their tables may have triggers too.
+    // All tables may have triggers.
     for row in &settled.reservations {
         check_held(conn, table, row)?;
     }

@@ -161,8 +161,9 @@ impl Database {
             conn.busy_timeout(Duration::ZERO)?;
             // A name that is no column is an error, never a text.
             conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-            // Less can lose the last commits, and a lost commit is a number told twice.
-            conn.pragma_update(None, "synchronous", "FULL")?;
+            // Less can lose the last commits, and a lost commit is a number told twice: with
+            // FULL, a journal whose removal makes a commit may come back.
+            conn.pragma_update(None, "synchronous", "EXTRA")?;
             // Elsewhere than on macOS these do nothing.
             conn.pragma_update(None, "fullfsync", true)?;
             conn.pragma_update(None, "checkpoint_fullfsync", true)?;
@@ -252,7 +253,13 @@ impl Database {
             return Err(SequenceError::Database { doing: "keep the transaction", source });
         }
         // Where readers keep a database without WAL, the commit can be tried again.
-        let committed = self.retry("commit", || run(&self.conn, "COMMIT"));
+        let committed = self.wait(|| {
+            run(&self.conn, "COMMIT").map_err(|error| match self.conn.is_autocommit() {
+                // SQLite has rolled it back: a second try would only say so.
+                true => SequenceError::Database { doing: "commit", source: Arc::new(error) },
+                false => fault(&self.conn, "commit", error),
+            })
+        });
         drop(rollback);
         match committed {
             Ok(()) => Ok(made),
@@ -457,4 +464,23 @@ fn jitter(pause: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish() % 512;
     // Below 512, so the cast keeps the value.
     pause / 2 + pause * (random as u32) / 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a journal's removal commits, the folder must be synced behind it.
+    #[test]
+    fn a_commit_outlives_a_power_failure_with_any_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ids.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+        let database = Database::open(&path, false, Duration::from_secs(1)).unwrap();
+        let conn = &database.conn;
+        let journal: String =
+            conn.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        let extra: i64 = conn.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+        assert_eq!((journal.as_str(), extra), ("delete", 3));
+    }
 }

@@ -5,7 +5,7 @@
 //! out batches in transactions of its own, from one thread, and may block.
 //!
 //! Guarantees: `BEGIN IMMEDIATE` before anything is read, so that no other process
-//! can take the same number; `synchronous=FULL`, so that what is told survives a
+//! can take the same number; `synchronous=EXTRA`, so that what is told survives a
 //! power failure. A file that is not there is an error, never made in silence. A
 //! database of another program keeps its journal mode and its rows.
 

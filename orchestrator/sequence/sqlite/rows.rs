@@ -43,7 +43,6 @@ pub(super) fn add(
     let sql = if found.is_none() { &statements.insert } else { &statements.set };
     if found.is_none() || after > i64::from(before) {
         write(conn, sql, after, key)?;
-        kept(conn, layout, statements, key, after)?;
     }
     Ok(Ok(before))
 }
@@ -67,12 +66,11 @@ pub(super) fn raise(
         Some(_) => return Ok(Ok(before)),
     };
     write(conn, sql, i64::from(to), key)?;
-    kept(conn, layout, statements, key, i64::from(to))?;
     Ok(Ok(before))
 }
 
-/// Checks that a counter is still what was written to it: a trigger may have changed it
-/// after the statement.
+/// Checks that a counter is still what was written to it: a trigger may have changed it,
+/// that of another row or table, too. So this is done last.
 pub(super) fn kept(
     conn: &Connection,
     layout: &Layout,

@@ -2,8 +2,9 @@
 //!
 //! Every name is quoted by the layout, and columns are named with their table: a
 //! column that is not there must be an error, not the text that SQLite takes a
-//! lonely name in double quotes for. `OR ABORT` overrules what a constraint of another
-//! program says: with REPLACE, a write deletes the rows that are in its way.
+//! lonely name in double quotes for.
+
+use rusqlite::Connection;
 
 use crate::sequence::Layout;
 use crate::sequence::layout::quoted;
@@ -25,7 +26,26 @@ pub(super) struct Statements {
 }
 
 impl Statements {
+    /// Makes the statements for a database.
+    pub(super) fn of(conn: &Connection, layout: &Layout) -> rusqlite::Result<Self> {
+        let (schema, table) = layout.table().split_once('.').unwrap_or(("main", layout.table()));
+        let replaces = format!(
+            "SELECT EXISTS (SELECT 1 FROM {}.sqlite_schema WHERE type = 'table' \
+             AND name = ?1 COLLATE NOCASE AND sql LIKE '%replace%')",
+            quoted(schema)
+        );
+        let replaces = conn.prepare_cached(&replaces)?.query_row([table], |row| row.get(0))?;
+        // Where a constraint replaces rows, a write would delete those that are in its way.
+        // Elsewhere nothing is said: that would hold for the statements of triggers, too.
+        Ok(if replaces { Self::written(layout, "OR ABORT ") } else { Self::new(layout) })
+    }
+
+    /// Makes the statements for whatever database.
     pub(super) fn new(layout: &Layout) -> Self {
+        Self::written(layout, "")
+    }
+
+    fn written(layout: &Layout, or: &str) -> Self {
         let table = layout.quoted_table();
         let value = quoted(layout.value_column());
         let keys: Vec<String> =
@@ -51,11 +71,11 @@ impl Statements {
             // ?1 is there so that all statements take the same parameters.
             read: format!("SELECT s.{value} FROM {table} AS s WHERE {is_key} AND ?1 = 0 LIMIT 2"),
             insert: format!(
-                "INSERT OR ABORT INTO {table} ({}) VALUES ({})",
+                "INSERT {or}INTO {table} ({}) VALUES ({})",
                 columns.join(", "),
                 values.join(", ")
             ),
-            set: format!("UPDATE OR ABORT {table} AS s SET {value} = ?1{touch} WHERE {is_key}"),
+            set: format!("UPDATE {or}{table} AS s SET {value} = ?1{touch} WHERE {is_key}"),
             lock: format!("UPDATE {table} SET {value} = {value} WHERE 0"),
             list: format!("{scan} ORDER BY {listed}"),
             scan,

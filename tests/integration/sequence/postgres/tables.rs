@@ -626,6 +626,13 @@ fn a_reservation_that_is_not_kept_is_not_told() {
         assert_eq!(range(ask(&mut backend, next(&us(), 1))).0, before + 1, "{does}");
         Cluster::shared().execute(&database, "DROP TRIGGER theirs ON id_reservations");
     }
+    let on_answers = "CREATE TRIGGER theirs AFTER INSERT ON orchestrator_idempotency \
+                      FOR EACH ROW EXECUTE FUNCTION theirs()";
+    Cluster::shared().execute(&database, on_answers);
+    let before = range(ask(&mut backend, next(&us(), 1))).1;
+    let error = ask(&mut backend, once(next(&us(), 1), "agent", "other")).unwrap_err();
+    assert!(matches!(error, SequenceError::Database { .. }), "{error:?}");
+    assert_eq!(range(ask(&mut backend, next(&us(), 1))).0, before + 1);
     // A table that a crash empties keeps none either.
     Cluster::shared().execute(&database, "ALTER TABLE id_reservations SET UNLOGGED");
     let mut backend = open(&url, Layout::registry()).unwrap();

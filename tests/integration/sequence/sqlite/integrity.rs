@@ -3,12 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use orchestrator::sequence::sqlite::{Make, SqliteBackend, SqliteOptions};
+use orchestrator::sequence::sqlite::{Make, SqliteBackend, SqliteOptions, allocate};
 use orchestrator::sequence::{Action, Backend, Key, Layout, SequenceError};
 use rusqlite::Connection;
 
 use super::Ours;
-use crate::sequence::conformance::{HOUR, Store, ask, next, range, reserve, us};
+use crate::sequence::conformance::{HOUR, Store, ask, next, once, range, reserve, us};
 
 fn open(path: &std::path::Path, make: Make) -> Result<SqliteBackend, SequenceError> {
     let options = SqliteOptions {
@@ -309,6 +309,44 @@ fn triggers_on_reservations_keep_none_away_and_hold_no_counter() {
         assert!(matches!(held, Err(SequenceError::Database { .. })), "{trigger}: {held:?}");
         assert_eq!(range(taken), (8, 8), "{trigger}");
     }
+}
+
+#[test]
+fn a_trigger_on_kept_answers_sets_no_counter_back() {
+    let store = Ours::new(Layout::registry());
+    assert_eq!(range(ask(&mut store.open(), next(&us(), 7))), (1, 7));
+    store.execute(
+        "CREATE TRIGGER theirs AFTER INSERT ON orchestrator_idempotency
+             BEGIN UPDATE id_registry SET last_assigned_id = 1; END",
+    );
+    let error = ask(&mut store.open(), once(next(&us(), 1), "agent", "k")).unwrap_err();
+    assert!(matches!(error, SequenceError::Database { .. }), "{error:?}");
+    assert_eq!(range(ask(&mut store.open(), next(&us(), 1))), (8, 8));
+}
+
+/// What a statement says of conflicts would hold for those of triggers, too.
+#[test]
+fn triggers_of_another_program_go_on_to_work() {
+    let store = Ours::new(Layout::registry());
+    store.execute(
+        "CREATE TABLE last_change (of TEXT PRIMARY KEY, n INTEGER);
+         CREATE TRIGGER inserted AFTER INSERT ON id_registry BEGIN
+             INSERT OR REPLACE INTO last_change VALUES ('registry', new.last_assigned_id); END;
+         CREATE TRIGGER updated AFTER UPDATE ON id_registry BEGIN
+             INSERT OR REPLACE INTO last_change VALUES ('registry', new.last_assigned_id); END;",
+    );
+    let mut backend = store.open();
+    for n in 1..=3 {
+        assert_eq!(range(ask(&mut backend, next(&us(), 1))), (n, n));
+    }
+    let raise = Action::Raise { key: us(), to: 9 }.into();
+    ask(&mut backend, raise).unwrap();
+    let mut conn = Connection::open(store.path()).unwrap();
+    let transaction = conn.transaction().unwrap();
+    assert_eq!(allocate(&transaction, &Layout::registry(), &us(), 1).unwrap().first, 10);
+    transaction.commit().unwrap();
+    let last = "SELECT n FROM last_change";
+    assert_eq!(conn.query_row(last, [], |row| row.get::<_, i64>(0)).unwrap(), 10);
 }
 
 #[test]
