@@ -58,7 +58,7 @@ impl Repository {
     /// where [`Repository::hurry`] has ended it; [`GitError::Failed`]
     /// with what git, or a hook, said.
     pub fn commit_paths(&self, commit: &Commit<'_>) -> Result<Option<String>, GitError> {
-        patiently(self.lock_wait, || {
+        patiently(self.lock_wait, &self.hurry, || {
             // Before it is looked whether it was made: what lands in between is found then,
             // or has moved HEAD from here.
             let base = self.head()?;
@@ -92,7 +92,7 @@ impl Repository {
     /// [`GitError::Locked`] where another program holds the index for longer than we wait;
     /// [`GitError::Failed`].
     pub fn take_up(&self, commit: &Commit<'_>) -> Result<Option<String>, GitError> {
-        patiently(self.lock_wait, || self.made_before(commit))
+        patiently(self.lock_wait, &self.hurry, || self.made_before(commit))
     }
 
     /// Returns the commit, where it was made before; then the index agrees with it.
@@ -181,7 +181,7 @@ impl Repository {
         let (before, after) = (self.tree_of(before)?, self.tree_of(commit)?);
         let args = ["-r", "-z", "--raw", "--full-index", "--no-renames", &before, &after];
         let changed = changes("diff-tree", &Call::new("diff-tree").args(&args).run(self.top())?)?;
-        patiently(self.lock_wait, || {
+        patiently(self.lock_wait, &self.hurry, || {
             let staged = self.staged(&before)?;
             let (mut gone, mut there) = (Vec::new(), Vec::new());
             let mut put = |path: &RepoPath, (mode, id): &Entry| {

@@ -237,17 +237,23 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Does something again for as long as another program holds a lock, at most for
-/// `wait`.
+/// Makes a commit again for as long as another program holds a lock, at most for `wait`,
+/// and not for longer than somebody wants to wait for a commit.
 pub(super) fn patiently<T>(
     wait: Duration,
+    hurry: &Hurry,
     mut act: impl FnMut() -> Result<T, GitError>,
 ) -> Result<T, GitError> {
-    let deadline = Instant::now() + wait;
+    let begin = Instant::now();
     let mut pause = Duration::from_millis(10);
     loop {
         match act() {
-            Err(GitError::Locked { .. }) if Instant::now() < deadline => thread::sleep(pause),
+            Err(GitError::Locked { .. })
+                if hurry.end_of(begin).is_some_and(|end| Instant::now() >= end) =>
+            {
+                return Err(GitError::Interrupted { command: "commit" });
+            }
+            Err(GitError::Locked { .. }) if begin.elapsed() < wait => thread::sleep(pause),
             done => return done,
         }
         pause = (pause * 2).min(Duration::from_millis(500));

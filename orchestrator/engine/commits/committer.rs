@@ -53,6 +53,7 @@ pub(in crate::engine) struct Uncommitted {
 
 /// Why a path is left to the person.
 const BESIDE: &str = "somebody else had changed it too";
+const FAILED: &str = "a phase of another item that failed had changed it too";
 const SINCE: &str = "it was changed after the run that was killed";
 const BEFORE: &str = "it had changes before this run";
 const INNER: &str = "it is a repository of its own, in which phases leave the commits to you";
@@ -192,9 +193,11 @@ impl Committer {
         let changed = foreign.filter(|(path, before)| {
             now.get(path).is_some_and(|content| content != *before) && !self.own.has(path)
         });
+        let is_left = |path| self.ledger.left.values().any(|left| left.contains_key(path));
+        let why = |path| if is_left(path) { FAILED } else { BESIDE };
         let late = now.keys().filter(|path| self.is_new(path) && self.is_late(path));
         let late = late.map(|path| left(path, SINCE));
-        changed.map(|(path, _)| left(path, BESIDE)).chain(late).collect()
+        changed.map(|(path, _)| left(path, why(path))).chain(late).collect()
     }
 
     /// Adds the backlog and the worklog to what is committed.
@@ -231,6 +234,16 @@ impl Committer {
             let known: BTreeSet<&RepoPath> = batch.chain(left.keys()).collect();
             let foreign = now.into_iter().filter(|(path, _)| !known.contains(path));
             self.ledger.foreign = foreign.collect();
+            self.ledger.failed.clear();
+        }
+        // What an attempt of its own has left is not somebody else's.
+        if let Some(left) = self.ledger.left.get(key) {
+            let is_held = self.ledger.held.contains_key(key);
+            let is_own = |path: &RepoPath, content: &mut Content| match left.get(path) {
+                Some(own) => is_held || own == content,
+                None => false,
+            };
+            self.ledger.foreign.retain(|path, content| !is_own(path, content));
         }
         self.ledger.running.insert(key.to_owned());
         self.note()
@@ -242,10 +255,14 @@ impl Committer {
         if !self.ledger.running.remove(key) {
             return Ok(());
         }
-        // Beside others it cannot be told what is whose; then it is theirs.
+        // Beside others it cannot be told what is whose: it is theirs, or that of all that
+        // fail.
+        self.ledger.failed.insert(key.to_owned());
         if self.ledger.running.is_empty() {
             let now = self.repository.snapshot()?;
-            self.leave(key, &now);
+            for key in std::mem::take(&mut self.ledger.failed) {
+                self.leave(&key, &now);
+            }
         }
         self.note()
     }
@@ -264,6 +281,12 @@ impl Committer {
         let is_known = self.ledger.running.contains(&done.key);
         let result = self.try_end(done, is_known);
         self.ledger.running.remove(&done.key);
+        self.ledger.failed.remove(&done.key);
+        // What they have left is in this one's changes.
+        let mut failed = BTreeSet::new();
+        if self.ledger.running.is_empty() {
+            failed.append(&mut self.ledger.failed);
+        }
         match result {
             Ok(ended) => {
                 self.ledger.held.remove(&done.key);
@@ -274,7 +297,8 @@ impl Committer {
             }
             Err(error) => {
                 if is_known && let Ok(now) = self.repository.snapshot() {
-                    self.leave(&done.key, &now);
+                    failed.insert(done.key.clone());
+                    failed.iter().for_each(|key| self.leave(key, &now));
                 }
                 let Subject { phase, attempt, .. } = &done.subject;
                 let held = Held { phase: phase.clone(), number: *attempt };
@@ -397,7 +421,8 @@ impl Committer {
     /// Settles the books of phases that were killed, once their results, where there
     /// are any, have been taken up.
     pub(super) fn settle(&mut self) -> Result<(), CommitError> {
-        let killed = std::mem::take(&mut self.ledger.running);
+        let mut killed = std::mem::take(&mut self.ledger.running);
+        killed.append(&mut self.ledger.failed);
         if !killed.is_empty() {
             let now = self.repository.snapshot()?;
             for key in &killed {

@@ -21,6 +21,8 @@ pub(super) struct Ledger {
     pub(super) foreign: Snapshot,
     /// The items whose phases run.
     pub(super) running: BTreeSet<String>,
+    /// The items whose phases failed or were interrupted beside others that still ran.
+    pub(super) failed: BTreeSet<String>,
     /// What phases that are not destructive have changed.
     pub(super) batch: Batch,
     /// What failed, interrupted and killed phases left, by item.
@@ -67,6 +69,7 @@ impl Ledger {
         self.own_dirty.clear();
         self.foreign.clear();
         self.running.clear();
+        self.failed.clear();
         self.left.retain(|_, paths| !paths.is_empty());
         !(self.left.is_empty()
             && self.held.is_empty()

@@ -238,6 +238,69 @@ fn what_an_interrupted_attempt_left_is_its_items() {
 }
 
 #[test]
+fn what_interrupted_attempts_left_beside_each_other_is_their_items() {
+    let script = "\
+*/research/1: write notes/{item} x; write started-{item} x; hang
+*/research/*: write notes/{item} y; result phase_complete Read
+*/*/*: result blocked Later
+";
+    let shop = Shop::configured(TWO, script, "max_concurrent = 2\n");
+    let mut run = shop.shop.start("run --only status=scoping");
+    shop.shop.until("started-WRK-001");
+    shop.shop.until("started-WRK-002");
+    for _ in 0..2 {
+        kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    shop.run();
+    let left = ["notes/WRK-001", "notes/WRK-002", "started-WRK-001", "started-WRK-002"];
+    for path in left {
+        let commits = shop.git(&format!("log --format=%H -- {path}"));
+        assert_eq!(commits.lines().count(), 1, "{path}: {}", shop.status());
+    }
+    assert_eq!(shop.status(), "");
+}
+
+#[test]
+fn what_failed_attempts_left_is_their_items_also_where_they_go_on_beside_others() {
+    let script = "\
+*/research/1: write notes/{item} x; result failed No
+*/research/*: write notes/{item} y; result phase_complete Read
+*/*/*: result blocked Later
+";
+    let shop = Shop::configured(TWO, script, "max_concurrent = 2\nmax_retries = 0\n");
+    for nth in 1..=2 {
+        shop.shop.run(&format!("run --target {nth}"));
+        shop.shop.run(&format!("unblock {nth}")).ok();
+    }
+    shop.git("commit -q -m mine BACKLOG.yaml");
+    shop.run();
+    for path in ["notes/WRK-001", "notes/WRK-002"] {
+        let commits = shop.git(&format!("log --format=%H -- {path}"));
+        assert_eq!(commits.lines().count(), 1, "{path}: {}", shop.status());
+    }
+}
+
+#[test]
+fn a_second_signal_ends_the_wait_for_a_lock() {
+    let shop = Shop::new(READY, &SCRIPT.replace("x; follow", "x; write .git/index.lock x; follow"));
+    let mut run = shop.shop.start_told("run");
+    shop.shop.until(".git/index.lock");
+    run.signal(Signal::INT);
+    shop.shop.until_that("the remark", || run.told().contains("letting 1 phase end"));
+    let begin = Instant::now();
+    run.signal(Signal::INT);
+    let told = run.wait();
+    assert_eq!(run.code(), Some(130), "{told}");
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    let text = shop.shop.text();
+    assert!(text.contains("status: in_progress") && !text.contains("title: More"), "{text}");
+    fs::remove_file(shop.top.join(".git/index.lock")).unwrap();
+    taken_up_once(&shop, "index.lock");
+}
+
+#[test]
 fn what_waits_to_be_committed_together_outlives_a_kill() {
     let script = "\
 WRK-002/research/1: write notes/two x; write started x; hang

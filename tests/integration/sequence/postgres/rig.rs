@@ -61,7 +61,7 @@ fn a_swallowed_answer_is_work_that_was_done() {
         client.batch_execute("INSERT INTO t VALUES (7)").await.unwrap_err();
         let client = connect(&proxy.url(&database)).await;
         assert_eq!(text(&client, "SELECT n::text FROM t").await, "7");
-        proxy.cut();
+        proxy.cut_all();
         client.batch_execute("INSERT INTO t VALUES (8)").await.unwrap_err();
         proxy.refuse(true);
         assert!(tokio_postgres::connect(&proxy.url(&database), NoTls).await.is_err());
