@@ -218,6 +218,13 @@ impl CliError {
                      `[agents.default]`, or whichever agent it is, in orchestrator.toml"
                         .to_owned(),
                 ),
+                EngineError::Runner(
+                    RunnerError::Supervisor { .. } | RunnerError::SupervisorEnded { .. },
+                ) => Some(
+                    "it is this very program, started once more: where that was removed or \
+                     replaced meanwhile, run it again"
+                        .to_owned(),
+                ),
                 _ => None,
             },
             _ => None,

@@ -564,7 +564,12 @@ impl Run {
             self.set_aside.insert(ItemId::key(id));
         }
         self.displaced.extend(effects.moved_from.map(|phase| (ItemId::key(id), phase)));
-        self.summary.completed.extend(effects.completed);
+        // Somebody who sets the backlog back has items finished again.
+        for item in effects.completed {
+            if !self.summary.completed.contains(&item) {
+                self.summary.completed.push(item);
+            }
+        }
         self.summary.follow_ups.extend(effects.added.into_iter().map(|(item, _)| item));
         self.summary.blocked.extend(effects.blocked.into_iter().map(|(item, _)| item));
         self.summary.merged.extend(effects.merged);

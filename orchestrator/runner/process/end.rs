@@ -79,7 +79,8 @@ pub(crate) fn end_leftovers(
     if left.is_empty() {
         return Ok(Vec::new());
     }
-    tracing::warn!(?left, "processes of an earlier run are ended");
+    let pids: Vec<i32> = left.iter().map(|process| process.pid).collect();
+    tracing::info!(?pids, "processes that an agent has left are ended");
     send_all(&left, Signal::TERM);
     let end = Instant::now() + TERM_GRACE;
     while !left.is_empty() && Instant::now() < end {

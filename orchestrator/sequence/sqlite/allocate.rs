@@ -15,7 +15,8 @@ use crate::sequence::{Action, Issued, Key, Layout, SequenceError};
 /// that carry them. A rollback gives them back, and the next one gets them: show
 /// them to nobody before the commit. Begin with `BEGIN IMMEDIATE`: a transaction
 /// that has read before it writes can fail with `SQLITE_BUSY` where waiting would
-/// not help. Durability, journal mode and waiting for locks are the connection's.
+/// not help. Durability, journal mode and waiting for locks are the connection's: without
+/// WAL a commit outlives a power failure only with `PRAGMA synchronous = EXTRA`.
 ///
 /// # Errors
 /// [`SequenceError::NoTransaction`] without one; [`SequenceError::NoSequence`],
