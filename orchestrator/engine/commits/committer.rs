@@ -314,6 +314,7 @@ impl Committer {
         let now = self.repository.snapshot()?;
         let changed = if is_known { self.changed(&now) } else { Snapshot::new() };
         let uncommitted = if is_known { self.uncommitted(&now) } else { Vec::new() };
+        self.pass_on(&now);
         if !done.destructive {
             let entry = done.subject.to_entry();
             let batch = &mut self.ledger.batch;
@@ -326,6 +327,17 @@ impl Committer {
         }
         let commit = self.commit_phase(&done.subject, changed, &now)?;
         Ok(Ended { commit, uncommitted, ..Ended::default() })
+    }
+
+    /// Gives what a phase has made of another item's leftovers to that item: it is
+    /// committed with the attempt that succeeds there.
+    fn pass_on(&mut self, now: &Snapshot) {
+        let foreign = &self.ledger.foreign;
+        for (path, content) in self.ledger.left.values_mut().flatten() {
+            if let Some(made) = now.get(path).filter(|_| foreign.get(path) == Some(content)) {
+                content.clone_from(made);
+            }
+        }
     }
 
     fn commit_phase(

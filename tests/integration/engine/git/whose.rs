@@ -30,6 +30,33 @@ fn a_destructive_phase_is_committed_before_its_result_is_saved() {
 }
 
 #[test]
+fn what_one_item_left_and_another_changed_too_is_committed_with_the_first() {
+    let script = "\
+WRK-001/build/1: write shared one; result failed No
+WRK-002/build/*: write shared two; write own x; result phase_complete Built
+*/*/*: result phase_complete x
+";
+    let both = "\
+schema_version: 2
+next_item_id: 2
+items:
+  - {id: WRK-001, title: One, status: ready}
+  - {id: WRK-002, title: Two, status: ready}
+";
+    let shop = Shop::configured(both, script, "max_retries = 0\n");
+    let told = shop.shop.run("run").stderr;
+    assert!(told.contains("shared is not committed: a phase of another item"), "{told}");
+    assert_eq!(shop.git("log --format=%H -- own").lines().count(), 1, "{told}");
+    shop.shop.run("unblock 1").ok();
+    shop.git("commit -q -m mine BACKLOG.yaml");
+    shop.run();
+    let commit = shop.git("log --format=%H -- shared");
+    assert_eq!(commit.lines().count(), 1, "{}", shop.status());
+    assert_eq!(shop.git(&format!("show {}:shared", commit.trim())), "two\n");
+    assert_eq!(shop.status(), "");
+}
+
+#[test]
 fn the_others_are_committed_together() {
     let script = "\
 */research/*: write notes/{item} x; result phase_complete Read.
