@@ -240,6 +240,7 @@ fn what_an_interrupted_attempt_left_is_its_items() {
 #[test]
 fn what_interrupted_attempts_left_beside_each_other_is_their_items() {
     let script = "\
+WRK-001/research/1: write notes/{item} x; write started-{item} x; await .git/gate; exit 1
 */research/1: write notes/{item} x; write started-{item} x; hang
 */research/*: write notes/{item} y; result phase_complete Read
 */*/*: result blocked Later
@@ -248,10 +249,12 @@ fn what_interrupted_attempts_left_beside_each_other_is_their_items() {
     let mut run = shop.shop.start("run --only status=scoping");
     shop.shop.until("started-WRK-001");
     shop.shop.until("started-WRK-002");
-    for _ in 0..2 {
-        kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    let term = || kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
+    term();
+    // The one that is begun first the next time ends first now.
+    shop.shop.release(".git/gate");
+    std::thread::sleep(Duration::from_millis(700));
+    term();
     assert_eq!(run.wait().unwrap().code(), Some(130));
     shop.run();
     let left = ["notes/WRK-001", "notes/WRK-002", "started-WRK-001", "started-WRK-002"];
