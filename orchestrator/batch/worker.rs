@@ -74,12 +74,10 @@ pub enum Callers {
 impl Callers {
     fn linger(self, commit: Duration) -> Duration {
         let linger = match self {
+            Self::Near if commit / LINGER_PART < LINGER_LEAST => Duration::ZERO,
             Self::Near => commit / LINGER_PART,
             Self::Far => commit * LINGER_COMMITS,
         };
-        if linger < LINGER_LEAST && self == Self::Near {
-            return Duration::ZERO;
-        }
         linger.min(LINGER_MOST)
     }
 }

@@ -75,9 +75,11 @@ pub async fn allocate(
             }
         });
     }
-    let written = plan.written(&[], &added, |key| standing.get(key.values()).copied());
-    if looks_again && let Some(key) = rows.lost(client, &written).await.map_err(failed)? {
-        return Err(SequenceError::not_kept(key));
+    if looks_again {
+        let written = plan.written(&[], &added, |key| standing.get(key.values()).copied());
+        if let Some(key) = rows.lost(client, &written).await.map_err(failed)? {
+            return Err(SequenceError::not_kept(key));
+        }
     }
     let outcomes = plan.settle(jiff::Timestamp::UNIX_EPOCH, &[], &added).outcomes(&[], &[]);
     match outcomes.into_iter().next() {

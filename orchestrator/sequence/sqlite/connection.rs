@@ -289,7 +289,7 @@ impl Database {
 }
 
 /// Runs a statement that is run again and again, and is compiled once.
-fn run(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+pub(super) fn run(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
     conn.prepare_cached(sql)?.execute([]).map(drop)
 }
 

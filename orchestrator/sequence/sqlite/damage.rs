@@ -13,6 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode};
 
 use super::connection::Database;
+use super::schema;
 use crate::fs;
 use crate::sequence::{Layout, SequenceError};
 
@@ -74,7 +75,7 @@ struct Damage(String);
 
 /// Returns what is damaged, if anything is, with the table where others lie beside it.
 fn look(conn: &Connection, layout: &Layout) -> rusqlite::Result<Option<(Option<String>, String)>> {
-    let (_, own) = layout.table().split_once('.').unwrap_or(("main", layout.table()));
+    let (_, own) = schema::names(layout);
     let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
     let mut names = conn.prepare(names)?;
     let names = names.query_map([], |row| row.get::<_, String>(0))?;

@@ -7,7 +7,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, ToSql, params_from_iter};
 
-use super::connection::fault;
+use super::connection::{fault, run};
 use super::statements::Statements;
 use crate::sequence::{Key, Layout, MissingRow, SequenceError};
 
@@ -16,7 +16,7 @@ pub(super) type Fallible<T> = Result<Result<T, SequenceError>, SequenceError>;
 
 /// Takes the lock, where the transaction has only read so far.
 pub(super) fn lock(conn: &Connection, statements: &Statements) -> rusqlite::Result<()> {
-    conn.prepare_cached(&statements.lock)?.execute([]).map(drop)
+    run(conn, &statements.lock)
 }
 
 /// Adds to a counter as much as `fitting` says of where it stands; returns the counter

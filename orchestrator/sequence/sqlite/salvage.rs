@@ -105,7 +105,7 @@ fn salvage(
 /// Tells whether the sequences of a layout are in a database: where its schema can be read
 /// and has no such table, or another layout's of that name, they are not.
 fn may_have_table(database: &Database, layout: &Layout) -> Result<bool, SequenceError> {
-    let (_, table) = layout.table().split_once('.').unwrap_or(("main", layout.table()));
+    let (_, table) = schema::names(layout);
     let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE)";
     let look = || database.conn.query_row(exists, [table], |row| row.get(0));
     if !database.retry("read the schema", look)? {

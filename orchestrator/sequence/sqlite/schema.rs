@@ -15,9 +15,14 @@ pub(super) fn reservations(layout: &Layout) -> &'static str {
     if layout.layout_name() == "registry" { "id_reservations" } else { "orchestrator_reservations" }
 }
 
+/// Returns the name of the database that a layout's table is in, and that of the table.
+pub(super) fn names(layout: &Layout) -> (&str, &str) {
+    layout.table().split_once('.').unwrap_or(("main", layout.table()))
+}
+
 /// Checks that the table is there, has the columns, and a unique key.
 pub(super) fn check(conn: &Connection, layout: &Layout) -> Result<(), SequenceError> {
-    let (schema, table) = layout.table().split_once('.').unwrap_or(("main", layout.table()));
+    let (schema, table) = names(layout);
     let failed = |error| fault(conn, "read the schema", error);
     let columns = columns(conn, schema, table).map_err(failed)?;
     if columns.is_empty() {

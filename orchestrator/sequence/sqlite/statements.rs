@@ -6,6 +6,7 @@
 
 use rusqlite::Connection;
 
+use super::schema;
 use crate::sequence::Layout;
 use crate::sequence::layout::quoted;
 
@@ -28,7 +29,7 @@ pub(super) struct Statements {
 impl Statements {
     /// Makes the statements for a database.
     pub(super) fn of(conn: &Connection, layout: &Layout) -> rusqlite::Result<Self> {
-        let (schema, table) = layout.table().split_once('.').unwrap_or(("main", layout.table()));
+        let (schema, table) = schema::names(layout);
         let replaces = format!(
             "SELECT EXISTS (SELECT 1 FROM {}.sqlite_schema WHERE type = 'table' \
              AND name = ?1 COLLATE NOCASE AND sql LIKE '%replace%')",

@@ -49,6 +49,14 @@ items:
     status: ready
 ";
 
+const BOTH_READY: &str = "\
+schema_version: 2
+next_item_id: 2
+items:
+  - {id: WRK-001, title: One, status: ready}
+  - {id: WRK-002, title: Two, status: ready}
+";
+
 /// A workshop in a repository in which everything is committed.
 struct Shop {
     shop: Workshop,

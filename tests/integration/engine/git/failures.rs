@@ -3,14 +3,6 @@
 use super::super::workshop::ids;
 use super::*;
 
-const TWO: &str = "\
-schema_version: 2
-next_item_id: 2
-items:
-  - {id: WRK-001, title: One, status: ready}
-  - {id: WRK-002, title: Two, status: ready}
-";
-
 const SCRIPT: &str = "\
 */build/*: write src/{item} x; follow-up After {item}; result phase_complete Built
 WRK-001/*/*: result phase_complete x
@@ -24,7 +16,7 @@ const REFUSE: &str = "git diff --cached --name-only | grep -q src/WRK-001 || exi
 
 #[test]
 fn a_refused_commit_blocks_the_item_and_keeps_its_result() {
-    let shop = Shop::new(TWO, SCRIPT);
+    let shop = Shop::new(BOTH_READY, SCRIPT);
     shop.hook("pre-commit", REFUSE);
     let report = shop.run();
     assert_eq!(ids(&report["completed"]), ["WRK-002"]);
@@ -71,7 +63,7 @@ WRK-002/build/*: write waiting x; await go; result phase_complete x
 */build/*: write src/{item} x; result phase_complete Built
 */*/*: result phase_complete x
 ";
-    let shop = Shop::new(TWO, script);
+    let shop = Shop::new(BOTH_READY, script);
     shop.hook("pre-commit", REFUSE);
     let mut run = shop.shop.start("run");
     shop.shop.until("waiting");
@@ -182,7 +174,7 @@ fn a_phase_that_only_warns_goes_on() {
 /// Another program's lock in what a hook says is no reason to commit again and again.
 #[test]
 fn a_hook_that_speaks_of_a_lock_is_asked_once() {
-    let shop = Shop::new(TWO, SCRIPT);
+    let shop = Shop::new(BOTH_READY, SCRIPT);
     let hook = "git diff --cached --name-only | grep -q src/WRK-001 || exit 0\n\
                 echo x >>.git/asked\necho \"cannot take '/srv/yarn.lock'\" >&2\nexit 1";
     shop.hook("pre-commit", hook);

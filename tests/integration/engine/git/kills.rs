@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use super::super::workshop::ids;
+use super::super::workshop::{Told, ids};
 use super::*;
 use crate::support::Random;
 
@@ -126,6 +126,19 @@ fn what_came_since_a_commit_that_outlives_its_run_is_committed_too() {
 /// A hook that hears no SIGTERM, and does not end while nobody lets it.
 const HANG: &str = "test -e .git/free && exit 0\ntrap '' TERM\necho $$ >.git/hook\nsleep 600";
 
+/// Tells a run to end, twice, and waits for that; returns what it told.
+#[track_caller]
+fn told_to_end_twice(shop: &Shop, run: &mut Told, within: Duration) -> String {
+    run.signal(Signal::INT);
+    shop.shop.until_that("the remark", || run.told().contains("letting 1 phase end"));
+    let begin = Instant::now();
+    run.signal(Signal::INT);
+    let told = run.wait();
+    assert_eq!(run.code(), Some(130), "{told}");
+    assert!(begin.elapsed() < within, "{:?}", begin.elapsed());
+    told
+}
+
 #[test]
 fn a_second_signal_ends_a_hook_that_hangs() {
     let shop = Shop::new(READY, SCRIPT);
@@ -133,13 +146,7 @@ fn a_second_signal_ends_a_hook_that_hangs() {
     let mut run = shop.shop.start_told("run");
     let hook = || fs::read_to_string(shop.top.join(".git/hook")).ok()?.trim().parse().ok();
     shop.shop.until_that("the hook", || hook().is_some());
-    run.signal(Signal::INT);
-    shop.shop.until_that("the remark", || run.told().contains("letting 1 phase end"));
-    let begin = Instant::now();
-    run.signal(Signal::INT);
-    let told = run.wait();
-    assert_eq!(run.code(), Some(130), "{told}");
-    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    let told = told_to_end_twice(&shop, &mut run, Duration::from_secs(20));
     assert!(told.contains("WRK-001 build: git commit was ended before it was done"), "{told}");
     let hook = Pid::from_raw(hook().unwrap()).unwrap();
     shop.shop.until_that("the end of the hook", || test_kill_process(hook) == Err(Errno::SRCH));
@@ -290,13 +297,7 @@ fn a_second_signal_ends_the_wait_for_a_lock() {
     let shop = Shop::new(READY, &SCRIPT.replace("x; follow", "x; write .git/index.lock x; follow"));
     let mut run = shop.shop.start_told("run");
     shop.shop.until(".git/index.lock");
-    run.signal(Signal::INT);
-    shop.shop.until_that("the remark", || run.told().contains("letting 1 phase end"));
-    let begin = Instant::now();
-    run.signal(Signal::INT);
-    let told = run.wait();
-    assert_eq!(run.code(), Some(130), "{told}");
-    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    told_to_end_twice(&shop, &mut run, Duration::from_secs(15));
     let text = shop.shop.text();
     assert!(text.contains("status: in_progress") && !text.contains("title: More"), "{text}");
     fs::remove_file(shop.top.join(".git/index.lock")).unwrap();

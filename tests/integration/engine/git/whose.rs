@@ -36,14 +36,7 @@ WRK-001/build/1: write shared one; result failed No
 WRK-002/build/*: write shared two; write own x; result phase_complete Built
 */*/*: result phase_complete x
 ";
-    let both = "\
-schema_version: 2
-next_item_id: 2
-items:
-  - {id: WRK-001, title: One, status: ready}
-  - {id: WRK-002, title: Two, status: ready}
-";
-    let shop = Shop::configured(both, script, "max_retries = 0\n");
+    let shop = Shop::configured(BOTH_READY, script, "max_retries = 0\n");
     let told = shop.shop.run("run").stderr;
     assert!(told.contains("shared is not committed: a phase of another item"), "{told}");
     assert_eq!(shop.git("log --format=%H -- own").lines().count(), 1, "{told}");
@@ -195,19 +188,12 @@ fn what_a_failed_attempt_left_is_committed_with_the_one_that_succeeds() {
 
 #[test]
 fn what_was_left_waits_for_its_item_and_for_nobody_else() {
-    let backlog = "\
-schema_version: 2
-next_item_id: 2
-items:
-  - {id: WRK-001, title: One, status: ready}
-  - {id: WRK-002, title: Two, status: ready}
-";
     let script = "\
 WRK-001/build/1: write src/one x; write src/mended x; result failed Stuck
 */build/*: write src/{item} x; result phase_complete Built
 */*/*: result phase_complete x
 ";
-    let shop = Shop::configured(backlog, script, "max_retries = 0");
+    let shop = Shop::configured(BOTH_READY, script, "max_retries = 0");
     let report = shop.run();
     assert_eq!(ids(&report["blocked"]), ["WRK-001"]);
     assert_eq!(ids(&report["completed"]), ["WRK-002"]);
